@@ -142,7 +142,8 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__TOP(RAMET__STRUCT, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
 
 #define RAMET_ARRAY(name, item) \
-	RAMET__USE(name, 1, item) \
+	RAMET__VERIFY_KIND(item) \
+	RAMET__USE(name, 1, item, name, name##__check_1) \
 	typedef struct name { \
 		__typeof__(name##__kind_1) *items; \
 		size_t count; \
@@ -156,28 +157,34 @@ static inline int ramet_init(int argc, char **argv)
 
 /* list is (name, pair...). */
 #define RAMET__LOCAL(result, flags, name, list) \
+	RAMET__VERIFY(result, name, list) \
 	RAMET__TYPES(result, name, list) \
 	RAMET__ARGS(name, list) \
-	static RAMET__BODY(result, name, list); \
+	static RAMET__PROTOTYPE(result, name, list); \
 	RAMET__DESCRIPTOR(static, result, flags, name, list) \
 	RAMET__STUBS(result, name, list) \
 	static RAMET__BODY(result, name, list)
 
 #define RAMET__DECLARE(result, name, list) \
+	RAMET__VERIFY(result, name, list) \
 	RAMET__TYPES(result, name, list) \
 	RAMET__ARGS(name, list) \
-	RAMET__BODY(result, name, list); \
+	RAMET__PROTOTYPE(result, name, list); \
 	extern const struct ramet_function name##__function; \
 	RAMET__STUBS(result, name, list) \
 	struct name##_args
 
 #define RAMET__DEFINE(result, flags, name, list) \
-	RAMET__TYPES(result, name, list) \
+	RAMET__VERIFY(result, name, list) \
+	RAMET__IF_NONE(result, , RAMET__USE(name, 0, result, name, name##__again_0)) \
+	RAMET__EACH(RAMET__M_USE_AGAIN, , list) \
 	RAMET__DESCRIPTOR(, result, flags, name, list) \
 	RAMET__BODY(result, name, list)
 
 #define RAMET__STRUCT(name, list) \
+	RAMET__VERIFY(none, name, list) \
 	RAMET__EACH(RAMET__M_USE, , list) \
+	RAMET__EACH(RAMET__M_TYPEDEF, , list) \
 	typedef struct name { RAMET__EACH(RAMET__M_FIELD, , list) } name; \
 	static const struct ramet_field name##__fields[] = {RAMET__EACH(RAMET__M_STRUCT_ENTRY, , list) {NULL, NULL, 0}}; \
 	RAMET__TYPE(name, RAMET_KIND_STRUCT, RAMET__COUNT list, name##__fields, NULL)
@@ -193,18 +200,22 @@ static inline int ramet_init(int argc, char **argv)
 
 /* NAME__kind_N is a variable that is never defined: its type is the C type of parameter N (0: of the result). */
 #define RAMET__TYPES(result, name, list) \
-	RAMET__IF_NONE(result, , RAMET__USE(name, 0, result)) \
+	RAMET__IF_NONE(result, , RAMET__USE(name, 0, result, name, name##__check_0)) \
 	RAMET__EACH(RAMET__M_USE, , list)
 
 #define RAMET__ARGS(name, list) \
+	RAMET__EACH(RAMET__M_TYPEDEF, , list) \
 	struct name##_args { RAMET__EACH(RAMET__M_FIELD, char ramet__nothing;, list) };
 
+#define RAMET__RESULT(result, name) RAMET__IF_NONE(result, void, __typeof__(name##__kind_0))
+#define RAMET__PROTOTYPE(result, name, list) \
+	RAMET__RESULT(result, name) name(ramet_call *ramet__call RAMET__EACH(RAMET__M_STUB_PARAMETER, , list))
 #define RAMET__BODY(result, name, list) \
-	RAMET__IF_NONE(result, void, __typeof__(name##__kind_0)) \
+	RAMET__RESULT(result, name) \
 	name(RAMET__UNUSED ramet_call *call RAMET__EACH(RAMET__M_PARAMETER, , list))
 
 #define RAMET__DESCRIPTOR(storage, result, flags, name, list) \
-	static void name##__invoke(ramet_call *ramet__call, const void *ramet__arguments, void *ramet__ret) \
+	static void name##__invoke(RAMET__UNUSED ramet_call *ramet__call, const void *ramet__arguments, void *ramet__ret) \
 	{ \
 		const struct name##_args *ramet__args = (const struct name##_args *)ramet__arguments; \
 		(void)ramet__args; \
@@ -271,12 +282,13 @@ static inline int ramet_init(int argc, char **argv)
 
 #define RAMET__C_TYPE(kind) RAMET__SECOND(RAMET__KIND_##kind, kind, ~)
 
-/* Makes name__kind_i. An unknown kind is an error at the user's word and nothing more: the descriptor is declared
- * here too, and what depends on a failed declaration is not reported again. */
-#define RAMET__USE(name, i, kind)                                       \
-	extern __typeof__(RAMET__C_TYPE(kind)) name##__kind_##i;            \
-	extern const struct ramet_type ramet_type_##kind[];                 \
-	RAMET__CHECK(name##__kind_##i, ramet_type_##kind, kind)
+/* Makes name__kind_i. An unknown kind is an error at the user's word and nothing more: what depends on a failed
+ * declaration is not reported again, and the descriptor is declared here. It is an array whose size only the
+ * definition of a kind tells, which is how a type that is not a kind is recognized. */
+#define RAMET__USE(name, i, kind, parameter, check) \
+	extern __typeof__(RAMET__C_TYPE(kind)) name##__kind_##i; \
+	extern const struct ramet_type ramet_type_##kind[]; \
+	RAMET__CHECK(name##__kind_##i, ramet_type_##kind, kind, parameter, check)
 
 #ifdef __cplusplus
 extern "C++" {
@@ -287,25 +299,91 @@ template <typename T> struct ramet__is_kind<T[]> {
 	static const bool value = false;
 };
 }
-#define RAMET__CHECK(witness, type, kind) \
+#define RAMET__CHECK(witness, type, kind, parameter, check) \
 	static_assert(ramet__is_kind<__typeof__(type)>::value, #kind " is not a kind");
-#elif defined(__clang__)
-#define RAMET__CHECK(witness, type, kind)                               \
-	_Static_assert(sizeof(witness) &&                                   \
-	    !__builtin_types_compatible_p(__typeof__(type), const struct ramet_type[2]), #kind " is not a kind");
 #else
-#define RAMET__CHECK(witness, type, kind)                               \
-	_Static_assert(sizeof(RAMET__C_TYPE(kind)) &&                       \
-	    !__builtin_types_compatible_p(__typeof__(type), const struct ramet_type[2]), #kind " is not a kind");
+#define RAMET__UNKNOWN(type) __builtin_types_compatible_p(__typeof__(type), const struct ramet_type[2])
+#ifdef __clang__
+/* At a static assertion clang would print the whole trail of macros; at a name that the user wrote it does not. */
+#define RAMET__CHECK(witness, type, kind, parameter, check) \
+	struct check { \
+		__typeof__(__builtin_choose_expr(sizeof(witness) && RAMET__UNKNOWN(type), \
+			*(struct kind##_is_not_a_kind *)0, 0)) parameter : 1; \
+	};
+#else
+/* The enumerator is zero when its expression failed, so that the assertion then holds. */
+#define RAMET__CHECK(witness, type, kind, parameter, check) \
+	enum { check = sizeof(RAMET__C_TYPE(kind)) ? RAMET__UNKNOWN(type) : 0 }; \
+	_Static_assert(!check, #kind " is not a kind");
 #endif
+#endif
+
+/* --- mistakes that the preprocessor sees -------------------------------------------------------------------- */
+
+/* After these the compiler could only be confused by what follows, so they end the compilation: both compilers treat
+ * a file that is missing as fatal, and no other error can be had from a macro. gcc would not say where. */
+#define RAMET__PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define RAMET__REFUSE(text) RAMET__PRAGMA(GCC dependency text)
+#else
+#define RAMET__REFUSE(text) RAMET__PRAGMA(GCC error text) RAMET__PRAGMA(GCC dependency "see above")
+#endif
+
+#define RAMET__VERIFY(result, name, list) \
+	RAMET__VERIFY_COUNT list \
+	RAMET__SECOND(RAMET__NAME_IS_PAIR name, RAMET__VERIFY_NAME, ~)(name) \
+	RAMET__IF_NONE(result, , RAMET__VERIFY_KIND(result)) \
+	RAMET__EACH(RAMET__M_VERIFY, , list)
+
+#define RAMET__VERIFY_COUNT(...) \
+	RAMET__SECOND(RAMET__PAIR_13 RAMET__PICK(__VA_ARGS__, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~), RAMET__FINE, ~)()
+#define RAMET__PAIR_13(...)       ~, RAMET__BAD_COUNT
+
+#define RAMET__NAME_IS_PAIR(...)  ~, RAMET__BAD_NAME
+#define RAMET__VERIFY_NAME(name)  RAMET__SECOND(RAMET__EMPTY_##name, RAMET__FINE, ~)()
+#define RAMET__EMPTY_             ~, RAMET__BAD_NAME
+
+#define RAMET__M_VERIFY(name, i, pair)   RAMET__SECOND(RAMET__IS_PAIR pair, RAMET__BAD_PAIR, ~)(pair)
+#define RAMET__IS_PAIR(...) \
+	~, RAMET__PICK(__VA_ARGS__, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
+	               RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
+	               RAMET__BAD_PAIR, RAMET__VERIFY_PAIR, RAMET__BAD_PAIR, ~)
+#define RAMET__VERIFY_PAIR(pair)         RAMET__GIVE(RAMET__VERIFY_KIND, RAMET__KIND pair)
+#define RAMET__VERIFY_KIND(kind)         RAMET__SECOND(RAMET__NOT_##kind, RAMET__FINE, ~)()
+
+#define RAMET__FINE(...)
+#define RAMET__BAD_COUNT(...) RAMET__REFUSE("more than 12 parameters or fields")
+#define RAMET__BAD_NAME(...)  RAMET__REFUSE("the name is missing")
+#define RAMET__BAD_PAIR(...)  RAMET__REFUSE("parameters and fields are written (kind, name)")
+#define RAMET__BAD_NONE(...)  RAMET__REFUSE("none is a kind of results only")
+#define RAMET__BAD_KIND(...)  RAMET__REFUSE("not a kind; there are boolean i32 i64 u64 f64 str bytes value context sender and yours")
+
+#define RAMET__NOT_none     ~, RAMET__BAD_NONE
+#define RAMET__NOT_void     ~, RAMET__BAD_KIND
+#define RAMET__NOT_bool     ~, RAMET__BAD_KIND
+#define RAMET__NOT__Bool    ~, RAMET__BAD_KIND
+#define RAMET__NOT_char     ~, RAMET__BAD_KIND
+#define RAMET__NOT_short    ~, RAMET__BAD_KIND
+#define RAMET__NOT_int      ~, RAMET__BAD_KIND
+#define RAMET__NOT_long     ~, RAMET__BAD_KIND
+#define RAMET__NOT_float    ~, RAMET__BAD_KIND
+#define RAMET__NOT_double   ~, RAMET__BAD_KIND
+#define RAMET__NOT_signed   ~, RAMET__BAD_KIND
+#define RAMET__NOT_unsigned ~, RAMET__BAD_KIND
+#define RAMET__NOT_const    ~, RAMET__BAD_KIND
+#define RAMET__NOT_struct   ~, RAMET__BAD_KIND
+#define RAMET__NOT_union    ~, RAMET__BAD_KIND
+#define RAMET__NOT_enum     ~, RAMET__BAD_KIND
 
 /* --- what is done with each parameter ----------------------------------------------------------------------- */
 
 #define RAMET__KIND(kind, parameter)      kind
 #define RAMET__PARAMETER(kind, parameter) parameter
 
-#define RAMET__M_USE(name, i, pair)            RAMET__GIVE(RAMET__USE, name, i, RAMET__KIND pair)
-#define RAMET__M_FIELD(name, i, pair)          __typeof__(name##__kind_##i) RAMET__PARAMETER pair;
+#define RAMET__M_USE(name, i, pair)            RAMET__GIVE(RAMET__USE, name, i, RAMET__KIND pair, RAMET__PARAMETER pair, name##__check_##i)
+#define RAMET__M_USE_AGAIN(name, i, pair)      RAMET__GIVE(RAMET__USE, name, i, RAMET__KIND pair, RAMET__PARAMETER pair, name##__again_##i)
+#define RAMET__M_TYPEDEF(name, i, pair)        typedef __typeof__(name##__kind_##i) name##__type_##i;
+#define RAMET__M_FIELD(name, i, pair)          name##__type_##i RAMET__PARAMETER pair;
 #define RAMET__M_PARAMETER(name, i, pair)      , RAMET__UNUSED __typeof__(name##__kind_##i) RAMET__PARAMETER pair
 #define RAMET__M_ARGUMENT(name, i, pair)       , ramet__args->RAMET__PARAMETER pair
 #define RAMET__M_STUB_PARAMETER(name, i, pair) , __typeof__(name##__kind_##i) ramet__##i
@@ -325,12 +403,15 @@ template <typename T> struct ramet__is_kind<T[]> {
 #define RAMET__SECOND(...)        RAMET__SECOND_(__VA_ARGS__)
 #define RAMET__SECOND_(a, b, ...) b
 
-#define RAMET__PICK(n, a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q, result, ...) result
+/* The 14th argument: with (name, pair..., list) it depends on the number of pairs which of the list that is. */
+#define RAMET__PICK(n, a, b, c, d, e, f, g, h, i, j, k, l, result, ...) result
 #define RAMET__COUNT(...) \
-	RAMET__PICK(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
+	RAMET__PICK(__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
 #define RAMET__EACH(M, none, list) RAMET__EACH_(M, none, RAMET__UNWRAP list)
 #define RAMET__EACH_(M, none, ...) \
-	RAMET__PICK(__VA_ARGS__, RAMET__EACH_16, RAMET__EACH_15, RAMET__EACH_14, RAMET__EACH_13, RAMET__EACH_12, RAMET__EACH_11, RAMET__EACH_10, RAMET__EACH_9, RAMET__EACH_8, RAMET__EACH_7, RAMET__EACH_6, RAMET__EACH_5, RAMET__EACH_4, RAMET__EACH_3, RAMET__EACH_2, RAMET__EACH_1, RAMET__EACH_0, ~) \
+	RAMET__PICK(__VA_ARGS__, RAMET__EACH_12, RAMET__EACH_11, RAMET__EACH_10, RAMET__EACH_9, \
+	            RAMET__EACH_8, RAMET__EACH_7, RAMET__EACH_6, RAMET__EACH_5, RAMET__EACH_4, \
+	            RAMET__EACH_3, RAMET__EACH_2, RAMET__EACH_1, RAMET__EACH_0, ~) \
 	(M, none, __VA_ARGS__)
 
 #define RAMET__EACH_0(M, none, n) none
@@ -364,21 +445,5 @@ template <typename T> struct ramet__is_kind<T[]> {
 #define RAMET__EACH_12(M, none, n, a, b, c, d, e, f, g, h, i, j, k, l) \
 	M(n, 1, a) M(n, 2, b) M(n, 3, c) M(n, 4, d) M(n, 5, e) M(n, 6, f) \
 	M(n, 7, g) M(n, 8, h) M(n, 9, i) M(n, 10, j) M(n, 11, k) M(n, 12, l)
-#define RAMET__EACH_13(M, none, n, a, b, c, d, e, f, g, h, i, j, k, l, m) \
-	M(n, 1, a) M(n, 2, b) M(n, 3, c) M(n, 4, d) M(n, 5, e) M(n, 6, f) \
-	M(n, 7, g) M(n, 8, h) M(n, 9, i) M(n, 10, j) M(n, 11, k) M(n, 12, l) \
-	M(n, 13, m)
-#define RAMET__EACH_14(M, none, n, a, b, c, d, e, f, g, h, i, j, k, l, m, o) \
-	M(n, 1, a) M(n, 2, b) M(n, 3, c) M(n, 4, d) M(n, 5, e) M(n, 6, f) \
-	M(n, 7, g) M(n, 8, h) M(n, 9, i) M(n, 10, j) M(n, 11, k) M(n, 12, l) \
-	M(n, 13, m) M(n, 14, o)
-#define RAMET__EACH_15(M, none, n, a, b, c, d, e, f, g, h, i, j, k, l, m, o, p) \
-	M(n, 1, a) M(n, 2, b) M(n, 3, c) M(n, 4, d) M(n, 5, e) M(n, 6, f) \
-	M(n, 7, g) M(n, 8, h) M(n, 9, i) M(n, 10, j) M(n, 11, k) M(n, 12, l) \
-	M(n, 13, m) M(n, 14, o) M(n, 15, p)
-#define RAMET__EACH_16(M, none, n, a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q) \
-	M(n, 1, a) M(n, 2, b) M(n, 3, c) M(n, 4, d) M(n, 5, e) M(n, 6, f) \
-	M(n, 7, g) M(n, 8, h) M(n, 9, i) M(n, 10, j) M(n, 11, k) M(n, 12, l) \
-	M(n, 13, m) M(n, 14, o) M(n, 15, p) M(n, 16, q)
 
 #endif

@@ -1,0 +1,7 @@
+/* The body returns a string, not an i64. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path))
+{
+	return path; /* ERROR HERE */
+}

@@ -1,0 +1,15 @@
+/* The result is an i64, not a double. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+{
+	return path ? from : 0;
+}
+
+int test(ramet_context *context, ramet_error *error);
+
+int test(ramet_context *context, ramet_error *error)
+{
+	double lines;
+	return count_call(context, "/etc/passwd", 1, &lines, error); /* ERROR HERE */
+}

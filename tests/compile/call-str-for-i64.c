@@ -1,0 +1,15 @@
+/* A string where an i64 belongs. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+{
+	return path ? from : 0;
+}
+
+int test(ramet_context *context, ramet_error *error);
+
+int test(ramet_context *context, ramet_error *error)
+{
+	int64_t lines;
+	return count_call(context, "/etc/passwd", "1", &lines, error); /* ERROR HERE */
+}

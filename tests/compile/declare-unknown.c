@@ -1,0 +1,4 @@
+/* i46 is not a kind. */
+#include <ramet.h>
+
+RAMET_DECLARE(i46, count, (str, path)); /* ERROR HERE */

@@ -1,0 +1,4 @@
+/* double is not a kind. */
+#include <ramet.h>
+
+RAMET_STRUCT(point, (f64, x), (double, y)); /* ERROR HERE */

@@ -1,0 +1,4 @@
+/* int is not a kind. */
+#include <ramet.h>
+
+RAMET_ARRAY(numbers, int); /* ERROR HERE */

@@ -1,0 +1,7 @@
+/* int is not a kind. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (int, from)) /* ERROR HERE */
+{
+	return path ? from : 0;
+}

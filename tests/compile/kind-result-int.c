@@ -1,0 +1,7 @@
+/* int is not a kind. */
+#include <ramet.h>
+
+RAMET_FUNCTION(int, count, (str, path)) /* ERROR HERE */
+{
+	return path != NULL;
+}

@@ -1,0 +1,7 @@
+/* A function has a name before its parameters. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, (str, path)) /* ERROR HERE */
+{
+	return 0;
+}

@@ -1,0 +1,4 @@
+/* Fields are written in parentheses. */
+#include <ramet.h>
+
+RAMET_STRUCT(point, f64, x); /* ERROR HERE */

@@ -1,0 +1,7 @@
+/* Parameters are written in parentheses. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, str path) /* ERROR HERE */
+{
+	return path != 0;
+}
