@@ -8,6 +8,9 @@
 #include "base/macro.h"
 #include "wire/handle.h"
 
+/* What is chosen ahead of a more urgent frame: as much as one write takes. */
+#define RMT_OUTPUT_BATCH (128u << 10)
+
 struct rmt_outgoing {
 	struct rmt_outgoing *next;
 	unsigned char header[RMT_FRAME_HEADER_SIZE];
@@ -193,6 +196,7 @@ int rmt_output_next(struct rmt_output *output, struct iovec *space, int max)
 {
 	struct rmt_lanes *lanes = output->lanes;
 	struct rmt_outgoing *entry;
+	size_t bytes = 0;
 	int n = 0;
 
 	if (output->current)
@@ -201,11 +205,14 @@ int rmt_output_next(struct rmt_output *output, struct iovec *space, int max)
 		return n;
 	for (entry = lanes->ready; entry && n + 2 <= max; entry = entry->next)
 		n += entry_space(entry, space + n);
-	while (n + 2 <= max && !entry) {
+	for (int i = 0; i < n; i++)
+		bytes += space[i].iov_len;
+	while (n + 2 <= max && !entry && bytes < RMT_OUTPUT_BATCH) {
 		struct rmt_outgoing *chosen = choose(lanes);
 
 		if (!chosen)
 			break;
+		bytes += chosen->header_size + chosen->size;
 		if (lanes->ready_last)
 			lanes->ready_last->next = chosen;
 		else
