@@ -8,4 +8,4 @@
 #define RMT_CONTAINER(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 #define RMT_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RMT_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define RMT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define RMT_PRINTF(text, first) __attribute__((format(printf, text, first)))
