@@ -30,14 +30,15 @@ static void call(struct rmt_waiter *waiter)
 }
 
 /* Calls the sleepers whose wait is over. */
-static void call_ready(struct rmt_waiting *waiting)
+static void call_ready(ramet_router *router)
 {
+	struct rmt_waiting *waiting = &router->waiting;
 	struct rmt_list *node, *following;
 
 	rmt_list_each(&waiting->sleepers, node, following) {
 		struct rmt_waiter *waiter = RMT_CONTAINER(node, struct rmt_waiter, node);
 
-		if (!waiter->awake && waiter->ready(waiter->argument))
+		if (!waiter->awake && (router->state == RMT_ROUTER_ENDED || waiter->ready(waiter->argument)))
 			call(waiter);
 	}
 }
@@ -46,7 +47,7 @@ void rmt_wait_changed(ramet_router *router)
 {
 	struct rmt_waiting *waiting = &router->waiting;
 
-	call_ready(waiting);
+	call_ready(router);
 	if (waiting->poller && router->loop.waiting && waiting->poller->ready(waiting->poller->argument))
 		rmt_loop_wake(&router->loop);
 }
@@ -84,7 +85,7 @@ static void poll_until(ramet_router *router, struct rmt_waiter *self, int64_t un
 		rmt_streams_flush(router);
 		rmt_loop_run_once(&router->loop, until);
 		if (!rmt_list_empty(&waiting->sleepers))
-			call_ready(waiting);
+			call_ready(router);
 	}
 	leave_loop(waiting);
 }
@@ -166,7 +167,7 @@ static void broker_poll(ramet_router *router)
 		if (!rmt_list_empty(&waiting->sleepers) || !rmt_list_empty(&router->dirty))
 			break;
 	}
-	call_ready(waiting);
+	call_ready(router);
 	leave_loop(waiting);
 }
 
