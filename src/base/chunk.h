@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct rmt_chunk_pool;
@@ -27,7 +28,19 @@ struct rmt_chunk *rmt_chunk_new(struct rmt_chunk_pool *pool, size_t capacity);
 struct rmt_chunk *rmt_chunk_ref(struct rmt_chunk *chunk);
 struct rmt_chunk *rmt_chunk_unref(struct rmt_chunk *chunk); /* NULL is fine; returns NULL */
 
+/* True when the caller's reference is the only one: the bytes may then be written again, because whoever else held
+ * the chunk is done reading. */
+static inline bool rmt_chunk_unshared(const struct rmt_chunk *chunk)
+{
+	/* Acquire: pairs with the release of the last other reference. */
+	return atomic_load_explicit(&chunk->references, memory_order_acquire) == 1;
+}
+
+/* Makes room in an unshared chunk without a pool, keeping its content. The chunk may move: returns where it is, or
+ * NULL (out of memory) and the chunk is as it was. */
+struct rmt_chunk *rmt_chunk_grow(struct rmt_chunk *chunk, size_t capacity);
+
 /* A pool is itself reference-counted: it lives until its owner and every chunk that came from it are gone. It keeps
- * at most `keep` free chunks of `capacity` bytes. */
+ * at most `keep` free chunks of `capacity` bytes, and none once the owner has let go of it. */
 struct rmt_chunk_pool *rmt_chunk_pool_new(size_t capacity, unsigned keep);
 struct rmt_chunk_pool *rmt_chunk_pool_unref(struct rmt_chunk_pool *pool);

@@ -31,7 +31,7 @@ enum rmt_frame_flags {
 	RMT_FRAME_END = 1 << 3,       /* the source sends nothing more to this handle; no payload */
 	RMT_FRAME_RAW = 1 << 4,       /* the payload is plain bytes, not CBOR */
 	RMT_FRAME_COUNTED = 1 << 5,   /* charged to the flow's credit: the receiver grants it back when consumed */
-	RMT_FRAME_ABORT = 1 << 6,     /* with CONTINUES: the rest will not come, forget the message */
+	RMT_FRAME_ABORT = 1 << 6,     /* with CONTINUES: the rest will not come, forget the message; no payload */
 	RMT_FRAME_FLAGS_KNOWN = (1 << 7) - 1,
 };
 
@@ -45,6 +45,9 @@ struct rmt_frame {
 	uint32_t reply;
 	uint32_t total; /* or offset, when RMT_FRAME_CONTINUES */
 };
+
+/* docs/protocol.md has the table of legal combinations: END stands alone, ABORT with CONTINUES only, ERROR excludes
+ * RAW, a frame with MORE or CONTINUES has a payload (unless it is an ABORT). */
 
 /* Writes the header of `frame` to out. */
 void rmt_frame_encode(const struct rmt_frame *frame, unsigned char out[RMT_FRAME_HEADER_SIZE]);
