@@ -139,8 +139,8 @@ static void assembly_wrong_continuation_is_refused(void **state)
 		unsigned flags;
 		uint32_t length, offset;
 	} cases[] = {
-		{"before its place", RMT_FRAME_CONTINUES, 91, 9},
-		{"behind its place", RMT_FRAME_CONTINUES, 89, 11},
+		{"before its place", RMT_FRAME_CONTINUES, 90, 9},
+		{"behind its place", RMT_FRAME_CONTINUES, 90, 11},
 		{"past the end", RMT_FRAME_CONTINUES, 91, 10},
 		{"past the end, more", RMT_FRAME_CONTINUES | RMT_FRAME_MORE, 91, 10},
 		{"more at the end", RMT_FRAME_CONTINUES | RMT_FRAME_MORE, 90, 10},

@@ -199,6 +199,29 @@ static void cbor_deep_input_does_not_exhaust_stack(void **state)
 	free(data);
 }
 
+static void cbor_claim_beyond_input_is_refused_at_its_head(void **state)
+{
+	const struct {
+		const char *data;
+		size_t size;
+		int r;
+	} cases[] = {
+		{"\x82\0\0", 3, 1},      {"\x83\0\0", 3, -EBADMSG}, {"\xa1\0\0", 3, 1},
+		{"\xa2\0\0", 3, -EBADMSG}, {"\xc1\0", 2, 1},         {"\xc1", 1, -EBADMSG},
+		{"\x41x", 2, 1},          {"\x42x", 2, -EBADMSG},    {"\xbb\x80\0\0\0\0\0\0\0\0", 10, -EBADMSG},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rmt_cbor_reader reader;
+		struct rmt_cbor_item item;
+
+		rmt_cbor_reader_init(&reader, cases[i].data, cases[i].size);
+		if (rmt_cbor_read(&reader, &item) != cases[i].r)
+			fail_msg("case %zu", i);
+	}
+}
+
 static void cbor_skip_stands_behind_item(void **state)
 {
 	struct rmt_buffer buffer = RMT_BUFFER_INIT;
@@ -468,6 +491,7 @@ int main(void)
 		cmocka_unit_test(cbor_vectors_are_judged_as_said),
 		cmocka_unit_test(cbor_nesting_is_bounded),
 		cmocka_unit_test(cbor_deep_input_does_not_exhaust_stack),
+		cmocka_unit_test(cbor_claim_beyond_input_is_refused_at_its_head),
 		cmocka_unit_test(cbor_skip_stands_behind_item),
 		cmocka_unit_test(cbor_read_integer_checks_range),
 		cmocka_unit_test(cbor_read_of_other_type_is_refused),
