@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * CBOR: no input makes a reader leave its bytes or write an output that it refuses, and what is valid is written again
- * as the same bytes: one value, one encoding.
+ * CBOR: no input makes a reader leave its bytes or write an output that it refuses, and what is
+ * valid is written again as the same bytes: one value, one encoding.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
 	} while (0)
 
 static void put_item(struct rmt_buffer *out, const struct rmt_cbor_item *item)
@@ -82,7 +82,8 @@ static void read_heads(const uint8_t *data, size_t size)
 	rmt_buffer_done(&out);
 }
 
-/* Validity of the whole says the same as skipping, and a valid whole consists of heads that read well. */
+/* Validity of the whole says the same as skipping, and a valid whole consists of heads that read
+ * well. */
 static void check_whole(const uint8_t *data, size_t size)
 {
 	struct rmt_cbor_reader reader;
@@ -102,7 +103,8 @@ static void check_whole(const uint8_t *data, size_t size)
 	CHECK(r == 0);
 }
 
-static struct rmt_cbor_reader *restart(struct rmt_cbor_reader *reader, const struct rmt_cbor_reader *start)
+static struct rmt_cbor_reader *restart(struct rmt_cbor_reader *reader,
+				       const struct rmt_cbor_reader *start)
 {
 	*reader = *start;
 	return reader;
@@ -127,7 +129,8 @@ static void read_typed(const uint8_t *data, size_t size)
 		unsigned_r = rmt_cbor_read_u64(restart(&reader, &start), &u64);
 		narrow_r = rmt_cbor_read_u32(restart(&reader, &start), &u32);
 		signed_r = rmt_cbor_read_i64(restart(&reader, &start), &i64);
-		CHECK(narrow_r < 0 || (unsigned_r == 0 && signed_r == 0 && u64 == u32 && i64 == u32));
+		CHECK(narrow_r < 0 ||
+		      (unsigned_r == 0 && signed_r == 0 && u64 == u32 && i64 == u32));
 		CHECK(unsigned_r < 0 || signed_r < 0 || (i64 >= 0 && (uint64_t)i64 == u64));
 
 		rmt_cbor_read_bool(restart(&reader, &start), &boolean);

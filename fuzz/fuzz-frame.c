@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receiving half of a stream: however the bytes are cut into reads, the same frames, messages and errors come out,
- * and what was handed out does not change while it is held.
+ * The receiving half of a stream: however the bytes are cut into reads, the same frames, messages
+ * and errors come out, and what was handed out does not change while it is held.
  *
- * The input: one byte that says what the rest is (odd: bytes of a stream; even: short records, each of which becomes a
- * frame, because a fuzzer does not find 32 bytes of header by chance), eight bytes that seed the cuts, the rest.
+ * The input: one byte that says what the rest is (odd: bytes of a stream; even: short records, each
+ * of which becomes a frame, because a fuzzer does not find 32 bytes of header by chance), eight
+ * bytes that seed the cuts, the rest.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,10 +17,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
 	} while (0)
 
 enum {
@@ -68,9 +69,10 @@ static uint64_t sum_of(const struct rmt_arrival *arrival)
 	return add_to_sum(0, arrival->header, RMT_FRAME_HEADER_SIZE + arrival->frame.length);
 }
 
-/* --- making a stream ------------------------------------------------------------------------------------------ */
+/* --- making a stream ------------------------------------------------------------------------ */
 
-/* Flags, length (2 bytes, scaled by 2), how total follows from length, its amount (2 bytes), handle. */
+/* Flags, length (2 bytes, scaled by 2), how total follows from length, its amount (2 bytes),
+ * handle. */
 static void add_frame(struct rmt_buffer *stream, const uint8_t record[RECORD_SIZE])
 {
 	struct rmt_frame frame = {
@@ -97,7 +99,7 @@ static void add_frame(struct rmt_buffer *stream, const uint8_t record[RECORD_SIZ
 	stream->size += frame.length;
 }
 
-/* --- running it ----------------------------------------------------------------------------------------------- */
+/* --- running it ----------------------------------------------------------------------------- */
 
 static void run_drop_held(struct run *run)
 {
@@ -123,7 +125,8 @@ static void run_assemble(struct run *run, const struct rmt_arrival *arrival)
 	struct rmt_assembly *flow = &run->flows[arrival->frame.handle % FLOWS];
 	struct rmt_chunk *chunk = NULL;
 	struct rmt_frame first;
-	const int r = rmt_assembly_add(flow, &arrival->frame, arrival->payload, MESSAGE_LIMIT, &chunk, &first);
+	const int r = rmt_assembly_add(flow, &arrival->frame, arrival->payload, MESSAGE_LIMIT,
+				       &chunk, &first);
 
 	run->sum = add_to_sum(run->sum, &r, sizeof(r));
 	CHECK((r > 0) == (chunk != NULL));
@@ -142,8 +145,10 @@ static void run_take(struct run *run)
 	while ((run->error = rmt_input_next(&run->input, &arrival)) > 0) {
 		CHECK(arrival.payload == arrival.header + RMT_FRAME_HEADER_SIZE);
 		CHECK(arrival.header >= arrival.chunk->data);
-		CHECK(arrival.payload + arrival.frame.length <= arrival.chunk->data + arrival.chunk->capacity);
-		run->sum = add_to_sum(run->sum, arrival.header, RMT_FRAME_HEADER_SIZE + arrival.frame.length);
+		CHECK(arrival.payload + arrival.frame.length <=
+		      arrival.chunk->data + arrival.chunk->capacity);
+		run->sum = add_to_sum(run->sum, arrival.header,
+				      RMT_FRAME_HEADER_SIZE + arrival.frame.length);
 		run->frames++;
 		if (arrival.frame.flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))
 			run_assemble(run, &arrival);
@@ -155,7 +160,8 @@ static void run_take(struct run *run)
 		rmt_input_trim(&run->input);
 }
 
-static void run_stream(struct run *run, struct rmt_chunk_pool *pool, const unsigned char *data, size_t size)
+static void run_stream(struct run *run, struct rmt_chunk_pool *pool, const unsigned char *data,
+		       size_t size)
 {
 	size_t position = 0;
 
@@ -203,7 +209,8 @@ static void compare(const unsigned char *data, size_t size, uint64_t seed)
 	CHECK(whole->error == cut->error);
 	CHECK(whole->frames == cut->frames);
 	CHECK(whole->sum == cut->sum);
-	CHECK(rmt_input_at_boundary(&whole->input) == rmt_input_at_boundary(&cut->input) || whole->error < 0);
+	CHECK(rmt_input_at_boundary(&whole->input) == rmt_input_at_boundary(&cut->input) ||
+	      whole->error < 0);
 
 	/* The input goes first: what is held does not need it, nor the pool. */
 	rmt_input_done(&cut->input);

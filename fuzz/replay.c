@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs a fuzz target over the files in the directories (and over the files) given as arguments, so that its corpus is
- * replayed where there is no fuzzer. Exit status 0: all were run; 1: a file could not be read, or there was none. A
- * finding aborts, behind the name of its file.
+ * Runs a fuzz target over the files in the directories (and over the files) given as arguments, so
+ * that its corpus is replayed where there is no fuzzer. Exit status 0: all were run; 1: a file
+ * could not be read, or there was none. A finding aborts, behind the name of its file.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +49,8 @@ static int replay(const char *path)
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
 		return -EIO;
 	}
-	return S_ISDIR(status.st_mode) ? replay_directory(path) : replay_file(path, (size_t)status.st_size);
+	return S_ISDIR(status.st_mode) ? replay_directory(path)
+				       : replay_file(path, (size_t)status.st_size);
 }
 
 static int replay_directory(const char *path)

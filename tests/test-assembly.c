@@ -47,7 +47,8 @@ static struct rmt_frame frame_of(unsigned flags, uint32_t length, uint32_t total
 	};
 }
 
-/* For steps that do not complete a message: outputs stay untouched, and after a failure nothing is held. */
+/* For steps that do not complete a message: outputs stay untouched, and after a failure nothing
+ * is held. */
 static int add(struct rmt_frame frame, size_t limit)
 {
 	struct rmt_chunk *chunk = untouched_chunk;
@@ -75,7 +76,8 @@ static void check_message(uint32_t total, uint32_t piece)
 		struct rmt_frame frame = frame_of(RMT_FRAME_RAW | (more ? RMT_FRAME_MORE : 0u) |
 							  (offset ? RMT_FRAME_CONTINUES : 0u),
 						  length, offset ? offset : total);
-		int r = rmt_assembly_add(&assembly, &frame, content + offset, total, &chunk, &first);
+		int r = rmt_assembly_add(&assembly, &frame, content + offset, total, &chunk,
+					 &first);
 
 		assert_int_equal(r, more ? 0 : 1);
 		/* What is held is in proportion to what came. */
@@ -121,7 +123,8 @@ static void assembly_continuation_without_beginning_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES, 10, 10), LIMIT), -EBADMSG);
-	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_MORE, 10, 10), LIMIT), -EBADMSG);
+	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_MORE, 10, 10), LIMIT),
+			 -EBADMSG);
 }
 
 static void assembly_frame_alone_is_refused(void **state)
@@ -167,7 +170,8 @@ static void assembly_continuation_of_another_is_refused(void **state)
 	(void)state;
 	for (int field = 0; field < 5; field++) {
 		struct rmt_frame frame = frame_of(RMT_FRAME_CONTINUES, 90, 10);
-		uint32_t *fields[] = {&frame.destination, &frame.source, &frame.authority, &frame.handle, &frame.reply};
+		uint32_t *fields[] = {&frame.destination, &frame.source, &frame.authority,
+				      &frame.handle, &frame.reply};
 
 		*fields[field] += 1;
 		assert_int_equal(add(frame_of(RMT_FRAME_MORE, 10, 100), LIMIT), 0);
@@ -179,9 +183,11 @@ static void assembly_abort_forgets_message(void **state)
 {
 	(void)state;
 	assert_int_equal(add(frame_of(RMT_FRAME_MORE, 10, 100), LIMIT), 0);
-	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_ABORT, 0, 10), LIMIT), -ECANCELED);
+	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_ABORT, 0, 10), LIMIT),
+			 -ECANCELED);
 	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES, 90, 10), LIMIT), -EBADMSG);
-	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_ABORT, 0, 0), LIMIT), -ECANCELED);
+	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES | RMT_FRAME_ABORT, 0, 0), LIMIT),
+			 -ECANCELED);
 }
 
 static void assembly_after_failure_takes_next_message(void **state)

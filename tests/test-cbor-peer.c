@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Our CBOR against that of libcbor, which shares no line with it: the same random values go into both, and both must
- * write the same bytes and understand the other's.
+ * Our CBOR against that of libcbor, which shares no line with it: the same random values go into
+ * both, and both must write the same bytes and understand the other's.
  */
 #include <errno.h>
 #include <math.h>
@@ -35,9 +35,9 @@ static uint64_t draw_integer(void)
 
 	switch (draw() % 4) {
 	case 0: {
-		static const uint64_t borders[] = {0,          23,         24,         UINT8_MAX,  256,
-						   UINT16_MAX, 65536,      UINT32_MAX, 1ull << 32, INT64_MAX,
-						   1ull << 63, UINT64_MAX};
+		static const uint64_t borders[] = {0,          23,         24,         UINT8_MAX,
+						   256,        UINT16_MAX, 65536,      UINT32_MAX,
+						   1ull << 32, INT64_MAX,  1ull << 63, UINT64_MAX};
 
 		return borders[draw() % (sizeof(borders) / sizeof(borders[0]))];
 	}
@@ -118,7 +118,8 @@ static cbor_item_t *build_float(double value)
 
 static size_t draw_text(char text[64])
 {
-	static const char *const pieces[] = {"a", "Z", " ", "\xc3\xbc", "\xe6\xb0\xb4", "\xf0\x90\x85\x91", "\"", "0123456789"};
+	static const char *const pieces[] = {
+		"a", "Z", " ", "\xc3\xbc", "\xe6\xb0\xb4", "\xf0\x90\x85\x91", "\"", "0123456789"};
 	size_t size = 0;
 
 	for (uint64_t n = draw() % 6; n > 0; n--) {
@@ -285,7 +286,8 @@ static void cbor_every_half_is_read_and_written(void **state)
 {
 	(void)state;
 	for (unsigned bits = 0; bits <= UINT16_MAX; bits++) {
-		const unsigned char data[3] = {0xf9, (unsigned char)(bits >> 8), (unsigned char)bits};
+		const unsigned char data[3] = {0xf9, (unsigned char)(bits >> 8),
+					       (unsigned char)bits};
 		const double theirs = load_float(data, 3);
 		struct rmt_buffer buffer = RMT_BUFFER_INIT;
 		struct rmt_cbor_reader reader;
@@ -299,7 +301,8 @@ static void cbor_every_half_is_read_and_written(void **state)
 			continue;
 		}
 		assert_int_equal(r, 0);
-		assert_true(isnan(theirs) ? isnan(ours) : ours == theirs && !signbit(ours) == !signbit(theirs));
+		assert_true(isnan(theirs) ? isnan(ours)
+					  : ours == theirs && !signbit(ours) == !signbit(theirs));
 		rmt_cbor_put_f64(&buffer, ours);
 		assert_int_equal(buffer.size, 3);
 		assert_memory_equal(buffer.data, data, 3);
@@ -323,7 +326,8 @@ static void cbor_floats_come_back_in_shortest_width(void **state)
 		assert_int_equal(rmt_cbor_read_f64(&reader, &ours), 0);
 		theirs = load_float(buffer.data, buffer.size);
 		assert_true(isnan(value) ? isnan(ours) : memcmp(&ours, &value, sizeof(value)) == 0);
-		assert_true(isnan(value) ? isnan(theirs) : memcmp(&theirs, &value, sizeof(value)) == 0);
+		assert_true(isnan(value) ? isnan(theirs)
+					 : memcmp(&theirs, &value, sizeof(value)) == 0);
 		rmt_buffer_done(&buffer);
 	}
 }

@@ -14,7 +14,7 @@
 #include "vectors.h"
 #include "wire/cbor.h"
 
-/* --- vectors -------------------------------------------------------------------------------------------------- */
+/* --- vectors -------------------------------------------------------------------------------- */
 
 static void print_float(struct rmt_buffer *out, double value)
 {
@@ -32,42 +32,71 @@ static void print_float(struct rmt_buffer *out, double value)
 	rmt_buffer_printf(out, strpbrk(text, ".e") ? "%s" : "%s.0", text);
 }
 
+static void print_nint(struct rmt_buffer *text, struct rmt_buffer *copy, uint64_t n)
+{
+	if (n == UINT64_MAX)
+		rmt_buffer_printf(text, "-18446744073709551616");
+	else
+		rmt_buffer_printf(text, "-%" PRIu64, n + 1);
+	/* The writer has no value below INT64_MIN: its head is that of an unsigned integer, but
+	 * for one bit. */
+	if (n > INT64_MAX) {
+		rmt_cbor_put_uint(copy, n);
+		copy->data[copy->size - 9] |= 0x20;
+	} else {
+		rmt_cbor_put_int(copy, -1 - (int64_t)n);
+	}
+}
+
+/* Items that contain no others. */
+static void print_leaf(const struct rmt_cbor_item *item, struct rmt_buffer *text,
+		       struct rmt_buffer *copy)
+{
+	switch (item->type) {
+	case RMT_CBOR_UINT:
+		rmt_buffer_printf(text, "%" PRIu64, item->uint);
+		rmt_cbor_put_uint(copy, item->uint);
+		break;
+	case RMT_CBOR_NINT:
+		print_nint(text, copy, item->uint);
+		break;
+	case RMT_CBOR_BYTES:
+		rmt_buffer_printf(text, "h'");
+		for (size_t i = 0; i < item->size; i++)
+			rmt_buffer_printf(text, "%02x", item->data[i]);
+		rmt_buffer_printf(text, "'");
+		rmt_cbor_put_bytes(copy, item->data, item->size);
+		break;
+	case RMT_CBOR_TEXT:
+		rmt_buffer_printf(text, "\"");
+		for (size_t i = 0; i < item->size; i++)
+			rmt_buffer_printf(text, strchr("\"\\", item->data[i]) ? "\\%c" : "%c",
+					  item->data[i]);
+		rmt_buffer_printf(text, "\"");
+		rmt_cbor_put_text(copy, (const char *)item->data, item->size);
+		break;
+	case RMT_CBOR_FLOAT:
+		print_float(text, item->f64);
+		rmt_cbor_put_f64(copy, item->f64);
+		break;
+	case RMT_CBOR_NULL:
+		rmt_buffer_printf(text, "null");
+		rmt_cbor_put_null(copy);
+		break;
+	default:
+		rmt_buffer_printf(text, item->type == RMT_CBOR_TRUE ? "true" : "false");
+		rmt_cbor_put_bool(copy, item->type == RMT_CBOR_TRUE);
+	}
+}
+
 /* Diagnostic notation of the next item into text, and the item written again into copy. */
-static void print_item(struct rmt_cbor_reader *reader, struct rmt_buffer *text, struct rmt_buffer *copy)
+static void print_item(struct rmt_cbor_reader *reader, struct rmt_buffer *text,
+		       struct rmt_buffer *copy)
 {
 	struct rmt_cbor_item item;
 
 	assert_int_equal(rmt_cbor_read(reader, &item), 1);
 	switch (item.type) {
-	case RMT_CBOR_UINT:
-		rmt_buffer_printf(text, "%" PRIu64, item.uint);
-		rmt_cbor_put_uint(copy, item.uint);
-		break;
-	case RMT_CBOR_NINT:
-		if (item.uint == UINT64_MAX)
-			rmt_buffer_printf(text, "-18446744073709551616");
-		else
-			rmt_buffer_printf(text, "-%" PRIu64, item.uint + 1);
-		/* The writer has no value below INT64_MIN. */
-		if (item.uint > INT64_MAX)
-			rmt_buffer_append(copy, reader->data + reader->position - 9, 9);
-		else
-			rmt_cbor_put_int(copy, -1 - (int64_t)item.uint);
-		break;
-	case RMT_CBOR_BYTES:
-		rmt_buffer_printf(text, "h'");
-		for (size_t i = 0; i < item.size; i++)
-			rmt_buffer_printf(text, "%02x", item.data[i]);
-		rmt_buffer_printf(text, "'");
-		rmt_cbor_put_bytes(copy, item.data, item.size);
-		break;
-	case RMT_CBOR_TEXT:
-		rmt_buffer_printf(text, "\"");
-		for (size_t i = 0; i < item.size; i++)
-			rmt_buffer_printf(text, strchr("\"\\", item.data[i]) ? "\\%c" : "%c", item.data[i]);
-		rmt_buffer_printf(text, "\"");
-		rmt_cbor_put_text(copy, (const char *)item.data, item.size);
-		break;
 	case RMT_CBOR_ARRAY:
 		rmt_cbor_put_array(copy, item.uint);
 		rmt_buffer_printf(text, "[");
@@ -94,19 +123,8 @@ static void print_item(struct rmt_cbor_reader *reader, struct rmt_buffer *text, 
 		print_item(reader, text, copy);
 		rmt_buffer_printf(text, ")");
 		break;
-	case RMT_CBOR_FALSE:
-	case RMT_CBOR_TRUE:
-		rmt_buffer_printf(text, item.type == RMT_CBOR_TRUE ? "true" : "false");
-		rmt_cbor_put_bool(copy, item.type == RMT_CBOR_TRUE);
-		break;
-	case RMT_CBOR_NULL:
-		rmt_buffer_printf(text, "null");
-		rmt_cbor_put_null(copy);
-		break;
-	case RMT_CBOR_FLOAT:
-		print_float(text, item.f64);
-		rmt_cbor_put_f64(copy, item.f64);
-		break;
+	default:
+		print_leaf(&item, text, copy);
 	}
 }
 
@@ -162,7 +180,7 @@ static void cbor_vectors_are_judged_as_said(void **state)
 	assert_true(invalid > 100);
 }
 
-/* --- bounds --------------------------------------------------------------------------------------------------- */
+/* --- bounds --------------------------------------------------------------------------------- */
 
 static void cbor_nesting_is_bounded(void **state)
 {
@@ -206,9 +224,15 @@ static void cbor_claim_beyond_input_is_refused_at_its_head(void **state)
 		size_t size;
 		int r;
 	} cases[] = {
-		{"\x82\0\0", 3, 1},      {"\x83\0\0", 3, -EBADMSG}, {"\xa1\0\0", 3, 1},
-		{"\xa2\0\0", 3, -EBADMSG}, {"\xc1\0", 2, 1},         {"\xc1", 1, -EBADMSG},
-		{"\x41x", 2, 1},          {"\x42x", 2, -EBADMSG},    {"\xbb\x80\0\0\0\0\0\0\0\0", 10, -EBADMSG},
+		{"\x82\0\0", 3, 1},
+		{"\x83\0\0", 3, -EBADMSG},
+		{"\xa1\0\0", 3, 1},
+		{"\xa2\0\0", 3, -EBADMSG},
+		{"\xc1\0", 2, 1},
+		{"\xc1", 1, -EBADMSG},
+		{"\x41x", 2, 1},
+		{"\x42x", 2, -EBADMSG},
+		{"\xbb\x80\0\0\0\0\0\0\0\0", 10, -EBADMSG},
 	};
 
 	(void)state;
@@ -244,7 +268,7 @@ static void cbor_skip_stands_behind_item(void **state)
 	rmt_buffer_done(&buffer);
 }
 
-/* --- typed forms ---------------------------------------------------------------------------------------------- */
+/* --- typed forms ---------------------------------------------------------------------------- */
 
 static struct rmt_buffer written;
 
@@ -257,7 +281,8 @@ static struct rmt_cbor_reader *rewind_reader(void)
 }
 
 /* What every integer reader says to the integer in `written`. */
-static void check_integer(int r_u32, int r_u64, int r_i64, uint64_t unsigned_value, int64_t signed_value)
+static void check_integer(int r_u32, int r_u64, int r_i64, uint64_t unsigned_value,
+			  int64_t signed_value)
 {
 	uint32_t u32 = 0xa5a5a5a5;
 	uint64_t u64 = 0xa5a5a5a5;
@@ -403,7 +428,7 @@ static void cbor_bytes_null_is_empty(void **state)
 	rmt_buffer_done(&written);
 }
 
-/* --- UTF-8 ---------------------------------------------------------------------------------------------------- */
+/* --- UTF-8 ---------------------------------------------------------------------------------- */
 
 /* Encodes what may be encoded; 0 for surrogates and beyond. */
 static size_t encode(uint32_t point, unsigned char out[4])
@@ -445,9 +470,11 @@ static void utf8_every_code_point_is_valid_and_nothing_else(void **state)
 			fail_msg("U+%04" PRIX32 " is refused", point);
 		valid[size]++;
 	}
-	/* Of all sequences of 2, 3 and 4 bytes as many are valid as there are code points of that length. */
+	/* Of all sequences of 2, 3 and 4 bytes as many are valid as there are code points of
+	 * that length. */
 	for (uint32_t i = 0; i < 1u << 24; i++) {
-		const unsigned char bytes[3] = {(unsigned char)(i >> 16), (unsigned char)(i >> 8), (unsigned char)i};
+		const unsigned char bytes[3] = {(unsigned char)(i >> 16), (unsigned char)(i >> 8),
+						(unsigned char)i};
 
 		if (bytes[0] < 0x80)
 			continue;
@@ -458,7 +485,8 @@ static void utf8_every_code_point_is_valid_and_nothing_else(void **state)
 			counted[3] += rmt_utf8_valid(bytes, 3);
 	}
 	for (uint32_t i = 0; i < 1u << 22; i++) {
-		const unsigned char bytes[4] = {(unsigned char)(0xf0 | i >> 18), (unsigned char)(0x80 | (i >> 12 & 0x3f)),
+		const unsigned char bytes[4] = {(unsigned char)(0xf0 | i >> 18),
+						(unsigned char)(0x80 | (i >> 12 & 0x3f)),
 						(unsigned char)(0x80 | (i >> 6 & 0x3f)),
 						(unsigned char)(0x80 | (i & 0x3f))};
 

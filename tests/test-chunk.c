@@ -119,7 +119,8 @@ static void pool_keeps_last_returned_up_to_limit(void **state)
 static void pool_outlives_owner_while_chunks_are_out(void **state)
 {
 	struct rmt_chunk_pool *pool = rmt_chunk_pool_new(64, 4);
-	struct rmt_chunk *a = rmt_chunk_new(pool, 64), *b = rmt_chunk_new(pool, 64), *idle = rmt_chunk_new(pool, 64);
+	struct rmt_chunk *a = rmt_chunk_new(pool, 64), *b = rmt_chunk_new(pool, 64),
+			 *idle = rmt_chunk_new(pool, 64);
 
 	(void)state;
 	rmt_chunk_unref(idle);
@@ -171,7 +172,8 @@ static void pool_used_by_threads_gives_each_its_own(void **state)
 	(void)state;
 	memset(chunk->data, 'c', 64);
 	for (int i = 0; i < THREADS; i++) {
-		shared[i] = (struct shared){.pool = pool, .chunk = rmt_chunk_ref(chunk), .mark = (unsigned char)i};
+		shared[i] = (struct shared){
+			.pool = pool, .chunk = rmt_chunk_ref(chunk), .mark = (unsigned char)i};
 		assert_int_equal(pthread_create(&threads[i], NULL, churn, &shared[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++) {

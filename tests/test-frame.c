@@ -19,9 +19,11 @@ static void check_valid(const struct vector *vector)
 	char text[256];
 	int r = rmt_frame_decode(vector->data, &frame);
 
-	snprintf(text, sizeof(text), "%u %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32,
-		 frame.flags, frame.length, frame.destination, frame.source, frame.authority, frame.handle, frame.reply,
-		 frame.total);
+	snprintf(text, sizeof(text),
+		 "%u %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32
+		 " %" PRIu32,
+		 frame.flags, frame.length, frame.destination, frame.source, frame.authority,
+		 frame.handle, frame.reply, frame.total);
 	if (r != 0 || strcmp(text, vector->rest) != 0)
 		fail_msg("line %d: r %d, %s instead of %s", vector->line, r, text, vector->rest);
 
@@ -31,7 +33,8 @@ static void check_valid(const struct vector *vector)
 
 static void check_invalid(const struct vector *vector)
 {
-	const int expected = strncmp(vector->rest, "EPROTONOSUPPORT ", 16) == 0 ? -EPROTONOSUPPORT : -EBADMSG;
+	const int expected = strncmp(vector->rest, "EPROTONOSUPPORT ", 16) == 0 ? -EPROTONOSUPPORT
+										: -EBADMSG;
 	struct rmt_frame frame, untouched;
 	int r;
 
@@ -70,14 +73,16 @@ static void frame_vectors_decode_as_said(void **state)
 	assert_true(invalid > 20);
 }
 
-/* The rules of docs/protocol.md written once more, as a table: what may stand together with what. */
+/* The rules of docs/protocol.md written once more, as a table: what may stand together with
+ * what. */
 static bool flags_are_legal(unsigned flags)
 {
 	if (flags & 0x80)
 		return false;
 	switch (flags & (RMT_FRAME_END | RMT_FRAME_ABORT)) {
 	case 0:
-		return (flags & (RMT_FRAME_ERROR | RMT_FRAME_RAW)) != (RMT_FRAME_ERROR | RMT_FRAME_RAW);
+		return (flags & (RMT_FRAME_ERROR | RMT_FRAME_RAW)) !=
+		       (RMT_FRAME_ERROR | RMT_FRAME_RAW);
 	case RMT_FRAME_END:
 		return flags == 0x08;
 	case RMT_FRAME_ABORT:
@@ -98,7 +103,9 @@ static void frame_every_flag_combination_is_judged(void **state)
 		const struct rmt_frame frame = {
 			.flags = (uint8_t)flags,
 			.length = empty ? 0 : 10,
-			.total = empty ? 0 : partial ? 20 : 10,
+			.total = empty     ? 0
+				 : partial ? 20
+					   : 10,
 		};
 		unsigned char header[RMT_FRAME_HEADER_SIZE];
 		struct rmt_frame decoded;

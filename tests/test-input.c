@@ -47,7 +47,7 @@ static uint64_t draw(void)
 	return seed;
 }
 
-/* --- making a stream ------------------------------------------------------------------------------------------ */
+/* --- making a stream ------------------------------------------------------------------------ */
 
 static void stream_add(struct stream *stream, uint32_t length)
 {
@@ -107,11 +107,12 @@ static void stream_free(struct stream *stream)
 	free(stream->data);
 }
 
-/* --- feeding it ----------------------------------------------------------------------------------------------- */
+/* --- feeding it ----------------------------------------------------------------------------- */
 
 static void run_init(struct run *run, struct rmt_chunk_pool *pool, bool hold)
 {
-	*run = (struct run){.hold = hold, .arrivals = calloc(FRAMES_MAX, sizeof(struct rmt_arrival))};
+	*run = (struct run){.hold = hold,
+			    .arrivals = calloc(FRAMES_MAX, sizeof(struct rmt_arrival))};
 	rmt_input_init(&run->input, pool);
 }
 
@@ -128,7 +129,8 @@ static void note_landing(struct run *run, size_t offset, size_t size, const unsi
 {
 	if (run->landing_count == run->landing_capacity) {
 		run->landing_capacity = run->landing_capacity ? 2 * run->landing_capacity : 64;
-		run->landings = realloc(run->landings, run->landing_capacity * sizeof(run->landings[0]));
+		run->landings = realloc(run->landings,
+					run->landing_capacity * sizeof(run->landings[0]));
 		assert_non_null(run->landings);
 	}
 	run->landings[run->landing_count++] = (struct landing){offset, size, at};
@@ -143,7 +145,8 @@ static const unsigned char *landed_at(const struct run *run, size_t offset)
 	return NULL;
 }
 
-static void check_arrival(const struct stream *stream, unsigned index, const struct rmt_arrival *arrival)
+static void check_arrival(const struct stream *stream, unsigned index,
+			  const struct rmt_arrival *arrival)
 {
 	const unsigned char *sent = stream->data + stream->starts[index];
 
@@ -152,7 +155,8 @@ static void check_arrival(const struct stream *stream, unsigned index, const str
 	assert_int_equal(arrival->frame.length, stream->lengths[index]);
 	assert_ptr_equal(arrival->payload, arrival->header + RMT_FRAME_HEADER_SIZE);
 	assert_true(arrival->header >= arrival->chunk->data);
-	assert_true(arrival->payload + arrival->frame.length <= arrival->chunk->data + arrival->chunk->capacity);
+	assert_true(arrival->payload + arrival->frame.length <=
+		    arrival->chunk->data + arrival->chunk->capacity);
 	assert_memory_equal(arrival->header, sent, RMT_FRAME_HEADER_SIZE + stream->lengths[index]);
 }
 
@@ -189,7 +193,8 @@ static void feed(struct run *run, const struct stream *stream, size_t from, size
 	}
 }
 
-static void check_whole(struct rmt_chunk_pool *pool, const struct stream *stream, size_t piece, bool hold)
+static void check_whole(struct rmt_chunk_pool *pool, const struct stream *stream, size_t piece,
+			bool hold)
 {
 	struct run run;
 
@@ -205,7 +210,7 @@ static void check_whole(struct rmt_chunk_pool *pool, const struct stream *stream
 	run_done(&run);
 }
 
-/* --- tests ---------------------------------------------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------------------------- */
 
 static struct rmt_chunk_pool *pool_of(void **state)
 {
@@ -249,7 +254,8 @@ static void input_every_split_gives_same_frames(void **state)
 
 static void input_big_and_small_frames_mixed_arrive_whole(void **state)
 {
-	static const size_t pieces[] = {61, 4096, 16384, 16385, 65535, 65536, 65568, 65600, 1 << 20};
+	static const size_t pieces[] = {61,    4096,  16384, 16385,  65535,
+					65536, 65568, 65600, 1 << 20};
 	struct stream stream = stream_mixed(150);
 
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
@@ -324,8 +330,9 @@ static void check_not_copied(struct rmt_chunk_pool *pool, const uint32_t lengths
 	assert_int_equal(run.count, 3);
 	for (unsigned i = 0; i < 3; i++)
 		for (size_t byte = 0; byte < stream.lengths[i]; byte += 499)
-			assert_ptr_equal(run.arrivals[i].payload + byte,
-					 landed_at(&run, stream.starts[i] + RMT_FRAME_HEADER_SIZE + byte));
+			assert_ptr_equal(
+				run.arrivals[i].payload + byte,
+				landed_at(&run, stream.starts[i] + RMT_FRAME_HEADER_SIZE + byte));
 	run_done(&run);
 	stream_free(&stream);
 }
@@ -341,7 +348,8 @@ static void input_full_frames_in_pieces_are_not_copied(void **state)
 static void input_large_frames_of_any_length_are_not_copied(void **state)
 {
 	for (uint32_t length = 16384; length <= 65536; length += 777)
-		check_not_copied(pool_of(state), (const uint32_t[]){length, 65536, length}, SIZE_MAX);
+		check_not_copied(pool_of(state), (const uint32_t[]){length, 65536, length},
+				 SIZE_MAX);
 }
 
 static void input_small_frames_share_one_read(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading tests/vectors: lines of words, the second of which is hex ("-" for no bytes); '#' starts a comment line.
- * Where the files are is said by RAMET_TEST_DATA; without it they are looked for below the working directory.
+ * Reading tests/vectors: lines of words, the second of which is hex ("-" for no bytes); '#' starts
+ * a comment line. Where the files are is said by RAMET_TEST_DATA; without it they are looked for
+ * below the working directory.
  */
 #pragma once
 
@@ -54,7 +55,8 @@ static inline int vectors_next(FILE *file, struct vector *vector)
 	for (; *hex; hex += 2) {
 		unsigned byte;
 
-		if (sscanf(hex, "%2x", &byte) != 1 || !hex[1] || vector->size == sizeof(vector->data))
+		if (sscanf(hex, "%2x", &byte) != 1 || !hex[1] ||
+		    vector->size == sizeof(vector->data))
 			return -1;
 		vector->data[vector->size++] = (unsigned char)byte;
 	}

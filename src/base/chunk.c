@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 struct rmt_chunk_pool {
-	atomic_uint references; /* the owner's, and one of each chunk that is out; free chunks hold none */
+	/* The owner's, and one of each chunk that is out; free chunks hold none. */
+	atomic_uint references;
 	size_t capacity;
 	pthread_mutex_t lock; /* guards what follows */
 	struct rmt_chunk *free;
@@ -38,7 +39,8 @@ static void free_list(struct rmt_chunk *chunk)
 
 static void pool_release(struct rmt_chunk_pool *pool)
 {
-	/* Release: what this thread did to the pool comes before the free; acquire: so does what the others did. */
+	/* Release: what this thread did to the pool comes before the free; acquire: so does what
+	 * the others did. */
 	if (atomic_fetch_sub_explicit(&pool->references, 1, memory_order_acq_rel) != 1)
 		return;
 	free_list(pool->free);
@@ -107,7 +109,8 @@ struct rmt_chunk *rmt_chunk_unref(struct rmt_chunk *chunk)
 {
 	if (!chunk)
 		return NULL;
-	/* The only holder needs no locked instruction: nobody is left who could change the count. */
+	/* The only holder needs no locked instruction: nobody is left who could change the
+	 * count. */
 	if (!rmt_chunk_unshared(chunk) &&
 	    atomic_fetch_sub_explicit(&chunk->references, 1, memory_order_acq_rel) != 1)
 		return NULL;

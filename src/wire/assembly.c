@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* What the frames of one message have in common: they say who speaks to whom, and what the payload is. */
+/* What the frames of one message have in common: they say who speaks to whom, and what the
+ * payload is. */
 #define SHARED_FLAGS (RMT_FRAME_ERROR | RMT_FRAME_RAW | RMT_FRAME_COUNTED)
 
 void rmt_assembly_init(struct rmt_assembly *assembly)
@@ -26,8 +27,8 @@ static bool same_message(const struct rmt_frame *first, const struct rmt_frame *
 	       first->reply == frame->reply;
 }
 
-/* Doubles the room, so that a message is moved a few times at most and never holds more than twice what came; the
- * end is announced, so nothing is wasted there. */
+/* Doubles the room, so that a message is moved a few times at most and never holds more than
+ * twice what came; the end is announced, so nothing is wasted there. */
 static int make_room(struct rmt_assembly *assembly, size_t needed)
 {
 	struct rmt_chunk *chunk = assembly->chunk;
@@ -58,7 +59,8 @@ static int check(const struct rmt_assembly *assembly, const struct rmt_frame *fr
 			return -EBADMSG;
 		return frame->total > limit ? -EMSGSIZE : 0;
 	}
-	if (!assembly->chunk || !same_message(&assembly->first, frame) || frame->total != assembly->size)
+	if (!assembly->chunk || !same_message(&assembly->first, frame) ||
+	    frame->total != assembly->size)
 		return -EBADMSG;
 	if (frame->length > assembly->total - assembly->size)
 		return -EBADMSG;
@@ -68,8 +70,9 @@ static int check(const struct rmt_assembly *assembly, const struct rmt_frame *fr
 	return assembly->total > limit ? -EMSGSIZE : 0;
 }
 
-int rmt_assembly_add(struct rmt_assembly *assembly, const struct rmt_frame *frame, const void *payload, size_t limit,
-		     struct rmt_chunk **ret_chunk, struct rmt_frame *ret_first)
+int rmt_assembly_add(struct rmt_assembly *assembly, const struct rmt_frame *frame,
+		     const void *payload, size_t limit, struct rmt_chunk **ret_chunk,
+		     struct rmt_frame *ret_first)
 {
 	int r = check(assembly, frame, limit);
 

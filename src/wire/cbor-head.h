@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the writer and the reader of CBOR share: the parts of a head (RFC 8949, section 3), and the widths of floats.
+ * What the writer and the reader of CBOR share: the parts of a head (RFC 8949, section 3), and the
+ * widths of floats.
  */
 #pragma once
 

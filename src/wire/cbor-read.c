@@ -16,11 +16,12 @@ static size_t left(const struct rmt_cbor_reader *reader)
 	return reader->size - reader->position;
 }
 
-/* --- heads ---------------------------------------------------------------------------------------------------- */
+/* --- heads ---------------------------------------------------------------------------------- */
 
-/* The argument of a head, and how many bytes followed the first. Whether it could have been shorter is for the caller
- * to say: it depends on the major type. */
-static int read_argument(struct rmt_cbor_reader *reader, unsigned info, uint64_t *ret_argument, unsigned *ret_bytes)
+/* The argument of a head, and how many bytes followed the first. Whether it could have been
+ * shorter is for the caller to say: it depends on the major type. */
+static int read_argument(struct rmt_cbor_reader *reader, unsigned info, uint64_t *ret_argument,
+			 unsigned *ret_bytes)
 {
 	uint64_t argument = info;
 	unsigned bytes = 0;
@@ -67,7 +68,8 @@ static double double_of(uint64_t bits)
 /* RFC 8949, appendix D, without ldexp. */
 static double half_to_double(uint64_t half)
 {
-	const uint64_t sign = half >> 15 << 63, exponent = half >> 10 & 0x1f, mantissa = half & 0x3ff;
+	const uint64_t sign = half >> 15 << 63;
+	const uint64_t exponent = half >> 10 & 0x1f, mantissa = half & 0x3ff;
 
 	if (exponent == 0)
 		return (double)mantissa * (sign ? -0x1p-24 : 0x1p-24);
@@ -91,7 +93,9 @@ static int read_float(uint64_t bits, unsigned bytes, struct rmt_cbor_item *item)
 	uint64_t shortest;
 
 	item->type = RMT_CBOR_FLOAT;
-	item->f64 = bytes == 2 ? half_to_double(bits) : bytes == 4 ? single_to_double(bits) : double_of(bits);
+	item->f64 = bytes == 2   ? half_to_double(bits)
+		    : bytes == 4 ? single_to_double(bits)
+				 : double_of(bits);
 	/* The bits as well as the width, because only one NaN is allowed. */
 	if (rmt_cbor_shortest_float(item->f64, &shortest) != bytes || shortest != bits)
 		return -EBADMSG;
@@ -134,8 +138,9 @@ static int read_string(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ite
 int rmt_cbor_read(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_item)
 {
 	static const enum rmt_cbor_type types[MAJOR_SIMPLE] = {
-		[MAJOR_UINT] = RMT_CBOR_UINT,   [MAJOR_NINT] = RMT_CBOR_NINT,   [MAJOR_BYTES] = RMT_CBOR_BYTES,
-		[MAJOR_TEXT] = RMT_CBOR_TEXT,   [MAJOR_ARRAY] = RMT_CBOR_ARRAY, [MAJOR_MAP] = RMT_CBOR_MAP,
+		[MAJOR_UINT] = RMT_CBOR_UINT,   [MAJOR_NINT] = RMT_CBOR_NINT,
+		[MAJOR_BYTES] = RMT_CBOR_BYTES, [MAJOR_TEXT] = RMT_CBOR_TEXT,
+		[MAJOR_ARRAY] = RMT_CBOR_ARRAY, [MAJOR_MAP] = RMT_CBOR_MAP,
 		[MAJOR_TAG] = RMT_CBOR_TAG,
 	};
 	struct rmt_cbor_item item = {0};
@@ -175,11 +180,12 @@ int rmt_cbor_read(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_item
 	return 1;
 }
 
-/* --- whole items ---------------------------------------------------------------------------------------------- */
+/* --- whole items ---------------------------------------------------------------------------- */
 
 static int skip_item(struct rmt_cbor_reader *reader, unsigned depth);
 
-/* Deterministic encodings are never a prefix of each other, so that bytes up to the shorter length decide. */
+/* Deterministic encodings are never a prefix of each other, so that bytes up to the shorter
+ * length decide. */
 static bool is_before(const unsigned char *a, size_t a_size, const unsigned char *b, size_t b_size)
 {
 	return memcmp(a, b, a_size < b_size ? a_size : b_size) < 0;
@@ -191,15 +197,17 @@ static int skip_map(struct rmt_cbor_reader *reader, uint64_t pairs, unsigned dep
 	size_t last_size = 0;
 
 	for (uint64_t i = 0; i < pairs; i++) {
-		const size_t start = reader->position;
+		const unsigned char *key = reader->data + reader->position;
+		size_t size = reader->position;
 		int r = skip_item(reader, depth);
 
 		if (r < 0)
 			return r;
-		if (last && !is_before(last, last_size, reader->data + start, reader->position - start))
+		size = reader->position - size;
+		if (last && !is_before(last, last_size, key, size))
 			return -EBADMSG;
-		last = reader->data + start;
-		last_size = reader->position - start;
+		last = key;
+		last_size = size;
 		r = skip_item(reader, depth);
 		if (r < 0)
 			return r;
@@ -252,7 +260,7 @@ int rmt_cbor_validate(const void *data, size_t size)
 	return left(&reader) == 0 ? 0 : -EBADMSG;
 }
 
-/* --- typed forms ---------------------------------------------------------------------------------------------- */
+/* --- typed forms ---------------------------------------------------------------------------- */
 
 static int read_head(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_item)
 {
@@ -261,7 +269,8 @@ static int read_head(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_i
 	return r == 0 ? -EBADMSG : r;
 }
 
-static int read_of_type(struct rmt_cbor_reader *reader, enum rmt_cbor_type type, struct rmt_cbor_item *ret_item)
+static int read_of_type(struct rmt_cbor_reader *reader, enum rmt_cbor_type type,
+			struct rmt_cbor_item *ret_item)
 {
 	const int r = read_head(reader, ret_item);
 

@@ -6,27 +6,31 @@
 
 #define HALF_NAN 0x7e00u
 
-/* --- floats --------------------------------------------------------------------------------------------------- */
+/* --- floats --------------------------------------------------------------------------------- */
 
-/* The bits of an IEEE 754 format with fewer bits, when nothing is lost. Bits are moved instead of cast, because a cast
- * out of range is undefined and half precision is no type of C. */
+/* The bits of an IEEE 754 format with fewer bits, when nothing is lost. Bits are moved instead
+ * of cast, because a cast out of range is undefined and half precision is no type of C. */
 struct float_format {
 	int mantissa_bits;
 	int exponent_bits;
 };
 
-static bool narrow(uint64_t bits, struct float_format from, struct float_format to, uint64_t *ret_bits)
+static bool narrow(uint64_t bits, struct float_format from, struct float_format to,
+		   uint64_t *ret_bits)
 {
-	const int bias_from = (1 << (from.exponent_bits - 1)) - 1, bias_to = (1 << (to.exponent_bits - 1)) - 1;
+	const int bias_from = (1 << (from.exponent_bits - 1)) - 1;
+	const int bias_to = (1 << (to.exponent_bits - 1)) - 1;
 	const int all_ones = (1 << from.exponent_bits) - 1;
 	const uint64_t sign = bits >> (from.mantissa_bits + from.exponent_bits);
 	uint64_t mantissa = bits & ((UINT64_C(1) << from.mantissa_bits) - 1);
 	const int raw_exponent = (int)(bits >> from.mantissa_bits) & all_ones;
-	int drop = from.mantissa_bits - to.mantissa_bits, exponent = raw_exponent - bias_from + bias_to;
+	int drop = from.mantissa_bits - to.mantissa_bits;
+	int exponent = raw_exponent - bias_from + bias_to;
 	uint64_t magnitude;
 
 	if (raw_exponent == all_ones) {
-		magnitude = (UINT64_C(1) << to.exponent_bits) - 1; /* infinity; a NaN does not come here */
+		/* Infinity: a NaN does not come here. */
+		magnitude = (UINT64_C(1) << to.exponent_bits) - 1;
 		magnitude <<= to.mantissa_bits;
 	} else if (raw_exponent == 0) {
 		/* Zero, or smaller than anything that the narrow format has. */
@@ -71,9 +75,10 @@ unsigned rmt_cbor_shortest_float(double value, uint64_t *ret_bits)
 	return 8;
 }
 
-/* --- heads ---------------------------------------------------------------------------------------------------- */
+/* --- heads ---------------------------------------------------------------------------------- */
 
-static void put_bits(struct rmt_buffer *out, unsigned major, unsigned info, uint64_t bits, unsigned bytes)
+static void put_bits(struct rmt_buffer *out, unsigned major, unsigned info, uint64_t bits,
+		     unsigned bytes)
 {
 	unsigned char *end = rmt_buffer_reserve(out, 9);
 
@@ -126,8 +131,9 @@ void rmt_cbor_put_f64(struct rmt_buffer *out, double value)
 {
 	uint64_t bits;
 	const unsigned bytes = rmt_cbor_shortest_float(value, &bits);
+	const unsigned info = bytes == 2 ? INFO_HALF : bytes == 4 ? INFO_SINGLE : INFO_DOUBLE;
 
-	put_bits(out, MAJOR_SIMPLE, bytes == 2 ? INFO_HALF : bytes == 4 ? INFO_SINGLE : INFO_DOUBLE, bits, bytes);
+	put_bits(out, MAJOR_SIMPLE, info, bits, bytes);
 }
 
 void rmt_cbor_put_bytes(struct rmt_buffer *out, const void *data, size_t size)

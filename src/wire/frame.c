@@ -33,9 +33,11 @@ static bool is_legal(const struct rmt_frame *frame)
 		return flags == (RMT_FRAME_ABORT | RMT_FRAME_CONTINUES) && frame->length == 0;
 	if ((flags & RMT_FRAME_ERROR) && (flags & RMT_FRAME_RAW))
 		return false;
-	/* Every frame of a message in several brings it forward: a peer cannot make us count empty ones. */
+	/* Every frame of a message in several brings it forward: a peer cannot make us count
+	 * empty ones. */
 	if (flags & RMT_FRAME_CONTINUES)
-		return frame->length > 0 && frame->total > 0 && frame->total <= UINT32_MAX - frame->length;
+		return frame->length > 0 && frame->total > 0 &&
+		       frame->total <= UINT32_MAX - frame->length;
 	if (flags & RMT_FRAME_MORE)
 		return frame->length > 0 && frame->length < frame->total;
 	return frame->length == frame->total;
@@ -71,7 +73,8 @@ int rmt_frame_decode(const unsigned char in[RMT_FRAME_HEADER_SIZE], struct rmt_f
 
 	if (in[0] != MAGIC_0 || in[1] != MAGIC_1)
 		return -EBADMSG;
-	/* Before anything else is believed: another version may give the other fields another meaning. */
+	/* Before anything else is believed: another version may give the other fields another
+	 * meaning. */
 	if (in[2] != RMT_PROTOCOL_VERSION)
 		return -EPROTONOSUPPORT;
 	if (!is_legal(&frame))

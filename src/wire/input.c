@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-/* From this payload on, what is read stops behind the next header: then the frame that follows starts a chunk of its
- * own at the price of moving 32 bytes. Below it, one more read would cost more than moving the piece of a frame that
- * ends a chunk. */
+/* From this payload on, what is read stops behind the next header: then the frame that follows
+ * starts a chunk of its own at the price of moving 32 bytes. Below it, one more read would cost
+ * more than moving the piece of a frame that ends a chunk. */
 #define LARGE_PAYLOAD 16384u
 
-/* A chunk with less room than this is left: reads of a few bytes each would cost more than a fresh chunk does. */
+/* A chunk with less room than this is left: reads of a few bytes each would cost more than a
+ * fresh chunk does. */
 #define ROOM_MIN 8192u
 
 void rmt_input_init(struct rmt_input *input, struct rmt_chunk_pool *pool)
@@ -96,8 +97,8 @@ void rmt_input_trim(struct rmt_input *input)
 	input->start = input->end = 0;
 }
 
-/* Nothing to hand out. A chunk that others hold stays, because letting go of it would free nothing: the next small
- * frames go behind those, instead of each holding a chunk of its own. */
+/* Nothing to hand out. A chunk that others hold stays, because letting go of it would free
+ * nothing: the next small frames go behind those, instead of each holding a chunk of its own. */
 static int need_more(struct rmt_input *input)
 {
 	if (input->chunk && rmt_chunk_unshared(input->chunk))

@@ -5,8 +5,9 @@
 
 #define ASCII_MASK UINT64_C(0x8080808080808080)
 
-/* The length of the sequence at data and the range of its second byte, as in the table of RFC 3629, section 4: that
- * range is what keeps out overlong forms, surrogates and what lies past U+10FFFF. 0: no sequence starts so. */
+/* The length of the sequence at data and the range of its second byte, as in the table of RFC
+ * 3629, section 4: that range is what keeps out overlong forms, surrogates and what lies past
+ * U+10FFFF. 0: no sequence starts so. */
 static size_t sequence(unsigned char first, unsigned char *ret_low, unsigned char *ret_high)
 {
 	*ret_low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
