@@ -21,9 +21,10 @@ int main(void)
 }
 EOF
 
+# shellcheck disable=SC2317 # called by try
 is_static()
 {
-	! readelf -l "$1" | grep -q INTERP
+	test -x "$1" && ! readelf -l "$1" | grep -q INTERP
 }
 
 for compiler in musl-gcc gcc clang; do
@@ -44,10 +45,9 @@ same "-E does not link" "1" "$("$cc" -E version.c | grep -c 'int main')"
 try "-S leaves assembly" "$cc" -Werror -S -o version.s version.c
 try "-M names the header" bash -c '"$1" -M version.c | grep -q ramet.h' - "$cc"
 same "-show prints a command with the library" "1" "$("$cc" -show plain.c | grep -c -- '-lramet')"
-same "--show -c prints one without" "0" "$("$cc" --show -c plain.c | grep -c -- '-lramet')"
+same "--show -c prints one without" "plain.c" "$("$cc" --show -c plain.c | grep -v -- '-lramet' | grep -o 'plain.c')"
 same "--show keeps words apart" "1" "$("$cc" --show -c 'a b.c' | grep -cF -- "'a b.c'")"
-try "what --show prints does the same" bash -c "$("$cc" --show -o 'shown it' plain.c)"
-try "... under the same name" test -x 'shown it'
+try "what --show prints does the same" bash -c "$("$cc" --show -o 'shown it' plain.c) && test -x 'shown it'"
 same "the user's -O comes after ours" "-O3" "$("$cc" --show -O3 plain.c | grep -o -- '-O[^ ]*' | tail -n 1)"
 same "--version names ramet-cc" "ramet-cc" "$("$cc" --version | sed -n '1s/ .*//p')"
 try "--version names the compiler" bash -c '"$1" --version | grep -q "Free Software Foundation"' - "$cc"
