@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Examples under valgrind, with the contexts that they start: no access out of bounds, nothing lost, no descriptor
-# left open. These are the native builds, whose malloc valgrind knows.
+# Examples under valgrind, with the contexts that they start: no access out of bounds, nothing lost. These are the
+# native builds, whose malloc valgrind knows.
 . "$(dirname "$0")/tap.sh"
 
 # example LIMIT NAME ARGUMENT...: the limit is in seconds
@@ -13,8 +13,8 @@ example()
 		skip "$name $*" "the example is not there"
 		return
 	fi
-	try "$name $*" timeout "$limit" valgrind --quiet --error-exitcode=99 --trace-children=yes --child-silent-after-fork=no \
-		--leak-check=full --errors-for-leak-kinds=definite --track-fds=no "$program" "$@"
+	try "$name $*" timeout "$limit" valgrind --quiet --error-exitcode=99 --trace-children=yes \
+		--leak-check=full --errors-for-leak-kinds=definite "$program" "$@"
 }
 
 if ! command -v valgrind >/dev/null; then
