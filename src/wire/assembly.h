@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Putting a message together from its frames: one assembly per flow (source, handle), because the frames of one
- * message are not mixed with those of another on the same flow.
+ * Putting a message together from its frames: one assembly per flow (source, handle), because the
+ * frames of one message are not mixed with those of another on the same flow.
  */
 #pragma once
 
@@ -12,24 +12,28 @@
 #include "wire/frame.h"
 
 struct rmt_assembly {
-	struct rmt_chunk *chunk; /* the message so far, grown as frames come: a claim costs a peer its own bytes first */
-	size_t size;             /* bytes there */
-	size_t total;            /* bytes announced by the first frame */
-	struct rmt_frame first;  /* header of the first frame */
+	/* The message so far, grown as frames come: a claim costs a peer its own bytes first. */
+	struct rmt_chunk *chunk;
+	size_t size;            /* bytes there */
+	size_t total;           /* bytes announced by the first frame */
+	struct rmt_frame first; /* header of the first frame */
 };
 
 void rmt_assembly_init(struct rmt_assembly *assembly);
 void rmt_assembly_done(struct rmt_assembly *assembly);
 
 /*
- * Takes a frame that has MORE or CONTINUES (a frame with neither is a message by itself and does not come here).
+ * Takes a frame that has MORE or CONTINUES (a frame with neither is a message by itself and does
+ * not come here).
  *
- * 1: the message is complete: *ret_chunk (a reference for the caller) holds assembly->total bytes from its start and
- *    *ret_first is the first frame's header; the assembly is empty again.
+ * 1: the message is complete: *ret_chunk (a reference for the caller) holds ret_first->total bytes
+ *    from its start and *ret_first is the first frame's header; the assembly is empty again.
  * 0: more is needed.
- * Negative, and the assembly is empty again: -EMSGSIZE, announced or grown past limit; -EBADMSG, a continuation
- * without a beginning, an offset out of order, more bytes than announced, a second beginning; -ECANCELED, the sender
- * aborted; -ENOMEM.
+ * Negative, and the assembly is empty again: -EMSGSIZE, announced past limit; -EBADMSG, a
+ * continuation without a beginning, one that differs from it in more than length, offset and MORE,
+ * an offset out of order, more or fewer bytes than announced, a second beginning; -ECANCELED, the
+ * sender aborted; -ENOMEM.
  */
-int rmt_assembly_add(struct rmt_assembly *assembly, const struct rmt_frame *frame, const void *payload, size_t limit,
-		     struct rmt_chunk **ret_chunk, struct rmt_frame *ret_first);
+int rmt_assembly_add(struct rmt_assembly *assembly, const struct rmt_frame *frame,
+		     const void *payload, size_t limit, struct rmt_chunk **ret_chunk,
+		     struct rmt_frame *ret_first);

@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receiving half of a stream: bytes in, frames out, no descriptor. It says where the next bytes should be put,
- * so that a large payload lands in the chunk in which it stays.
+ * The receiving half of a stream: bytes in, frames out, no descriptor. It says where the next bytes
+ * should be put, so that a large payload lands in the chunk in which it stays.
  *
  *	for (;;) {
- *		struct iovec space[2];
- *		int n = rmt_input_space(&input, space);
- *		ssize_t got = readv(fd, space, n);
+ *		struct iovec space;
+ *		rmt_input_space(&input, &space);
+ *		ssize_t got = read(fd, space.iov_base, space.iov_len);
  *		...
  *		rmt_input_filled(&input, got);
  *		while ((r = rmt_input_next(&input, &arrival)) > 0)
  *			...
  *	}
  *
- * Small frames: many are read at once into one chunk and each arrival points into it. A frame with a large payload
- * gets a chunk of its own; while its payload is incomplete, space is { the rest of the payload, a header's worth },
- * so that a run of full frames is read without a copy. An input that holds no bytes holds no chunk either (an idle
- * stream costs nothing), except that a chunk handed out by rmt_input_space may stay until something was read.
+ * Small frames: many are read at once into one chunk and each arrival points into it. While the
+ * payload of a large frame is incomplete, the space ends behind the next frame's header: that
+ * header alone moves on to a fresh chunk, and a run of full frames is read without a copy, a chunk
+ * each. Header and payload always lie behind each other.
+ *
+ * What was handed out is never written again while somebody holds its chunk. An input that holds no
+ * bytes holds no chunk either (an idle stream costs nothing), with two exceptions: a chunk that
+ * rmt_input_space gave may stay until something was read, and a chunk that others hold may stay
+ * until rmt_input_trim, so that messages that come one by one and are kept share a chunk instead of
+ * pinning one each.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -27,45 +34,47 @@
 #include "wire/frame.h"
 
 struct rmt_input {
-	struct rmt_chunk_pool *pool; /* borrowed; chunk capacity at least RMT_INPUT_CHUNK */
+	struct rmt_chunk_pool *pool; /* borrowed, may be NULL; RMT_INPUT_CHUNK or more a chunk */
 	struct rmt_chunk *chunk;     /* bytes not yet taken: [start, end) of its data */
 	size_t start, end;
-	struct rmt_chunk *payload;   /* of the large frame under way, or NULL */
-	size_t payload_filled;
-	struct rmt_frame frame;      /* header of that frame */
-	unsigned char header[RMT_FRAME_HEADER_SIZE]; /* raw header of that frame */
-	int error;                   /* sticky */
+	size_t wanted; /* bytes of the frame at start; 0: its header is not there yet */
+	int error;     /* sticky */
 };
 
 /* Room for a header and a full payload in one chunk, rounded up. */
 #define RMT_INPUT_CHUNK (RMT_FRAME_HEADER_SIZE + RMT_FRAME_PAYLOAD_MAX + 32u)
 
-/* One frame that has arrived whole. header points at its raw 32 bytes, payload at frame.length bytes. When
- * contiguous is set, header and payload lie behind each other in memory and so do, in turn, the following contiguous
- * arrivals with the same chunk: a router forwards a run of them with one write. The pointers are good as long as a
- * reference to chunk is held; chunk is borrowed until the next call on the input. */
+/* One frame that has arrived whole. header points at its raw 32 bytes, payload behind it at
+ * frame.length bytes. The next arrival lies right behind this one when it is in the same chunk
+ * and its header is where this payload ends: a router forwards such a run with one write. The
+ * pointers are good as long as a reference to chunk is held; chunk is borrowed until the next
+ * call on the input. */
 struct rmt_arrival {
 	struct rmt_frame frame;
 	struct rmt_chunk *chunk;
 	const unsigned char *header;
 	const unsigned char *payload;
-	bool contiguous;
 };
 
 void rmt_input_init(struct rmt_input *input, struct rmt_chunk_pool *pool);
 void rmt_input_done(struct rmt_input *input);
 
-/* Where to read to: fills 1 or 2 iovecs and returns how many, or -ENOMEM. */
-int rmt_input_space(struct rmt_input *input, struct iovec space[2]);
+/* Where to read to, once rmt_input_next has returned 0: 1 and *ret_space, never empty; or
+ * -ENOMEM, or the sticky error. */
+int rmt_input_space(struct rmt_input *input, struct iovec *ret_space);
 
 /* That many bytes were put there, in order. */
 void rmt_input_filled(struct rmt_input *input, size_t size);
 
-/* 1: *ret_arrival is the next frame; 0: more bytes are needed; negative (sticky): what rmt_frame_decode said, or
- * -ENOMEM. */
+/* 1: *ret_arrival is the next frame; 0: more bytes are needed; negative (sticky): what
+ * rmt_frame_decode said. */
 int rmt_input_next(struct rmt_input *input, struct rmt_arrival *ret_arrival);
 
-/* The bytes at which decoding stopped, for an error message: at most size, returns how many. */
+/* Lets go of the chunk if no byte is pending: for a stream that is going to be idle. */
+void rmt_input_trim(struct rmt_input *input);
+
+/* The bytes not yet taken, for a message about an error: returns how many, *ret_data is where
+ * they start. */
 size_t rmt_input_peek(const struct rmt_input *input, const unsigned char **ret_data);
 
 /* True when the stream may end here: not in the middle of a frame. */

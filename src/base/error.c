@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int negative(int code)
+{
+	return code > 0 ? -code : code;
+}
+
+int rmt_error_set_text(ramet_error *error, int code, const char *where, const char *text, size_t text_size)
+{
+	code = negative(code);
+	if (!error)
+		return code;
+
+	char *message = malloc(text_size + 1), *place = strdup(where);
+	if (message) {
+		memcpy(message, text, text_size);
+		message[text_size] = '\0';
+	}
+	ramet_error_clear(error);
+	error->code = code;
+	error->where = place;
+	error->message = message;
+	return code;
+}
+
+int rmt_error_setv(ramet_error *error, int code, const char *where, const char *format, va_list arguments)
+{
+	char *text = NULL;
+	int size;
+
+	if (!error)
+		return negative(code);
+	size = vasprintf(&text, format, arguments);
+	if (size < 0)
+		return rmt_error_set_text(error, code, where, "out of memory", strlen("out of memory"));
+	code = rmt_error_set_text(error, code, where, text, (size_t)size);
+	free(text);
+	return code;
+}
+
+int rmt_error_set_at(ramet_error *error, int code, const char *where, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	code = rmt_error_setv(error, code, where, format, arguments);
+	va_end(arguments);
+	return code;
+}
+
+int rmt_error_set(ramet_error *error, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	code = rmt_error_setv(error, code, "", format, arguments);
+	va_end(arguments);
+	return code;
+}
+
+int rmt_error_move(ramet_error *error, ramet_error *from)
+{
+	int code = from->code;
+
+	if (error != from) {
+		ramet_error_clear(error);
+		if (error) {
+			*error = *from;
+			*from = (ramet_error)RAMET_ERROR_INIT;
+		} else {
+			ramet_error_clear(from);
+		}
+	}
+	return code;
+}
+
+const char *rmt_strerror(int code)
+{
+	static _Thread_local char text[96];
+
+	if (strerror_r(code < 0 ? -code : code, text, sizeof(text)) == 0)
+		return text;
+	snprintf(text, sizeof(text), "error %d", code);
+	return text;
+}
+
+RMT_PUBLIC void ramet_error_clear(ramet_error *error)
+{
+	if (!error)
+		return;
+	free((char *)error->where);
+	free((char *)error->message);
+	*error = (ramet_error)RAMET_ERROR_INIT;
+}
+
+RMT_PUBLIC void ramet_free(const void *memory)
+{
+	free((void *)memory);
+}

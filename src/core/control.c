@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/control.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/execute.h"
+#include "core/flow.h"
+#include "core/log.h"
+#include "core/message.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/route.h"
+#include "core/stream.h"
+#include "wire/cbor.h"
+
+/* --- sending ---------------------------------------------------------------------------------------------------- */
+
+static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation operation)
+{
+	rmt_cbor_put_array(out, items);
+	rmt_cbor_put_uint(out, operation);
+}
+
+/* [operation, a, b] */
+static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation, uint64_t a, uint64_t b)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	begin(&out, 3, operation);
+	rmt_cbor_put_uint(&out, a);
+	rmt_cbor_put_uint(&out, b);
+	rmt_send_control(router, destination, &out);
+}
+
+/* [operation, a] */
+static void send_one(ramet_router *router, uint32_t destination, enum rmt_operation operation, uint64_t a)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	begin(&out, 2, operation);
+	rmt_cbor_put_uint(&out, a);
+	rmt_send_control(router, destination, &out);
+}
+
+void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
+{
+	send_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
+}
+
+void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
+{
+	send_one(router, destination, RMT_OP_CANCEL, reply);
+}
+
+void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain)
+{
+	send_one(router, destination, RMT_OP_RESET, chain);
+}
+
+void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
+{
+	send_one(router, destination, RMT_OP_SHUTDOWN, (unsigned)ms);
+}
+
+void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle, uint32_t context)
+{
+	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
+}
+
+void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code, const char *text)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	begin(&out, 4, RMT_OP_CLOSED);
+	rmt_cbor_put_uint(&out, handle);
+	rmt_cbor_put_uint(&out, (unsigned)code);
+	rmt_cbor_put_str(&out, text);
+	rmt_send_control(router, destination, &out);
+}
+
+void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	begin(&out, 3, RMT_OP_RELEASE);
+	rmt_cbor_put_uint(&out, id);
+	if (ms < 0)
+		rmt_cbor_put_null(&out);
+	else
+		rmt_cbor_put_uint(&out, (unsigned)ms);
+	rmt_send_control(router, destination, &out);
+}
+
+void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count, const char *reason)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	begin(&out, (unsigned)(2 + 2 * count), RMT_OP_GONE);
+	rmt_cbor_put_str(&out, reason);
+	for (size_t i = 0; i < count; i++) {
+		rmt_cbor_put_uint(&out, ranges[i][0]);
+		rmt_cbor_put_uint(&out, ranges[i][1]);
+	}
+	rmt_send_control(stream->router, stream->peer->id, &out);
+}
+
+/* --- ids ---------------------------------------------------------------------------------------------------------
+ *
+ * The master owns all ids. Who needs some asks its parent, hop by hop up; on the way down each hop notes the block as
+ * a route to whoever asked it.
+ */
+
+struct id_request {
+	struct rmt_list node;   /* in ids->below */
+	uint32_t child;         /* who asked */
+	uint32_t token;         /* its own name for the request */
+	uint32_t count;
+};
+
+static void ask_for_ids(ramet_router *router)
+{
+	struct rmt_ids *ids = &router->ids;
+	uint32_t count = ids->wanted;
+	uint32_t token = 0;
+
+	if (ids->asked || !router->uplink)
+		return;
+	if (!rmt_list_empty(&ids->below)) {
+		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
+
+		count = request->count;
+		token = 1;
+	} else if (count == 0) {
+		return;
+	}
+	ids->asked = true;
+	send_pair(router, router->uplink->peer->id, RMT_OP_ALLOCATE, count, token);
+}
+
+int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
+{
+	struct rmt_ids *ids = &router->ids;
+
+	if (ids->end - ids->next >= count) {
+		*ret_first = ids->next;
+		ids->next += count;
+		return 0;
+	}
+	if (router->id == 0)
+		return -ENOSPC;
+	ids->wanted = RMT_MAX(ids->wanted, RMT_MAX(count, RMT_ID_BLOCK));
+	ask_for_ids(router);
+	return -EAGAIN;
+}
+
+static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token, uint32_t first, uint32_t last)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	if (rmt_route_add(router, first, last, stream) < 0)
+		return;
+	begin(&out, 4, RMT_OP_ALLOCATED);
+	rmt_cbor_put_uint(&out, token);
+	rmt_cbor_put_uint(&out, first);
+	rmt_cbor_put_uint(&out, last);
+	rmt_send_control(router, stream->peer->id, &out);
+}
+
+static void allocate(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader)
+{
+	struct id_request *request;
+	uint32_t count, token, first;
+
+	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 || count == 0 ||
+	    count > RMT_COUNT_MAX || stream == router->uplink)
+		return;
+	if (router->id == 0) {
+		if (rmt_ids_take(router, count, &first) == 0)
+			give_ids(router, stream, token, first, first + count - 1);
+		return;
+	}
+	request = calloc(1, sizeof(*request));
+	if (!request)
+		return;
+	*request = (struct id_request){.child = stream->peer->id, .token = token, .count = count};
+	rmt_list_append(&router->ids.below, &request->node);
+	ask_for_ids(router);
+}
+
+static void allocated(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader)
+{
+	struct rmt_ids *ids = &router->ids;
+	uint32_t token, first, last;
+
+	if (rmt_cbor_read_u32(reader, &token) < 0 || rmt_cbor_read_u32(reader, &first) < 0 ||
+	    rmt_cbor_read_u32(reader, &last) < 0 || last < first || stream != router->uplink)
+		return;
+	ids->asked = false;
+	if (token == 0) {
+		ids->next = first;
+		ids->end = last + 1;
+		ids->wanted = 0;
+		if (router->hooks)
+			router->hooks->ids_ready(router);
+	} else if (!rmt_list_empty(&ids->below)) {
+		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
+		struct rmt_peer *child = rmt_peer_find(router, request->child);
+
+		rmt_list_remove(&request->node);
+		/* If the child is gone meanwhile its block is lost with it: there are 2^32. */
+		if (child && child->stream && !child->stream->failed)
+			give_ids(router, child->stream, request->token, first, last);
+		free(request);
+	}
+	ask_for_ids(router);
+}
+
+/* --- arriving ----------------------------------------------------------------------------------------------------- */
+
+static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader, uint64_t items)
+{
+	uint32_t (*ranges)[2];
+	size_t count = (size_t)(items - 2) / 2, size;
+	const char *text;
+	char *reason;
+
+	if (items < 4 || items > 2 + 2 * (uint64_t)RMT_COUNT_MAX || rmt_cbor_read_str(reader, &text, &size) < 0 || !text)
+		return;
+	reason = strndup(text, size);
+	ranges = calloc(count, sizeof(*ranges));
+	for (size_t i = 0; reason && ranges && i < count; i++) {
+		if (rmt_cbor_read_u32(reader, &ranges[i][0]) < 0 || rmt_cbor_read_u32(reader, &ranges[i][1]) < 0)
+			count = 0;
+		/* A neighbour may speak for what lies behind it, and for nothing else. */
+		else if (stream != router->uplink &&
+			 (rmt_route_below(router, ranges[i][0]) != stream || rmt_route_below(router, ranges[i][1]) != stream))
+			count = 0;
+	}
+	if (reason && ranges && count > 0)
+		rmt_peers_lost(router, (const uint32_t (*)[2])ranges, count, reason, stream);
+	free(ranges);
+	free(reason);
+}
+
+static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		   struct rmt_cbor_reader *reader)
+{
+	struct rmt_flow *flow = NULL;
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+	uint32_t handle;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0)
+		return;
+	flow = rmt_flow_find(router, frame->source, handle);
+	/* A router on the way speaks of a flow to somebody behind it. */
+	for (node = flow ? NULL : rmt_table_walk(&router->flows, &walk); node && !flow;
+	     node = rmt_table_walk(&router->flows, &walk)) {
+		struct rmt_flow *other = RMT_CONTAINER(node, struct rmt_flow, node);
+
+		if (other->handle == handle && other->peer != router->self &&
+		    rmt_route_to(router, other->peer->id) == stream)
+			flow = other;
+	}
+	/* The flow of calls has no reader that could close: what did not arrive was answered by itself, or logged. */
+	if (flow && handle != RMT_HANDLE_CALL)
+		rmt_flow_close(flow);
+	else if (flow)
+		flow->in_flight = 0;
+}
+
+static void given(ramet_router *router, struct rmt_cbor_reader *reader)
+{
+	uint32_t handle, context;
+	ramet_receiver *receiver;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0)
+		return;
+	receiver = rmt_receiver_find(router, handle);
+	if (receiver && !receiver->result)
+		rmt_receiver_given(receiver, context);
+}
+
+static void release(ramet_router *router, const struct rmt_frame *frame, struct rmt_cbor_reader *reader)
+{
+	struct rmt_peer *child;
+	uint32_t id, ms;
+
+	if (rmt_cbor_read_u32(reader, &id) < 0)
+		return;
+	child = rmt_peer_find(router, id);
+	if (!child || !child->stream)
+		return;
+	if (rmt_cbor_read_u32(reader, &ms) == 0)
+		rmt_child_end(child, ms > INT_MAX ? INT_MAX : (int)ms);
+	else
+		rmt_peer_unhold(child, frame->source, 1);
+}
+
+static void connect_child(ramet_router *router, const struct rmt_frame *frame, struct rmt_cbor_reader *reader)
+{
+	const char *hop;
+	uint32_t index;
+	size_t size;
+
+	if (rmt_cbor_read_str(reader, &hop, &size) < 0 || !hop || rmt_cbor_read_u32(reader, &index) < 0)
+		rmt_dead_letter(router, frame, EPROTO, "the request to start a child makes no sense");
+	else if (router->hooks)
+		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
+}
+
+/* What only a parent may say. */
+static void command(ramet_router *router, const struct rmt_frame *frame, uint64_t operation,
+		    struct rmt_cbor_reader *reader)
+{
+	uint32_t number;
+
+	if (!rmt_router_obeys(router, frame->authority)) {
+		router->dropped++;
+		rmt_dead_letter(router, frame, EPERM, "context %u is no parent of context %u, and may not command there",
+				frame->authority, router->id);
+		return;
+	}
+	switch (operation) {
+	case RMT_OP_SHUTDOWN:
+		if (rmt_cbor_read_u32(reader, &number) == 0)
+			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
+		return;
+	case RMT_OP_CANCEL:
+		if (rmt_cbor_read_u32(reader, &number) == 0)
+			rmt_execute_cancel(router, frame->source, number);
+		return;
+	case RMT_OP_RESET:
+		if (rmt_cbor_read_u32(reader, &number) == 0)
+			rmt_execute_reset_chain(router, frame->source, number);
+		return;
+	case RMT_OP_CONNECT:
+		connect_child(router, frame, reader);
+		return;
+	case RMT_OP_RELEASE:
+		release(router, frame, reader);
+		return;
+	default:
+		return;
+	}
+}
+
+void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
+			 const unsigned char *data)
+{
+	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
+	struct rmt_cbor_reader reader;
+	uint64_t items, operation;
+	struct rmt_flow *flow;
+	uint32_t handle;
+	uint64_t bytes;
+
+	rmt_cbor_reader_init(&reader, data, frame->length);
+	if (rmt_cbor_read_array(&reader, &items) < 0 || rmt_cbor_read_u64(&reader, &operation) < 0)
+		return;
+	switch (operation) {
+	case RMT_OP_CREDIT:
+		if (rmt_cbor_read_u32(&reader, &handle) < 0 || rmt_cbor_read_u64(&reader, &bytes) < 0)
+			return;
+		flow = rmt_flow_find(router, frame->source, handle);
+		if (flow)
+			rmt_flow_credit(flow, bytes);
+		return;
+	case RMT_OP_CLOSED:
+		closed(router, frame, stream, &reader);
+		return;
+	case RMT_OP_GIVEN:
+		given(router, &reader);
+		return;
+	case RMT_OP_LOG:
+		if (router->id == 0)
+			rmt_log_arrived(router, data, frame->length);
+		return;
+	case RMT_OP_ALLOCATE:
+		if (neighbour)
+			allocate(router, stream, &reader);
+		return;
+	case RMT_OP_ALLOCATED:
+		if (neighbour)
+			allocated(router, stream, &reader);
+		return;
+	case RMT_OP_GONE:
+		if (neighbour)
+			gone(router, stream, &reader, items);
+		return;
+	default:
+		command(router, frame, operation, &reader);
+	}
+}

@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/execute.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/call.h"
+#include "core/flow.h"
+#include "core/function.h"
+#include "core/log.h"
+#include "core/peer.h"
+#include "core/wait.h"
+#include "wire/cbor.h"
+#include "wire/handshake.h"
+
+/* Call objects kept for reuse: as many as fit a burst of small calls that arrives with one read. */
+#define IDLE_CALLS_MAX 64
+
+/* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it never touched. */
+#define WORKER_STACK (2u << 20)
+
+/* A worker that had nothing to do for so long ends. */
+#define WORKER_IDLE_US 10000000
+
+/* A chain that has failed: what its later calls are answered with. */
+struct failed_chain {
+	struct rmt_table_node node; /* by (caller, chain) */
+	struct failed_chain *next;
+	ramet_error failure;
+};
+
+/* What a thread that executes keeps from call to call. */
+struct executor {
+	struct rmt_buffer out;
+	void *result; /* room for a result */
+	size_t result_size;
+};
+
+void rmt_execute_init(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	rmt_list_init(&execution->serial);
+	rmt_list_init(&execution->concurrent);
+	rmt_list_init(&execution->running);
+	rmt_list_init(&execution->idle_calls);
+	rmt_condition_init(&execution->work);
+	rmt_condition_init(&execution->quiet);
+}
+
+/* --- call objects ------------------------------------------------------------------------------------------------- */
+
+static ramet_call *call_new(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	ramet_call *call;
+
+	if (!rmt_list_empty(&execution->idle_calls)) {
+		call = rmt_list_first(&execution->idle_calls, ramet_call, node);
+		rmt_list_remove(&call->node);
+		execution->idle_call_count--;
+	} else {
+		call = malloc(sizeof(*call));
+		if (!call)
+			return NULL;
+		rmt_list_init(&call->node);
+	}
+	call->router = router;
+	call->state = RMT_CALL_QUEUED;
+	call->chain = 0;
+	call->deadline = RMT_NEVER;
+	call->lost = false;
+	atomic_init(&call->cancelled, false);
+	call->caller = NULL;
+	call->failure = (ramet_error)RAMET_ERROR_INIT;
+	rmt_type_memory_init(&call->memory, call->arena, sizeof(call->arena));
+	return call;
+}
+
+/* The lock is held. */
+static void call_free(ramet_call *call)
+{
+	struct rmt_execution *execution = &call->router->execution;
+
+	rmt_list_remove(&call->node);
+	rmt_chunk_unref(call->message.chunk);
+	ramet_error_clear(&call->failure);
+	if (call->caller)
+		rmt_context_drop(call->caller);
+	if (execution->idle_call_count < IDLE_CALLS_MAX) {
+		rmt_list_append(&execution->idle_calls, &call->node);
+		execution->idle_call_count++;
+	} else {
+		free(call);
+	}
+}
+
+/* --- chains ------------------------------------------------------------------------------------------------------- */
+
+static struct failed_chain *chain_find(ramet_router *router, uint32_t caller, uint32_t chain)
+{
+	struct rmt_table_node *node = rmt_table_find(&router->execution.chains, rmt_key(caller, chain));
+
+	return node ? RMT_CONTAINER(node, struct failed_chain, node) : NULL;
+}
+
+static void chain_free(ramet_router *router, struct failed_chain *chain)
+{
+	rmt_table_remove(&router->execution.chains, &chain->node);
+	ramet_error_clear(&chain->failure);
+	free(chain);
+}
+
+static void chain_fail(ramet_call *call, int code, const char *text)
+{
+	ramet_router *router = call->router;
+	struct failed_chain *chain;
+
+	if (call->chain == 0 || call->lost || chain_find(router, call->message.frame.source, call->chain))
+		return;
+	chain = calloc(1, sizeof(*chain));
+	if (!chain)
+		return;
+	rmt_error_set_at(&chain->failure, code, router->path, "%s", text);
+	rmt_table_add(&router->execution.chains, &chain->node, rmt_key(call->message.frame.source, call->chain));
+}
+
+void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain)
+{
+	struct failed_chain *failed = chain_find(router, caller, chain);
+
+	if (failed)
+		chain_free(router, failed);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+/* More calls wait: their answers go out together. */
+static bool more_to_come(const ramet_router *router)
+{
+	return !rmt_list_empty(&router->execution.serial);
+}
+
+static void answer_failure(ramet_call *call, int code, const char *where, const char *text)
+{
+	ramet_router *router = call->router;
+	struct rmt_frame frame = {
+		.flags = RMT_FRAME_ERROR,
+		.destination = call->message.frame.source,
+		.handle = call->message.frame.reply,
+	};
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	chain_fail(call, code, text);
+	if (call->lost || router->state == RMT_ROUTER_ENDED)
+		return;
+	if (frame.handle == 0) {
+		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_ERROR, "a call of '%s' without an answer failed: %s",
+			call->function ? call->function->name : "?", text);
+		return;
+	}
+	rmt_failure_encode(code, where, text, &out);
+	if (out.error == 0)
+		rmt_send_frame(router, &frame, out.data, out.size, more_to_come(router));
+	rmt_buffer_done(&out);
+}
+
+static void answer_value(ramet_call *call, const struct rmt_buffer *out)
+{
+	ramet_router *router = call->router;
+	struct rmt_frame frame = {.destination = call->message.frame.source, .handle = call->message.frame.reply};
+	struct rmt_flow *flow;
+	char text[128];
+	int r;
+
+	if (frame.handle == 0 || call->lost || router->state == RMT_ROUTER_ENDED)
+		return;
+	if (out->size <= RMT_FRAME_PAYLOAD_MAX) {
+		rmt_send_frame(router, &frame, out->data, out->size, more_to_come(router));
+		return;
+	}
+	flow = rmt_flow_get(router, frame.destination, frame.handle);
+	r = flow ? rmt_flow_send(flow, &frame, out->data, out->size, RMT_NEVER, false) : -ENOMEM;
+	rmt_flow_unref(flow);
+	if (r == -EMSGSIZE) {
+		snprintf(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed", call->function->name,
+			 out->size, router->message_size_max);
+		answer_failure(call, EMSGSIZE, router->path, text);
+	}
+}
+
+/* --- arriving ------------------------------------------------------------------------------------------------------ */
+
+/* [name, [arguments...]] or [name, [arguments...], chain or null, timeout ms or null]: the options lie behind the
+ * arguments, so these are stepped over. */
+static int read_options(ramet_call *call, struct rmt_cbor_reader *reader)
+{
+	uint32_t number;
+
+	if (rmt_cbor_skip(reader) < 0 || rmt_cbor_read_u32(reader, &call->chain) < 0 ||
+	    rmt_cbor_read_u32(reader, &number) < 0)
+		return -EBADMSG;
+	if (number > 0)
+		call->deadline = rmt_after(number > INT32_MAX ? INT32_MAX : (int)number);
+	return 0;
+}
+
+static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
+{
+	struct rmt_cbor_reader reader;
+	uint64_t items;
+
+	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
+	if (rmt_cbor_read_array(&reader, &items) < 0 || (items != 2 && items != 4) ||
+	    rmt_cbor_read_str(&reader, ret_name, ret_size) < 0 || !*ret_name || *ret_size > RMT_FUNCTION_NAME_MAX)
+		return -EBADMSG;
+	call->arguments = reader.position;
+	return items == 4 ? read_options(call, &reader) : 0;
+}
+
+static void worker_wanted(ramet_router *router);
+static void serial_wanted(ramet_router *router);
+
+void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
+{
+	struct rmt_execution *execution = &router->execution;
+	ramet_call *call = call_new(router);
+	struct failed_chain *failed;
+	const char *name;
+	size_t name_size;
+	char text[RMT_FUNCTION_NAME_MAX + 64];
+
+	rmt_inflow_consumed(router, message);
+	if (!call) {
+		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
+		rmt_chunk_unref(message->chunk);
+		return;
+	}
+	call->message = *message;
+	call->function = NULL;
+	if (parse(call, &name, &name_size) < 0) {
+		answer_failure(call, EPROTO, router->path, "the call makes no sense");
+		call_free(call);
+		return;
+	}
+	call->function = rmt_function_find(name, name_size);
+	failed = call->chain ? chain_find(router, message->frame.source, call->chain) : NULL;
+	if (!call->function) {
+		snprintf(text, sizeof(text), "there is no function '%.*s' in this program", (int)name_size, name);
+		answer_failure(call, ENOSYS, router->path, text);
+		call_free(call);
+	} else if (failed) {
+		answer_failure(call, failed->failure.code, failed->failure.where, failed->failure.message);
+		call_free(call);
+	} else if (router->state != RMT_ROUTER_RUNNING) {
+		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
+		call_free(call);
+	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
+		rmt_list_append(&execution->concurrent, &call->node);
+		worker_wanted(router);
+	} else {
+		rmt_list_append(&execution->serial, &call->node);
+		serial_wanted(router);
+	}
+}
+
+static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
+{
+	for (struct rmt_list *node = list->next; node != list; node = node->next) {
+		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
+
+		if (call->message.frame.source == caller && call->message.frame.reply == reply)
+			return call;
+	}
+	return NULL;
+}
+
+static void cancel_queued(ramet_call *call)
+{
+	answer_failure(call, ECANCELED, call->router->path, "the call was cancelled before it began");
+	call_free(call);
+}
+
+void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
+{
+	struct rmt_execution *execution = &router->execution;
+	ramet_call *call;
+
+	if (reply == 0)
+		return;
+	call = find(&execution->serial, caller, reply);
+	if (!call)
+		call = find(&execution->concurrent, caller, reply);
+	if (call) {
+		cancel_queued(call);
+		return;
+	}
+	call = find(&execution->running, caller, reply);
+	if (call)
+		atomic_store(&call->cancelled, true);
+}
+
+static void lose_queued(struct rmt_list *list, uint32_t caller)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(list, node, following) {
+		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
+
+		if (call->message.frame.source == caller)
+			call_free(call);
+	}
+}
+
+void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct rmt_list *node, *following;
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *entry;
+
+	lose_queued(&execution->serial, caller);
+	lose_queued(&execution->concurrent, caller);
+	rmt_list_each(&execution->running, node, following) {
+		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
+
+		if (call->message.frame.source == caller) {
+			call->lost = true;
+			atomic_store(&call->cancelled, true);
+		}
+	}
+	while ((entry = rmt_table_walk(&execution->chains, &walk)))
+		if (entry->key >> 32 == caller)
+			chain_free(router, RMT_CONTAINER(entry, struct failed_chain, node));
+}
+
+void rmt_execute_cancel_all(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct rmt_list *node, *following;
+
+	while (!rmt_list_empty(&execution->serial))
+		cancel_queued(rmt_list_first(&execution->serial, ramet_call, node));
+	while (!rmt_list_empty(&execution->concurrent))
+		cancel_queued(rmt_list_first(&execution->concurrent, ramet_call, node));
+	rmt_list_each(&execution->running, node, following)
+		atomic_store(&RMT_CONTAINER(node, ramet_call, node)->cancelled, true);
+	pthread_cond_broadcast(&execution->work);
+}
+
+/* --- executing ---------------------------------------------------------------------------------------------------- */
+
+/* Decodes, runs, encodes: without the lock. */
+static void invoke(ramet_call *call, struct executor *executor)
+{
+	const struct ramet_function *function = call->function;
+	size_t size = function->result->size;
+	struct rmt_cbor_reader reader;
+	char where[160] = "";
+	void *arguments;
+	int r;
+
+	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
+	reader.position = call->arguments;
+	arguments = rmt_type_memory_take(&call->memory, function->arguments.size ? function->arguments.size : 1);
+	if (size > executor->result_size) {
+		void *grown = realloc(executor->result, size);
+
+		if (!grown)
+			arguments = NULL;
+		else
+			executor->result = grown, executor->result_size = size;
+	}
+	if (!arguments) {
+		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+		return;
+	}
+	r = rmt_type_decode(&function->arguments, &reader, arguments, &call->memory, &rmt_call_hooks, call->router, where,
+			    sizeof(where));
+	if (r < 0) {
+		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path, "%s: %s",
+				 function->name, *where ? where : rmt_strerror(r));
+		return;
+	}
+	if (size > 0)
+		memset(executor->result, 0, size);
+	function->invoke(call, arguments, executor->result);
+	if (!call->failure.code && call->message.frame.reply != 0) {
+		struct rmt_call_target target = {call->router, call->message.frame.source};
+
+		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks, &target);
+		if (executor->out.error < 0)
+			rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
+					 "out of memory for the result of '%s'", function->name);
+	}
+	rmt_type_release(&function->arguments, arguments);
+}
+
+/* Runs one call, which is in no list. The lock is held, and released meanwhile. */
+static void execute(ramet_call *call, struct executor *executor)
+{
+	ramet_router *router = call->router;
+
+	call->state = RMT_CALL_RUNNING;
+	rmt_list_append(&router->execution.running, &call->node);
+	rmt_unlock(router);
+	invoke(call, executor);
+	rmt_type_memory_done(&call->memory);
+	rmt_lock(router);
+	if (call->failure.code)
+		answer_failure(call, call->failure.code, call->failure.where ? call->failure.where : "",
+			       call->failure.message ? call->failure.message : "out of memory");
+	else if (atomic_load(&call->cancelled))
+		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
+	else
+		answer_value(call, &executor->out);
+	rmt_buffer_reset(&executor->out);
+	call_free(call);
+	if (rmt_list_empty(&router->execution.running))
+		rmt_wait_changed(router);
+}
+
+static void executor_done(struct executor *executor)
+{
+	rmt_buffer_done(&executor->out);
+	free(executor->result);
+}
+
+/* --- on the main thread of a child -------------------------------------------------------------------------------- */
+
+static bool serial_has_work(void *argument)
+{
+	ramet_router *router = argument;
+
+	return !rmt_list_empty(&router->execution.serial) || router->state != RMT_ROUTER_RUNNING;
+}
+
+static ramet_call *take(struct rmt_list *list)
+{
+	ramet_call *call = rmt_list_first(list, ramet_call, node);
+
+	rmt_list_remove(&call->node);
+	return call;
+}
+
+void rmt_execute_main(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct executor executor = {0};
+
+	execution->serial_thread = true;
+	while (router->state == RMT_ROUTER_RUNNING) {
+		if (rmt_list_empty(&execution->serial) &&
+		    rmt_wait(router, serial_has_work, router, RMT_NEVER) < 0)
+			break;
+		if (router->state != RMT_ROUTER_RUNNING || rmt_list_empty(&execution->serial))
+			break;
+		execute(take(&execution->serial), &executor);
+		/* What the function printed is a log record now, not when the buffer is full. */
+		if (rmt_list_empty(&execution->serial)) {
+			rmt_unlock(router);
+			fflush(stdout);
+			rmt_lock(router);
+		}
+	}
+	executor_done(&executor);
+}
+
+/* --- on threads of our own ---------------------------------------------------------------------------------------- */
+
+struct worker {
+	ramet_router *router;
+	struct rmt_list *list; /* what it works on */
+};
+
+/* Waits for work; false when it is time to end. */
+static bool worker_waits(ramet_router *router, struct rmt_list *list)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct timespec until = rmt_timespec(rmt_now() + WORKER_IDLE_US);
+	int r = 0;
+
+	execution->workers_idle += list == &execution->concurrent;
+	while (rmt_list_empty(list) && router->state == RMT_ROUTER_RUNNING && r == 0)
+		r = pthread_cond_timedwait(&execution->work, &router->lock, &until);
+	execution->workers_idle -= list == &execution->concurrent;
+	return !rmt_list_empty(list);
+}
+
+static void *worker_main(void *argument)
+{
+	struct worker worker = *(struct worker *)argument;
+	ramet_router *router = worker.router;
+	struct rmt_execution *execution = &router->execution;
+	struct executor executor = {0};
+
+	free(argument);
+	rmt_lock(router);
+	while (!rmt_list_empty(worker.list) || worker_waits(router, worker.list))
+		execute(take(worker.list), &executor);
+	executor_done(&executor);
+	if (worker.list == &execution->serial)
+		execution->serial_thread = false;
+	else
+		execution->workers--;
+	execution->threads--;
+	pthread_cond_broadcast(&execution->quiet);
+	rmt_unlock(router);
+	return NULL;
+}
+
+static bool worker_start(ramet_router *router, struct rmt_list *list)
+{
+	struct worker *worker = malloc(sizeof(*worker));
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int r;
+
+	if (!worker)
+		return false;
+	*worker = (struct worker){router, list};
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, WORKER_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&thread, &attributes, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (r != 0) {
+		free(worker);
+		return false;
+	}
+	router->execution.threads++;
+	return true;
+}
+
+static void no_thread(struct rmt_list *list)
+{
+	while (!rmt_list_empty(list)) {
+		ramet_call *call = take(list);
+
+		answer_failure(call, EAGAIN, call->router->path, "no thread could be started for the call");
+		call_free(call);
+	}
+}
+
+static void worker_wanted(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	if (execution->workers_idle == 0 && execution->workers < RMT_WORKERS_MAX) {
+		if (worker_start(router, &execution->concurrent))
+			execution->workers++;
+		else if (execution->workers == 0)
+			no_thread(&execution->concurrent);
+	}
+	pthread_cond_broadcast(&execution->work);
+}
+
+static void serial_wanted(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	if (!execution->serial_thread) {
+		/* Nobody's main thread works for us here: the master, or a process that was joined. */
+		if (worker_start(router, &execution->serial))
+			execution->serial_thread = true;
+		else
+			no_thread(&execution->serial);
+	}
+	if (!router->is_child)
+		pthread_cond_broadcast(&execution->work);
+}
+
+bool rmt_execute_quiet(ramet_router *router, int64_t until)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	pthread_cond_broadcast(&execution->work);
+	while (execution->threads > 0) {
+		struct timespec at = rmt_timespec(until);
+		int r = until == RMT_NEVER ? pthread_cond_wait(&execution->quiet, &router->lock)
+					   : pthread_cond_timedwait(&execution->quiet, &router->lock, &at);
+
+		if (r == ETIMEDOUT)
+			return execution->threads == 0;
+	}
+	return true;
+}
+
+void rmt_execute_done(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *entry;
+
+	while (!rmt_list_empty(&execution->idle_calls)) {
+		ramet_call *call = rmt_list_first(&execution->idle_calls, ramet_call, node);
+
+		rmt_list_remove(&call->node);
+		free(call);
+	}
+	while ((entry = rmt_table_walk(&execution->chains, &walk)))
+		chain_free(router, RMT_CONTAINER(entry, struct failed_chain, node));
+	rmt_table_done(&execution->chains);
+	pthread_cond_destroy(&execution->work);
+	pthread_cond_destroy(&execution->quiet);
+}
+
+/* --- what a function may ask ---------------------------------------------------------------------------------------- */
+
+RMT_PUBLIC ramet_router *ramet_call_router(ramet_call *call)
+{
+	return call->router;
+}
+
+RMT_PUBLIC ramet_context *ramet_call_caller(ramet_call *call)
+{
+	rmt_lock(call->router);
+	if (!call->caller) {
+		struct rmt_peer *peer = rmt_peer_get(call->router, call->message.frame.source);
+
+		call->caller = peer ? rmt_context_take(peer) : NULL;
+	}
+	rmt_unlock(call->router);
+	return call->caller;
+}
+
+RMT_PUBLIC bool ramet_call_cancelled(const ramet_call *call)
+{
+	if (atomic_load_explicit(&call->cancelled, memory_order_relaxed))
+		return true;
+	return call->deadline != RMT_NEVER && rmt_now() >= call->deadline;
+}
+
+RMT_PUBLIC int ramet_call_time_left(const ramet_call *call)
+{
+	return rmt_poll_timeout(call->deadline, rmt_now());
+}
+
+RMT_PUBLIC void *ramet_call_alloc(ramet_call *call, size_t size)
+{
+	return rmt_type_memory_take(&call->memory, size ? size : 1);
+}
+
+RMT_PUBLIC void ramet_fail(ramet_call *call, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (call->failure.code)
+		return;
+	va_start(arguments, format);
+	rmt_error_setv(&call->failure, code ? code : EIO, call->router->path, format, arguments);
+	va_end(arguments);
+}
+
+RMT_PUBLIC void ramet_fail_error(ramet_call *call, ramet_error *error)
+{
+	if (!call->failure.code && error->code)
+		rmt_error_set_at(&call->failure, error->code, error->where && *error->where ? error->where : call->router->path,
+				 "%s", error->message ? error->message : "out of memory");
+	else if (!call->failure.code)
+		rmt_error_set_at(&call->failure, EIO, call->router->path, "the call failed");
+	ramet_error_clear(error);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Calls that have arrived: executed one at a time, in order, on the main thread of a child (or, where that thread is
+ * not ours, on one of our own), or on worker threads when the function is marked concurrent.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "core/message.h"
+#include "core/router.h"
+#include "core/type.h"
+
+#define RMT_CALL_ARENA 512
+
+enum rmt_call_state { RMT_CALL_QUEUED, RMT_CALL_RUNNING };
+
+struct ramet_call {
+	struct rmt_list node; /* in execution.serial, concurrent, running or idle_calls */
+	ramet_router *router;
+	enum rmt_call_state state;
+	const struct ramet_function *function;
+	struct rmt_message message;
+	size_t arguments;     /* where they begin in the message */
+	uint32_t chain;
+	int64_t deadline;     /* RMT_NEVER: none */
+	bool lost;            /* nobody is there to be answered */
+	atomic_bool cancelled;
+	ramet_context *caller; /* made when asked for */
+	ramet_error failure;
+	struct rmt_type_memory memory;
+	unsigned char arena[RMT_CALL_ARENA] __attribute__((aligned(16)));
+};
+
+/* A call has arrived; takes the message's chunk. */
+void rmt_execute_arrived(ramet_router *router, struct rmt_message *message);
+
+/* CANCEL for the call that is to be answered at (caller, reply). */
+void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply);
+
+/* The caller is gone: nobody waits for its calls. */
+void rmt_execute_caller_lost(ramet_router *router, uint32_t caller);
+
+/* Everything that runs is told that it is cancelled; what is queued is answered with a failure. */
+void rmt_execute_cancel_all(ramet_router *router);
+
+void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain);
+
+/* The main thread of a child: executes calls until the router ends. Called with the lock held. */
+void rmt_execute_main(ramet_router *router);
+
+/* Waits until no function runs, at most until then; true when none does. */
+bool rmt_execute_quiet(ramet_router *router, int64_t until);
+
+void rmt_execute_init(ramet_router *router);
+void rmt_execute_done(ramet_router *router);

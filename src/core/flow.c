@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "core/control.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/route.h"
+#include "core/stream.h"
+#include "core/wait.h"
+
+/* --- sending ---------------------------------------------------------------------------------------------------- */
+
+struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle)
+{
+	struct rmt_table_node *node = rmt_table_find(&router->flows, rmt_key(destination, handle));
+
+	return node ? RMT_CONTAINER(node, struct rmt_flow, node) : NULL;
+}
+
+struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32_t handle)
+{
+	struct rmt_flow *flow = rmt_flow_find(router, destination, handle);
+
+	if (flow) {
+		flow->references++;
+		return flow;
+	}
+	flow = calloc(1, sizeof(*flow));
+	if (!flow)
+		return NULL;
+	flow->peer = rmt_peer_get(router, destination);
+	if (!flow->peer) {
+		free(flow);
+		return NULL;
+	}
+	flow->handle = handle;
+	flow->references = 1;
+	flow->closed = !flow->peer->alive;
+	rmt_list_append(&flow->peer->flows, &flow->of_peer);
+	rmt_table_add(&router->flows, &flow->node, rmt_key(destination, handle));
+	return flow;
+}
+
+void rmt_flow_unref(struct rmt_flow *flow)
+{
+	struct rmt_peer *peer;
+
+	if (!flow || --flow->references > 0)
+		return;
+	/* What was sent and not consumed yet still counts: the next thread that sends there goes on with it. The flow
+	 * of calls, which is used again and again, therefore stays as long as its peer. */
+	peer = flow->peer;
+	if (flow->handle == RMT_HANDLE_CALL && peer->alive)
+		return;
+	rmt_table_remove(&peer->router->flows, &flow->node);
+	rmt_list_remove(&flow->of_peer);
+	free(flow);
+	rmt_peer_collect(peer);
+}
+
+void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
+{
+	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	rmt_wait_changed(flow->peer->router);
+}
+
+void rmt_flow_close(struct rmt_flow *flow)
+{
+	flow->closed = true;
+	rmt_wait_changed(flow->peer->router);
+}
+
+static struct rmt_stream *stream_to(const struct rmt_flow *flow)
+{
+	ramet_router *router = flow->peer->router;
+
+	return flow->peer == router->self ? NULL : rmt_route_to(router, flow->peer->id);
+}
+
+static bool flow_is_free(void *argument)
+{
+	struct rmt_flow *flow = argument;
+
+	return !flow->busy || flow->closed;
+}
+
+/* The next frame may go: there is credit, and the stream is not behind. A bulk frame waits for an idle stream, so that
+ * it can be written from where it is; small ones may queue up. */
+struct room {
+	struct rmt_flow *flow;
+	uint32_t size;
+};
+
+static bool flow_has_room(void *argument)
+{
+	struct room *room = argument;
+	struct rmt_flow *flow = room->flow;
+	struct rmt_stream *stream;
+
+	if (flow->closed)
+		return true;
+	if (flow->in_flight > 0 && flow->in_flight + room->size > RMT_FLOW_WINDOW)
+		return false;
+	stream = stream_to(flow);
+	return !stream || stream->failed || rmt_stream_idle(stream) ||
+	       stream->output.bytes + room->size < RMT_FRAME_PAYLOAD_MAX;
+}
+
+static int send_piece(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, uint32_t size, int64_t until,
+		      bool gather)
+{
+	ramet_router *router = flow->peer->router;
+	struct room room = {flow, size};
+	int r;
+
+	if (!flow_has_room(&room)) {
+		r = rmt_wait(router, flow_has_room, &room, until);
+		if (r < 0)
+			return r;
+	}
+	if (flow->closed)
+		return -EPIPE;
+	flow->in_flight += size;
+	return rmt_send_frame(router, frame, data, size, gather);
+}
+
+/* The reader has the beginning of a message whose rest will not come. */
+static void abort_message(struct rmt_flow *flow, const struct rmt_frame *first)
+{
+	struct rmt_frame frame = *first;
+
+	frame.flags = RMT_FRAME_CONTINUES | RMT_FRAME_ABORT;
+	frame.total = 0;
+	if (!flow->closed)
+		rmt_send_frame(flow->peer->router, &frame, NULL, 0, false);
+}
+
+static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, const char *data, size_t size,
+		       int64_t until, bool gather)
+{
+	size_t at = 0;
+
+	do {
+		size_t left = size - at;
+		uint32_t piece = left > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX : (uint32_t)left;
+		struct rmt_frame frame = *first;
+		int r;
+
+		frame.destination = flow->peer->id;
+		frame.flags |= RMT_FRAME_COUNTED | (piece < left ? RMT_FRAME_MORE : 0) | (at > 0 ? RMT_FRAME_CONTINUES : 0);
+		frame.total = (uint32_t)(at > 0 ? at : size);
+		r = send_piece(flow, &frame, data + at, piece, until, gather);
+		if (r < 0) {
+			if (at > 0)
+				abort_message(flow, &frame);
+			return r;
+		}
+		at += piece;
+	} while (at < size);
+	return 0;
+}
+
+int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data, size_t size, int64_t until,
+		  bool gather)
+{
+	ramet_router *router = flow->peer->router;
+	int r;
+
+	if (size > router->message_size_max)
+		return -EMSGSIZE;
+	if (router->state == RMT_ROUTER_ENDED)
+		return -ESHUTDOWN;
+	flow->references++;
+	while (flow->busy && !flow->closed) {
+		r = rmt_wait(router, flow_is_free, flow, until);
+		if (r < 0) {
+			rmt_flow_unref(flow);
+			return r;
+		}
+	}
+	if (flow->closed) {
+		rmt_flow_unref(flow);
+		return -EPIPE;
+	}
+	flow->busy = true;
+	r = send_pieces(flow, frame, data, size, until, gather);
+	flow->busy = false;
+	if (size > RMT_FRAME_PAYLOAD_MAX)
+		rmt_wait_changed(router); /* others may have waited for their turn */
+	rmt_flow_unref(flow);
+	return r;
+}
+
+/* --- receiving -------------------------------------------------------------------------------------------------- */
+
+struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle)
+{
+	struct rmt_table_node *node = rmt_table_find(&router->inflows, rmt_key(source, handle));
+
+	return node ? RMT_CONTAINER(node, struct rmt_inflow, node) : NULL;
+}
+
+struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle)
+{
+	struct rmt_inflow *inflow = rmt_inflow_find(router, source, handle);
+
+	if (inflow)
+		return inflow;
+	inflow = calloc(1, sizeof(*inflow));
+	if (!inflow)
+		return NULL;
+	inflow->peer = rmt_peer_get(router, source);
+	if (!inflow->peer) {
+		free(inflow);
+		return NULL;
+	}
+	inflow->handle = handle;
+	rmt_assembly_init(&inflow->assembly);
+	rmt_list_init(&inflow->of_receiver);
+	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
+	if (inflow->receiver)
+		rmt_list_append(&inflow->receiver->inflows, &inflow->of_receiver);
+	rmt_list_append(&inflow->peer->inflows, &inflow->of_peer);
+	rmt_table_add(&router->inflows, &inflow->node, rmt_key(source, handle));
+	return inflow;
+}
+
+void rmt_inflow_free(struct rmt_inflow *inflow)
+{
+	struct rmt_peer *peer = inflow->peer;
+
+	rmt_table_remove(&peer->router->inflows, &inflow->node);
+	rmt_list_remove(&inflow->of_receiver);
+	rmt_list_remove(&inflow->of_peer);
+	rmt_assembly_done(&inflow->assembly);
+	free(inflow);
+	rmt_peer_collect(peer);
+}
+
+static void grant(struct rmt_inflow *inflow, size_t bytes)
+{
+	inflow->granted += bytes;
+	if (inflow->granted < RMT_FLOW_GRANT)
+		return;
+	bytes = inflow->granted;
+	inflow->granted = 0;
+	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+}
+
+static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *frame, int code)
+{
+	struct rmt_frame first = *frame;
+
+	grant(inflow, inflow->held);
+	inflow->held = 0;
+	if (code == -ECANCELED)
+		return;
+	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
+	if (code == -EMSGSIZE)
+		rmt_dead_letter(inflow->peer->router, &first, EMSGSIZE,
+				"the message is larger than the %u bytes that are allowed here",
+				inflow->peer->router->message_size_max);
+	else
+		rmt_dead_letter(inflow->peer->router, &first, -code, "the message could not be put together: %s",
+				code == -ENOMEM ? "out of memory" : "its parts do not fit");
+}
+
+int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame, struct rmt_chunk *chunk,
+		     const unsigned char *payload, struct rmt_message *ret_message)
+{
+	bool counted = frame->flags & RMT_FRAME_COUNTED;
+	int r;
+
+	if (counted)
+		inflow->held += frame->length;
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))) {
+		*ret_message = (struct rmt_message){*frame, rmt_chunk_ref(chunk), payload, frame->length, inflow->held};
+		inflow->held = 0;
+		inflow->waiting++;
+		return 1;
+	}
+	r = rmt_assembly_add(&inflow->assembly, frame, payload, inflow->peer->router->message_size_max,
+			     &ret_message->chunk, &ret_message->frame);
+	if (r < 0) {
+		message_failed(inflow, frame, r);
+		return r;
+	}
+	if (r == 0) {
+		if (inflow->waiting == 0) {
+			grant(inflow, inflow->held);
+			inflow->held = 0;
+		}
+		return 0;
+	}
+	ret_message->data = ret_message->chunk->data;
+	ret_message->size = ret_message->frame.total;
+	ret_message->owed = inflow->held;
+	ret_message->frame.flags |= frame->flags & RMT_FRAME_COUNTED;
+	inflow->held = 0;
+	inflow->waiting++;
+	return 1;
+}
+
+void rmt_inflow_consumed(ramet_router *router, struct rmt_message *message)
+{
+	struct rmt_inflow *inflow;
+
+	if (!(message->frame.flags & (RMT_FRAME_COUNTED | RMT_FRAME_MORE)))
+		return;
+	inflow = rmt_inflow_find(router, message->frame.source, message->frame.handle);
+	if (!inflow)
+		return;
+	grant(inflow, message->owed);
+	if (inflow->waiting > 0 && --inflow->waiting == 0 && inflow->held > 0) {
+		grant(inflow, inflow->held);
+		inflow->held = 0;
+	}
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "core/message.h"
+#include "wire/cbor.h"
+
+#define RECORD_ITEMS 6
+
+/* Longest text of a record that the library or ramet_log() makes. */
+#define TEXT_MAX 4096
+
+static const struct {
+	enum ramet_log_level level;
+	const char *name;
+} levels[] = {
+	{RAMET_LOG_ERROR, "error"}, {RAMET_LOG_WARNING, "warning"}, {RAMET_LOG_INFO, "info"},
+	{RAMET_LOG_DEBUG, "debug"}, {RAMET_LOG_IO, "io"},
+};
+
+enum ramet_log_level rmt_log_level_parse(const char *text)
+{
+	for (size_t i = 0; i < RMT_COUNT(levels); i++)
+		if (strcasecmp(text, levels[i].name) == 0)
+			return levels[i].level;
+	return *text >= '1' && *text <= '8' && !text[1] ? (enum ramet_log_level)(*text - '0') : 0;
+}
+
+RMT_PUBLIC enum ramet_log_level ramet_log_level(void)
+{
+	const char *text = getenv("RAMET_LOG_LEVEL");
+	enum ramet_log_level level = text ? rmt_log_level_parse(text) : 0;
+
+	return level ? level : RAMET_LOG_INFO;
+}
+
+RMT_PUBLIC void ramet_log_to_stderr(const ramet_log_record *record, void *data)
+{
+	const char *name = "notice";
+	char line[TEXT_MAX * 2];
+	size_t used;
+
+	(void)data;
+	for (size_t i = 0; i < RMT_COUNT(levels); i++)
+		if (levels[i].level == record->level)
+			name = levels[i].name;
+	used = (size_t)snprintf(line, sizeof(line), "%s %s%s%s: ", name, record->context, *record->context ? " " : "",
+				record->source);
+	for (const char *c = record->text; used < sizeof(line) - 8 && *c; c++) {
+		/* A remote text must not move the cursor of whoever reads it. */
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			used += (size_t)snprintf(line + used, 5, *c == '\t' ? "\t" : "\\x%02x", (unsigned char)*c);
+		else
+			line[used++] = *c;
+	}
+	line[used++] = '\n';
+	fwrite(line, 1, used, stderr);
+}
+
+/* To the sink, which is called without the lock. */
+static void emit(ramet_router *router, const ramet_log_record *record)
+{
+	ramet_log_sink *sink = router->log;
+	void *data = router->log_data;
+
+	if (!sink)
+		return;
+	rmt_unlock(router);
+	pthread_mutex_lock(&router->log_lock);
+	sink(record, data);
+	pthread_mutex_unlock(&router->log_lock);
+	rmt_lock(router);
+}
+
+static void send_up(ramet_router *router, const ramet_log_record *record)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	rmt_cbor_put_array(&out, RECORD_ITEMS);
+	rmt_cbor_put_uint(&out, RMT_OP_LOG);
+	rmt_cbor_put_uint(&out, (unsigned)record->level);
+	rmt_cbor_put_int(&out, record->time);
+	rmt_cbor_put_str(&out, record->context);
+	rmt_cbor_put_str(&out, record->source);
+	rmt_cbor_put_str(&out, record->text);
+	rmt_send_control(router, 0, &out);
+}
+
+void rmt_log_text(ramet_router *router, const char *context, const char *source, enum ramet_log_level level,
+		  const char *text, size_t size)
+{
+	struct timespec now;
+	ramet_log_record record;
+	char *copy;
+
+	if (level > router->log_level || router->state == RMT_ROUTER_ENDED || (router->id == 0 && !router->log))
+		return;
+	copy = malloc(size + 1);
+	if (!copy)
+		return;
+	/* A NUL in what a child printed would hide the rest of its line. */
+	for (size_t i = 0; i < size; i++)
+		copy[i] = text[i] ? text[i] : '?';
+	copy[size] = '\0';
+	clock_gettime(CLOCK_REALTIME, &now);
+	record = (ramet_log_record){
+		.level = level,
+		.time = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+		.context = context ? context : router->path,
+		.source = source,
+		.text = copy,
+	};
+	if (router->id == 0)
+		emit(router, &record);
+	else
+		send_up(router, &record);
+	free(copy);
+}
+
+static void logv(ramet_router *router, const char *source, enum ramet_log_level level, const char *format,
+		 va_list arguments)
+{
+	char text[TEXT_MAX];
+	int size;
+
+	if (level > router->log_level)
+		return;
+	size = vsnprintf(text, sizeof(text), format, arguments);
+	if (size < 0)
+		return;
+	rmt_log_text(router, NULL, source, level, text, RMT_MIN((size_t)size, sizeof(text) - 1));
+}
+
+void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	logv(router, source, level, format, arguments);
+	va_end(arguments);
+}
+
+RMT_PUBLIC void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source, const char *format, ...)
+{
+	va_list arguments;
+
+	rmt_lock(router);
+	va_start(arguments, format);
+	logv(router, source, level, format, arguments);
+	va_end(arguments);
+	rmt_unlock(router);
+}
+
+static char *read_string(struct rmt_cbor_reader *reader)
+{
+	const char *data;
+	size_t size;
+
+	if (rmt_cbor_read_str(reader, &data, &size) < 0 || !data)
+		return NULL;
+	return strndup(data, size);
+}
+
+void rmt_log_arrived(ramet_router *router, const unsigned char *data, size_t size)
+{
+	struct rmt_cbor_reader reader;
+	char *context = NULL, *source = NULL, *text = NULL;
+	uint64_t count, operation;
+	uint32_t level;
+	int64_t time;
+
+	if (!router->log)
+		return;
+	rmt_cbor_reader_init(&reader, data, size);
+	if (rmt_cbor_read_array(&reader, &count) < 0 || count != RECORD_ITEMS ||
+	    rmt_cbor_read_u64(&reader, &operation) < 0 || rmt_cbor_read_u32(&reader, &level) < 0 ||
+	    rmt_cbor_read_i64(&reader, &time) < 0)
+		return;
+	context = read_string(&reader);
+	source = context ? read_string(&reader) : NULL;
+	text = source ? read_string(&reader) : NULL;
+	if (text && level <= (uint32_t)router->log_level)
+		emit(router, &(ramet_log_record){level, time, context, source, text});
+	free(context);
+	free(source);
+	free(text);
+}

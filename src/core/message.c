@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/message.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/control.h"
+#include "core/execute.h"
+#include "core/flow.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/route.h"
+#include "core/stream.h"
+
+/* For this context itself. What is delivered may be kept, so it needs a chunk. */
+static int send_here(ramet_router *router, const struct rmt_frame *frame, const void *data)
+{
+	struct rmt_chunk *chunk = rmt_chunk_new(NULL, frame->length);
+
+	if (!chunk)
+		return -ENOMEM;
+	if (frame->length > 0)
+		memcpy(chunk->data, data, frame->length);
+	rmt_deliver(router, NULL, frame, chunk, chunk->data);
+	rmt_chunk_unref(chunk);
+	return 0;
+}
+
+int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size, bool gather)
+{
+	struct rmt_stream *stream;
+
+	if (size > RMT_FRAME_PAYLOAD_MAX)
+		return -EMSGSIZE;
+	frame->source = frame->authority = router->id;
+	frame->length = (uint32_t)size;
+	if (!(frame->flags & (RMT_FRAME_CONTINUES | RMT_FRAME_MORE)))
+		frame->total = (uint32_t)size;
+	if (frame->destination == router->id)
+		return send_here(router, frame, data);
+	stream = rmt_route_to(router, frame->destination);
+	if (!stream || stream->failed) {
+		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u", frame->destination);
+		return 0;
+	}
+	return rmt_stream_send(stream, frame, data, NULL, gather);
+}
+
+void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
+
+	/* Without memory for a few bytes there is none to tell anybody either; the wait at the other end has its own
+	 * end. */
+	if (out->error == 0)
+		rmt_send_frame(router, &frame, out->data, out->size, false);
+	rmt_buffer_done(out);
+}
+
+static void message_arrived(ramet_router *router, struct rmt_stream *stream, ramet_receiver *receiver,
+			    struct rmt_message *message)
+{
+	if (receiver)
+		rmt_receiver_arrived(receiver, stream, message);
+	else
+		rmt_execute_arrived(router, message);
+}
+
+/* END: the payload says how many of the source's senders were closed. */
+static void stream_ended(ramet_router *router, ramet_receiver *receiver, const struct rmt_frame *frame)
+{
+	struct rmt_inflow *inflow;
+
+	if (receiver->result)
+		return;
+	inflow = rmt_inflow_get(router, frame->source, frame->handle);
+	if (inflow)
+		rmt_receiver_ended(receiver, inflow, 1);
+}
+
+void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
+		 struct rmt_chunk *chunk, const unsigned char *payload)
+{
+	struct rmt_message message = {.frame = *frame};
+	ramet_receiver *receiver = NULL;
+
+	if (frame->handle == RMT_HANDLE_CONTROL) {
+		rmt_control_arrived(router, stream, frame, payload);
+		return;
+	}
+	if (frame->handle == RMT_HANDLE_CALL) {
+		if (!rmt_router_obeys(router, frame->authority)) {
+			rmt_dead_letter(router, frame, EPERM,
+					"context %u is no parent of context %u, and may not call functions there",
+					frame->authority, router->id);
+			return;
+		}
+	} else {
+		receiver = rmt_receiver_find(router, frame->handle);
+		if (!receiver) {
+			rmt_dead_letter(router, frame, EPIPE, "nobody receives there any more");
+			return;
+		}
+	}
+	if (frame->flags & RMT_FRAME_END) {
+		if (receiver)
+			stream_ended(router, receiver, frame);
+		return;
+	}
+	if (frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES | RMT_FRAME_COUNTED)) {
+		struct rmt_inflow *inflow = rmt_inflow_get(router, frame->source, frame->handle);
+
+		if (!inflow) {
+			rmt_dead_letter(router, frame, ENOMEM, "out of memory");
+			return;
+		}
+		if (rmt_inflow_frame(inflow, frame, chunk, payload, &message) > 0)
+			message_arrived(router, stream, receiver, &message);
+		return;
+	}
+	message.chunk = rmt_chunk_ref(chunk);
+	message.data = payload;
+	message.size = frame->length;
+	message_arrived(router, stream, receiver, &message);
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/control.h"
+#include "core/execute.h"
+#include "core/flow.h"
+#include "core/receiver.h"
+#include "core/route.h"
+#include "core/stream.h"
+#include "core/wait.h"
+
+/* --- peers ------------------------------------------------------------------------------------------------------ */
+
+struct rmt_peer *rmt_peer_find(const ramet_router *router, uint32_t id)
+{
+	struct rmt_table_node *node = rmt_table_find(&router->peers, id);
+
+	return node ? RMT_CONTAINER(node, struct rmt_peer, node) : NULL;
+}
+
+struct rmt_peer *rmt_peer_get(ramet_router *router, uint32_t id)
+{
+	struct rmt_peer *peer = rmt_peer_find(router, id);
+
+	if (peer)
+		return peer;
+	peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return NULL;
+	peer->router = router;
+	peer->id = id;
+	peer->alive = router->state != RMT_ROUTER_ENDED;
+	peer->handle.peer = peer;
+	rmt_list_init(&peer->pending);
+	rmt_list_init(&peer->flows);
+	rmt_list_init(&peer->inflows);
+	rmt_list_init(&peer->child);
+	rmt_table_add(&router->peers, &peer->node, id);
+	return peer;
+}
+
+void rmt_peer_describe(struct rmt_peer *peer, const char *path, size_t path_size, int pid)
+{
+	if (!peer->path && path)
+		peer->path = strndup(path, path_size);
+	if (pid > 0 && peer->pid == 0)
+		peer->pid = pid;
+}
+
+const char *rmt_peer_name(const struct rmt_peer *peer)
+{
+	static _Thread_local char text[32];
+
+	if (peer->path && *peer->path)
+		return peer->path;
+	if (peer->id == 0)
+		return "the master";
+	snprintf(text, sizeof(text), "context %u", peer->id);
+	return text;
+}
+
+static void child_lost_timer(struct rmt_timer *timer)
+{
+	struct rmt_peer *child = RMT_CONTAINER(timer, struct rmt_peer, grace);
+
+	if (child->router->hooks)
+		child->router->hooks->kill(child);
+}
+
+void rmt_peer_collect(struct rmt_peer *peer)
+{
+	ramet_router *router = peer->router;
+
+	if (peer->handle.references > 0 || peer->handles > 0 || peer->lent || peer->stream || peer->process ||
+	    !rmt_list_empty(&peer->pending) || !rmt_list_empty(&peer->flows) || !rmt_list_empty(&peer->inflows) ||
+	    peer == router->self)
+		return;
+	rmt_table_remove(&router->peers, &peer->node);
+	rmt_list_remove(&peer->child);
+	rmt_loop_timer_stop(&router->loop, &peer->grace);
+	free(peer->path);
+	free(peer->reason);
+	free(peer->key);
+	free(peer->holders);
+	free(peer);
+}
+
+/* Ends everything here that waits for this peer. */
+void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
+{
+	ramet_router *router = peer->router;
+	struct rmt_list *node, *following;
+
+	if (!peer->alive)
+		return;
+	peer->alive = false;
+	peer->reason = strdup(reason);
+	peer->handle.references++; /* what follows may drop the last one */
+	rmt_list_remove(&peer->child);
+	while (!rmt_list_empty(&peer->pending))
+		rmt_receiver_fail(rmt_list_first(&peer->pending, ramet_receiver, pending), ECONNRESET,
+				  "%s is gone: %s", rmt_peer_name(peer), reason);
+	rmt_list_each(&peer->flows, node, following) {
+		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
+
+		flow->closed = true;
+		flow->references++;
+		rmt_flow_unref(flow); /* frees those that nobody uses */
+	}
+	rmt_list_each(&peer->inflows, node, following) {
+		struct rmt_inflow *inflow = RMT_CONTAINER(node, struct rmt_inflow, of_peer);
+
+		if (inflow->receiver && !inflow->receiver->result)
+			rmt_receiver_source_lost(inflow->receiver, inflow, reason);
+		rmt_inflow_free(inflow);
+	}
+	rmt_execute_caller_lost(router, peer->id);
+	rmt_list_each(&router->children, node, following) {
+		struct rmt_peer *child = RMT_CONTAINER(node, struct rmt_peer, child);
+
+		rmt_peer_unhold(child, peer->id, UINT32_MAX);
+	}
+	rmt_wait_changed(router);
+	peer->handle.references--;
+	rmt_peer_collect(peer);
+}
+
+static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (id >= ranges[i][0] && id <= ranges[i][1])
+			return true;
+	return false;
+}
+
+/* Which neighbours have to hear of it: the parent, for the whole way up; and those that talked to the lost. */
+static void tell_neighbours(ramet_router *router, const uint32_t (*ranges)[2], size_t count, const char *reason,
+			    struct rmt_stream *from)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->streams, node, following) {
+		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
+		bool tell = stream == router->uplink;
+
+		if (stream == from || stream->failed || !stream->peer)
+			continue;
+		for (size_t i = 0; i < count && !tell; i++)
+			tell = rmt_stream_talked(stream, ranges[i][0], ranges[i][1]);
+		if (tell)
+			rmt_control_gone(stream, ranges, count, reason);
+	}
+}
+
+void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count, const char *reason,
+		    struct rmt_stream *from)
+{
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+	uint32_t *ids = NULL;
+	size_t known = 0, i = 0;
+
+	if (router->state == RMT_ROUTER_RUNNING)
+		tell_neighbours(router, ranges, count, reason, from);
+	/* Losing one peer may free others, so their ids are noted first. */
+	for (node = rmt_table_walk(&router->peers, &walk); node; node = rmt_table_walk(&router->peers, &walk))
+		known += in_ranges((uint32_t)node->key, ranges, count);
+	if (known == 0)
+		return;
+	ids = calloc(known, sizeof(*ids));
+	walk = (struct rmt_table_walk){0};
+	for (node = rmt_table_walk(&router->peers, &walk); node && ids && i < known;
+	     node = rmt_table_walk(&router->peers, &walk))
+		if (in_ranges((uint32_t)node->key, ranges, count))
+			ids[i++] = (uint32_t)node->key;
+	for (i = 0; ids && i < known; i++) {
+		struct rmt_peer *peer = rmt_peer_find(router, ids[i]);
+
+		if (peer && peer != router->self)
+			rmt_peer_lost(peer, reason);
+	}
+	free(ids);
+}
+
+/* --- children ---------------------------------------------------------------------------------------------------- */
+
+static struct rmt_holder *holder_find(struct rmt_peer *child, uint32_t id)
+{
+	for (size_t i = 0; i < child->holder_count; i++)
+		if (child->holders[i].id == id)
+			return &child->holders[i];
+	return NULL;
+}
+
+int rmt_peer_hold(struct rmt_peer *child, uint32_t id)
+{
+	struct rmt_holder *holder = holder_find(child, id), *grown;
+
+	if (!holder) {
+		grown = realloc(child->holders, (child->holder_count + 1) * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		child->holders = grown;
+		holder = &grown[child->holder_count++];
+		*holder = (struct rmt_holder){.id = id};
+	}
+	holder->count++;
+	return 0;
+}
+
+/* A child whom nobody holds ends. */
+static void end_unheld(struct rmt_peer *child)
+{
+	if (child->stream && child->alive && !child->kept && child->handle.references == 0 && child->handles == 0 &&
+	    child->holder_count == 0 && child->router->state == RMT_ROUTER_RUNNING)
+		rmt_child_end(child, child->router->shutdown_timeout);
+}
+
+void rmt_peer_unhold(struct rmt_peer *child, uint32_t id, uint32_t count)
+{
+	struct rmt_holder *holder = holder_find(child, id);
+
+	if (!holder)
+		return;
+	holder->count -= RMT_MIN(count, holder->count);
+	if (holder->count > 0)
+		return;
+	*holder = child->holders[--child->holder_count];
+	end_unheld(child);
+}
+
+void rmt_child_end(struct rmt_peer *child, int ms)
+{
+	ramet_router *router = child->router;
+	int64_t until = ms < 0 ? RMT_NEVER : rmt_after(ms);
+
+	if (!child->stream || child->stream->failed)
+		return;
+	child->grace.expired = child_lost_timer;
+	if (until != RMT_NEVER && (child->grace.index == 0 || until < child->grace.when) &&
+	    rmt_loop_timer_start(&router->loop, &child->grace, until) < 0)
+		child_lost_timer(&child->grace);
+	if (child->ending)
+		return;
+	child->ending = true;
+	/* It needs a little less than we have, to end its own children by force and still end by itself. */
+	rmt_control_shutdown(router, child->id, ms < 0 ? RMT_SHUTDOWN_CHILD_MS : ms - ms / 4);
+}
+
+void rmt_child_lost(struct rmt_peer *child, const char *reason)
+{
+	ramet_router *router = child->router;
+	struct rmt_stream *stream = child->stream;
+	uint32_t (*ranges)[2] = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < router->route_count; i++)
+		count += router->routes[i].stream == stream;
+	ranges = calloc(count ? count : 1, sizeof(*ranges));
+	count = 0;
+	for (size_t i = 0; ranges && i < router->route_count; i++) {
+		if (router->routes[i].stream == stream) {
+			ranges[count][0] = router->routes[i].first;
+			ranges[count++][1] = router->routes[i].last;
+		}
+	}
+	rmt_route_remove(router, stream);
+	rmt_loop_timer_stop(&router->loop, &child->grace);
+	child->stream = NULL;
+	child->handle.references++;
+	rmt_stream_free(stream);
+	rmt_peers_lost(router, (const uint32_t (*)[2])ranges, count, reason, NULL);
+	rmt_peer_lost(child, reason);
+	free(ranges);
+	child->handle.references--;
+	rmt_peer_collect(child);
+	rmt_wait_changed(router);
+}
+
+/* --- handles ---------------------------------------------------------------------------------------------------- */
+
+ramet_context *rmt_context_take(struct rmt_peer *peer)
+{
+	peer->handle.references++;
+	rmt_router_hold(peer->router);
+	return &peer->handle;
+}
+
+/* The last handle to what was started from here is gone. */
+static void peer_dropped(struct rmt_peer *peer)
+{
+	struct rmt_peer *via = peer->via;
+	ramet_router *router = peer->router;
+
+	if (peer->handle.references > 0 || peer->handles > 0)
+		return;
+	if (via && !peer->kept) {
+		for (; peer->holds > 0; peer->holds--)
+			if (peer->alive && via->alive && router->state == RMT_ROUTER_RUNNING)
+				rmt_control_release(router, via->id, peer->id, -1);
+		peer->via = NULL;
+		rmt_peer_collect(peer);
+		rmt_context_drop(&via->handle);
+		return;
+	}
+	end_unheld(peer);
+	rmt_peer_collect(peer);
+}
+
+void rmt_context_drop(ramet_context *context)
+{
+	struct rmt_peer *peer = context->peer;
+
+	peer->router->references--; /* the caller holds the router otherwise */
+	if (--context->references > 0)
+		return;
+	if (context != &peer->handle) {
+		free(context);
+		peer->handles--;
+	}
+	peer_dropped(peer);
+}
+
+RMT_PUBLIC ramet_context *ramet_context_ref(ramet_context *context)
+{
+	ramet_router *router = context->peer->router;
+
+	rmt_lock(router);
+	context->references++;
+	rmt_router_hold(router);
+	rmt_unlock(router);
+	return context;
+}
+
+RMT_PUBLIC void ramet_context_unref(ramet_context *context)
+{
+	ramet_router *router;
+
+	if (!context)
+		return;
+	router = context->peer->router;
+	rmt_lock(router);
+	rmt_router_hold(router);
+	rmt_context_drop(context);
+	rmt_router_release(router);
+}
+
+RMT_PUBLIC void ramet_context_keep(ramet_context *context)
+{
+	struct rmt_peer *peer = context->peer;
+
+	rmt_lock(peer->router);
+	peer->kept = true;
+	rmt_unlock(peer->router);
+}
+
+RMT_PUBLIC const char *ramet_context_path(const ramet_context *context)
+{
+	const char *path;
+
+	rmt_lock(context->peer->router);
+	path = context->peer->path;
+	rmt_unlock(context->peer->router);
+	return path ? path : "";
+}
+
+RMT_PUBLIC uint32_t ramet_context_id(const ramet_context *context)
+{
+	return context->peer->id;
+}
+
+RMT_PUBLIC int ramet_context_pid(const ramet_context *context)
+{
+	int pid;
+
+	rmt_lock(context->peer->router);
+	pid = context->peer->pid;
+	rmt_unlock(context->peer->router);
+	return pid;
+}
+
+RMT_PUBLIC bool ramet_context_alive(const ramet_context *context)
+{
+	bool alive;
+
+	rmt_lock(context->peer->router);
+	alive = context->peer->alive;
+	rmt_unlock(context->peer->router);
+	return alive;
+}
+
+static bool peer_is_gone(void *argument)
+{
+	struct rmt_peer *peer = argument;
+
+	/* A child of ours is gone when its process is, too. */
+	return !peer->alive && !peer->process;
+}
+
+RMT_PUBLIC int ramet_context_wait(ramet_context *context, int timeout, const char **ret_reason)
+{
+	struct rmt_peer *peer = context->peer;
+	ramet_router *router = peer->router;
+	int r;
+
+	rmt_lock(router);
+	r = rmt_wait(router, peer_is_gone, peer, rmt_after(timeout));
+	if (r == 0 && ret_reason)
+		*ret_reason = peer->reason ? peer->reason : "out of memory";
+	rmt_unlock(router);
+	return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
+}
+
+RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet_error *error)
+{
+	struct rmt_peer *peer = context->peer;
+	ramet_router *router = peer->router;
+	int ms, r = 0;
+
+	rmt_lock(router);
+	ms = timeout < 0 ? router->shutdown_timeout : timeout;
+	if (peer->stream || peer->process)
+		rmt_child_end(peer, ms);
+	else if (peer->via && peer->alive)
+		rmt_control_release(router, peer->via->id, peer->id, ms);
+	else if (peer->alive)
+		r = rmt_error_set(error, EPERM, "%s was not connected from here", rmt_peer_name(peer));
+	/* TERM and KILL need a moment after the grace. */
+	if (r == 0)
+		r = rmt_wait(router, peer_is_gone, peer, rmt_after(ms + 2000));
+	if (r == -ETIMEDOUT)
+		rmt_error_set(error, ETIMEDOUT, "%s has not ended", rmt_peer_name(peer));
+	rmt_unlock(router);
+	return r;
+}
+
+RMT_PUBLIC int ramet_context_with(ramet_context *context, const ramet_call_options *options,
+				  ramet_context **ret_context)
+{
+	struct rmt_peer *peer = context->peer;
+	ramet_context *handle = calloc(1, sizeof(*handle));
+
+	if (!handle)
+		return -ENOMEM;
+	rmt_lock(peer->router);
+	*handle = (struct ramet_context){
+		.peer = peer,
+		.references = 1,
+		.timeout = options->timeout,
+		.chain = options->chain ? ++peer->router->chain_next : 0,
+	};
+	peer->handles++;
+	rmt_router_hold(peer->router);
+	rmt_unlock(peer->router);
+	*ret_context = handle;
+	return 0;
+}
+
+RMT_PUBLIC int ramet_context_reset(ramet_context *context)
+{
+	struct rmt_peer *peer = context->peer;
+
+	rmt_lock(peer->router);
+	if (context->chain != 0 && peer->alive)
+		rmt_control_reset(peer->router, peer->id, context->chain);
+	rmt_unlock(peer->router);
+	return 0;
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/receiver.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/control.h"
+#include "core/flow.h"
+#include "core/peer.h"
+#include "core/route.h"
+#include "core/select.h"
+#include "core/value.h"
+#include "core/wait.h"
+#include "wire/handshake.h"
+
+static void register_handle(ramet_receiver *receiver)
+{
+	ramet_router *router = receiver->router;
+
+	/* Handles are not used again until 2^32 of them were: an answer that comes too late finds nobody. */
+	do {
+		if (++router->handle_next < RMT_HANDLE_FIRST)
+			router->handle_next = RMT_HANDLE_FIRST;
+	} while (rmt_table_find(&router->receivers, router->handle_next));
+	rmt_table_add(&router->receivers, &receiver->node, router->handle_next);
+	receiver->registered = true;
+}
+
+static void unregister_handle(ramet_receiver *receiver)
+{
+	if (receiver->registered)
+		rmt_table_remove(&receiver->router->receivers, &receiver->node);
+	receiver->registered = false;
+}
+
+ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle)
+{
+	struct rmt_table_node *node = rmt_table_find(&router->receivers, handle);
+
+	return node ? RMT_CONTAINER(node, ramet_receiver, node) : NULL;
+}
+
+static void receiver_init(ramet_receiver *receiver, ramet_router *router)
+{
+	*receiver = (ramet_receiver){.router = router, .references = 1};
+	rmt_list_init(&receiver->pending);
+	rmt_list_init(&receiver->inflows);
+	rmt_list_init(&receiver->in_select);
+	rmt_list_init(&receiver->announced);
+	register_handle(receiver);
+}
+
+static void changed(ramet_receiver *receiver)
+{
+	if (receiver->select)
+		rmt_select_announce(receiver->select, receiver);
+	rmt_wait_changed(receiver->router);
+}
+
+/* --- the queue -------------------------------------------------------------------------------------------------- */
+
+static int push(ramet_receiver *receiver, const struct rmt_message *message)
+{
+	struct rmt_entry *entry = receiver->result ? &receiver->inline_entry : malloc(sizeof(*entry));
+
+	if (!entry)
+		return -ENOMEM;
+	entry->next = NULL;
+	entry->message = *message;
+	if (receiver->last)
+		receiver->last->next = entry;
+	else
+		receiver->first = entry;
+	receiver->last = entry;
+	return 0;
+}
+
+/* Takes the first message out; its chunk is the caller's. */
+static struct rmt_message pop(ramet_receiver *receiver)
+{
+	struct rmt_entry *entry = receiver->first;
+	struct rmt_message message = entry->message;
+
+	receiver->first = entry->next;
+	if (!receiver->first)
+		receiver->last = NULL;
+	if (entry != &receiver->inline_entry)
+		free(entry);
+	rmt_inflow_consumed(receiver->router, &message);
+	return message;
+}
+
+static void discard_messages(ramet_receiver *receiver)
+{
+	while (receiver->first) {
+		struct rmt_message message = pop(receiver);
+
+		rmt_chunk_unref(message.chunk);
+	}
+}
+
+/* --- results of calls --------------------------------------------------------------------------------------------- */
+
+static void result_done(ramet_receiver *receiver)
+{
+	receiver->done = true;
+	unregister_handle(receiver);
+	rmt_list_remove(&receiver->pending);
+	rmt_loop_timer_stop(&receiver->router->loop, &receiver->timer);
+	changed(receiver);
+}
+
+void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent, const char *function)
+{
+	receiver_init(receiver, respondent->router);
+	receiver->result = true;
+	receiver->respondent = respondent;
+	receiver->function = function;
+	rmt_list_append(&respondent->pending, &receiver->pending);
+}
+
+void rmt_receiver_done(ramet_receiver *receiver)
+{
+	struct rmt_peer *respondent = receiver->respondent;
+
+	unregister_handle(receiver);
+	if (receiver->select)
+		rmt_select_leave(receiver->select, receiver);
+	discard_messages(receiver);
+	while (!rmt_list_empty(&receiver->inflows))
+		rmt_inflow_free(rmt_list_first(&receiver->inflows, struct rmt_inflow, of_receiver));
+	rmt_loop_timer_stop(&receiver->router->loop, &receiver->timer);
+	rmt_list_remove(&receiver->pending);
+	free(receiver->text);
+	receiver->text = NULL;
+	receiver->respondent = NULL;
+	if (respondent && rmt_list_empty(&respondent->pending))
+		rmt_peer_collect(respondent);
+}
+
+void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (receiver->done)
+		return;
+	va_start(arguments, format);
+	if (vasprintf(&receiver->text, format, arguments) < 0)
+		receiver->text = NULL;
+	va_end(arguments);
+	receiver->code = -code;
+	result_done(receiver);
+}
+
+/* A dead letter comes from some router on the way, and only from that direction. */
+static bool may_answer(const ramet_receiver *receiver, const struct rmt_stream *stream, const struct rmt_frame *frame)
+{
+	const struct rmt_peer *respondent = receiver->respondent;
+
+	if (!respondent || frame->source == respondent->id)
+		return true;
+	if (!(frame->flags & RMT_FRAME_ERROR))
+		return false;
+	return !stream || stream == rmt_route_to(receiver->router, respondent->id);
+}
+
+static void result_arrived(ramet_receiver *receiver, struct rmt_stream *stream, struct rmt_message *message)
+{
+	if (!may_answer(receiver, stream, &message->frame)) {
+		receiver->router->dropped++;
+		rmt_chunk_unref(message->chunk);
+		return;
+	}
+	push(receiver, message);
+	result_done(receiver);
+}
+
+int rmt_receiver_failure(ramet_receiver *receiver, ramet_error *error)
+{
+	struct rmt_message *message = &receiver->inline_entry.message;
+	struct rmt_failure failure;
+	struct rmt_buffer where = RMT_BUFFER_INIT;
+	char *place;
+	int code;
+
+	if (receiver->code < 0)
+		return rmt_error_set_at(error, receiver->code, "", "%s", receiver->text ? receiver->text : "out of memory");
+	if (!(message->frame.flags & RMT_FRAME_ERROR))
+		return 0;
+	if (rmt_failure_decode(message->data, message->size, &failure) < 0)
+		return rmt_error_set(error, EPROTO, "the failure that came back makes no sense");
+	rmt_buffer_append(&where, failure.where.data, failure.where.size);
+	place = rmt_buffer_steal_string(&where);
+	code = rmt_error_set_text(error, failure.code, place ? place : "", failure.text.data, failure.text.size);
+	free(place);
+	return code;
+}
+
+/* --- streams ---------------------------------------------------------------------------------------------------- */
+
+RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver)
+{
+	ramet_receiver *receiver = malloc(sizeof(*receiver));
+	int r = 0;
+
+	if (!receiver)
+		return -ENOMEM;
+	rmt_lock(router);
+	if (router->state == RMT_ROUTER_ENDED)
+		r = -ESHUTDOWN;
+	else
+		receiver_init(receiver, router);
+	if (r == 0) {
+		receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key, true);
+		if (!receiver->sender) {
+			rmt_receiver_done(receiver);
+			r = -ENOMEM;
+		} else {
+			rmt_router_hold(router);
+		}
+	}
+	rmt_unlock(router);
+	if (r < 0)
+		free(receiver);
+	else
+		*ret_receiver = receiver;
+	return r;
+}
+
+void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream, struct rmt_message *message)
+{
+	if (receiver->result) {
+		result_arrived(receiver, stream, message);
+		return;
+	}
+	if (push(receiver, message) < 0)
+		rmt_chunk_unref(message->chunk);
+	else if (receiver->first == receiver->last)
+		changed(receiver);
+}
+
+void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow, const char *reason)
+{
+	struct rmt_message message = {.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	char text[512];
+
+	if (inflow->given <= inflow->ended)
+		return;
+	inflow->ended = inflow->given;
+	snprintf(text, sizeof(text), "%s, which sent here, is gone: %s", rmt_peer_name(inflow->peer), reason);
+	rmt_failure_encode(ECONNRESET, "", text, &out);
+	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
+	if (message.chunk) {
+		memcpy(message.chunk->data, out.data, out.size);
+		message.data = message.chunk->data;
+		message.size = out.size;
+		if (push(receiver, &message) < 0)
+			rmt_chunk_unref(message.chunk);
+	}
+	rmt_buffer_done(&out);
+	changed(receiver);
+}
+
+void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count)
+{
+	inflow->ended += count;
+	changed(receiver);
+}
+
+int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
+{
+	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context, (uint32_t)receiver->node.key);
+
+	if (!inflow)
+		return -ENOMEM;
+	inflow->given++;
+	return 0;
+}
+
+/* Every sender that was given away is closed. */
+static bool all_ended(const ramet_receiver *receiver)
+{
+	struct rmt_list *node;
+
+	if (rmt_list_empty(&receiver->inflows))
+		return false;
+	for (node = receiver->inflows.next; node != &receiver->inflows; node = node->next) {
+		struct rmt_inflow *inflow = RMT_CONTAINER(node, struct rmt_inflow, of_receiver);
+
+		if (inflow->ended < inflow->given || inflow->ended == 0 || inflow->assembly.chunk)
+			return false;
+	}
+	return true;
+}
+
+bool rmt_receiver_is_done(void *argument)
+{
+	ramet_receiver *receiver = argument;
+
+	return receiver->result ? receiver->done : receiver->closed || (!receiver->first && all_ended(receiver));
+}
+
+bool rmt_receiver_has_something(void *argument)
+{
+	ramet_receiver *receiver = argument;
+
+	return receiver->first || rmt_receiver_is_done(receiver);
+}
+
+static int take_message(ramet_receiver *receiver, struct rmt_message *message, ramet_value **ret_value,
+			ramet_error *error)
+{
+	struct rmt_failure failure;
+	char where[256];
+	int r;
+
+	if (message->frame.flags & RMT_FRAME_ERROR) {
+		if (rmt_failure_decode(message->data, message->size, &failure) < 0)
+			return rmt_error_set(error, EPROTO, "a failure arrived that makes no sense");
+		snprintf(where, sizeof(where), "%.*s", (int)failure.where.size, failure.where.data);
+		return rmt_error_set_text(error, failure.code, where, failure.text.data, failure.text.size);
+	}
+	r = rmt_value_from_message(receiver->router, message, ret_value);
+	if (r < 0)
+		return rmt_error_set(error, r, "context %u sent a value that cannot be read: %s", message->frame.source,
+				     rmt_strerror(r));
+	return 1;
+}
+
+RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value, ramet_error *error)
+{
+	ramet_router *router = receiver->router;
+	struct rmt_message message;
+	int r;
+
+	rmt_lock(router);
+	if (receiver->result) {
+		rmt_unlock(router);
+		return rmt_error_set(error, EINVAL, "this is the result of a call: take it with the call's _finish");
+	}
+	r = rmt_wait(router, rmt_receiver_has_something, receiver, rmt_after(timeout));
+	if (r < 0 || !receiver->first) {
+		rmt_unlock(router);
+		if (r == -ETIMEDOUT)
+			return rmt_error_set(error, ETIMEDOUT, "nothing arrived within %d ms", timeout);
+		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
+	}
+	message = pop(receiver);
+	rmt_unlock(router);
+	r = take_message(receiver, &message, ret_value, error);
+	rmt_chunk_unref(message.chunk);
+	return r;
+}
+
+/* Nobody reads any more: all who might still send are told. */
+static void close_stream(ramet_receiver *receiver)
+{
+	uint32_t handle = (uint32_t)receiver->node.key;
+
+	if (receiver->closed)
+		return;
+	receiver->closed = true;
+	unregister_handle(receiver);
+	while (!rmt_list_empty(&receiver->inflows)) {
+		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow, of_receiver);
+
+		if (inflow->ended < inflow->given || inflow->given == 0)
+			rmt_control_closed(receiver->router, inflow->peer->id, handle, EPIPE, "the reader has closed");
+		rmt_inflow_free(inflow);
+	}
+	changed(receiver);
+}
+
+RMT_PUBLIC void ramet_receiver_close(ramet_receiver *receiver)
+{
+	ramet_router *router = receiver->router;
+
+	rmt_lock(router);
+	if (!receiver->result)
+		close_stream(receiver);
+	rmt_unlock(router);
+}
+
+/* --- both ------------------------------------------------------------------------------------------------------- */
+
+void rmt_receiver_drop(ramet_receiver *receiver)
+{
+	receiver->router->references--;
+	if (--receiver->references > 0)
+		return;
+	if (!receiver->result) {
+		close_stream(receiver);
+		rmt_sender_drop(receiver->sender);
+	}
+	rmt_receiver_done(receiver);
+	free(receiver);
+}
+
+RMT_PUBLIC ramet_receiver *ramet_receiver_ref(ramet_receiver *receiver)
+{
+	rmt_lock(receiver->router);
+	receiver->references++;
+	rmt_router_hold(receiver->router);
+	rmt_unlock(receiver->router);
+	return receiver;
+}
+
+RMT_PUBLIC void ramet_receiver_unref(ramet_receiver *receiver)
+{
+	ramet_router *router;
+
+	if (!receiver)
+		return;
+	router = receiver->router;
+	rmt_lock(router);
+	rmt_router_hold(router);
+	rmt_receiver_drop(receiver);
+	rmt_router_release(router);
+}
+
+RMT_PUBLIC ramet_sender *ramet_receiver_sender(ramet_receiver *receiver)
+{
+	return receiver->sender;
+}
+
+RMT_PUBLIC void ramet_receiver_cancel(ramet_receiver *receiver)
+{
+	ramet_router *router = receiver->router;
+
+	rmt_lock(router);
+	if (receiver->result && !receiver->done && !receiver->cancelled) {
+		receiver->cancelled = true;
+		rmt_control_cancel(router, receiver->respondent->id, (uint32_t)receiver->node.key);
+	}
+	rmt_unlock(router);
+}
+
+RMT_PUBLIC bool ramet_receiver_done(ramet_receiver *receiver)
+{
+	bool done;
+
+	rmt_lock(receiver->router);
+	done = rmt_receiver_is_done(receiver);
+	rmt_unlock(receiver->router);
+	return done;
+}
+
+RMT_PUBLIC void ramet_receiver_set_data(ramet_receiver *receiver, void *data)
+{
+	receiver->data = data;
+}
+
+RMT_PUBLIC void *ramet_receiver_data(const ramet_receiver *receiver)
+{
+	return receiver->data;
+}

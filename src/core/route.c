@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/route.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/control.h"
+#include "core/log.h"
+#include "core/message.h"
+#include "core/peer.h"
+#include "core/stream.h"
+#include "wire/handshake.h"
+
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+/* The index of the first route that ends at or behind id. */
+static size_t position(const ramet_router *router, uint32_t id)
+{
+	size_t low = 0, high = router->route_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (router->routes[middle].last < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void routes_changed(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->streams, node, following)
+		RMT_CONTAINER(node, struct rmt_stream, node)->checked = false;
+}
+
+int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream)
+{
+	size_t at = position(router, first);
+
+	if (last < first || (at < router->route_count && router->routes[at].first <= last))
+		return -EEXIST;
+	if (router->route_count == router->route_capacity) {
+		size_t capacity = router->route_capacity ? router->route_capacity * 2 : 8;
+		struct rmt_route *grown = realloc(router->routes, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		router->routes = grown;
+		router->route_capacity = capacity;
+	}
+	memmove(router->routes + at + 1, router->routes + at, (router->route_count - at) * sizeof(*router->routes));
+	router->routes[at] = (struct rmt_route){first, last, stream};
+	router->route_count++;
+	routes_changed(router);
+	return 0;
+}
+
+void rmt_route_remove(ramet_router *router, struct rmt_stream *stream)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < router->route_count; i++)
+		if (router->routes[i].stream != stream)
+			router->routes[kept++] = router->routes[i];
+	router->route_count = kept;
+	routes_changed(router);
+}
+
+struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id)
+{
+	size_t at = position(router, id);
+
+	if (at < router->route_count && router->routes[at].first <= id)
+		return router->routes[at].stream;
+	return NULL;
+}
+
+struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id)
+{
+	struct rmt_stream *below = rmt_route_below(router, id);
+
+	return below ? below : router->uplink;
+}
+
+/* --- who has talked to whom ---------------------------------------------------------------------------------------- */
+
+static size_t talked_position(const struct rmt_stream *stream, uint32_t id)
+{
+	size_t low = 0, high = stream->talked_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (stream->talked[middle] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t last)
+{
+	size_t at = talked_position(stream, first);
+
+	return at < stream->talked_count && stream->talked[at] <= last;
+}
+
+/* When there is no memory to note it, that neighbour will not hear of the loss, but gets a dead letter at its next
+ * message. */
+static void note_talk(struct rmt_stream *stream, uint32_t id)
+{
+	size_t at;
+
+	if (stream->talked_count > 0 && stream->talked_last == id)
+		return;
+	at = talked_position(stream, id);
+	stream->talked_last = id;
+	if (at < stream->talked_count && stream->talked[at] == id)
+		return;
+	if (stream->talked_count == stream->talked_capacity) {
+		size_t capacity = stream->talked_capacity ? stream->talked_capacity * 2 : 8;
+		uint32_t *grown = realloc(stream->talked, capacity * sizeof(*grown));
+
+		if (!grown)
+			return;
+		stream->talked = grown;
+		stream->talked_capacity = capacity;
+	}
+	memmove(stream->talked + at + 1, stream->talked + at, (stream->talked_count - at) * sizeof(*stream->talked));
+	stream->talked[at] = id;
+	stream->talked_count++;
+}
+
+/* --- dead letters ----------------------------------------------------------------------------------------------- */
+
+void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code, const char *format, ...)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	va_list arguments;
+	char text[512];
+
+	/* Answers are not answered, and the rest of a message was answered with its first frame. */
+	if (frame->flags & (RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END))
+		return;
+	if (frame->handle == RMT_HANDLE_CONTROL && frame->reply == 0)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (frame->reply != 0) {
+		struct rmt_frame answer = {
+			.flags = RMT_FRAME_ERROR,
+			.destination = frame->source,
+			.handle = frame->reply,
+		};
+
+		rmt_failure_encode(code, router->path, text, &out);
+		if (out.error == 0)
+			rmt_send_frame(router, &answer, out.data, out.size, false);
+		rmt_buffer_done(&out);
+	} else if (frame->flags & RMT_FRAME_COUNTED) {
+		rmt_control_closed(router, frame->source, frame->handle, code, text);
+	}
+}
+
+/* --- arrivals --------------------------------------------------------------------------------------------------- */
+
+/* True when a context with this id can be the author of what arrives on this stream. */
+static bool lies_behind(const struct rmt_stream *stream, uint32_t id)
+{
+	const ramet_router *router = stream->router;
+	struct rmt_stream *below = rmt_route_below(router, id);
+
+	if (stream == router->uplink)
+		return !below && id != router->id;
+	return below == stream;
+}
+
+static bool check_source(struct rmt_stream *stream, const struct rmt_frame *frame)
+{
+	if (stream->checked && frame->source == stream->checked_source &&
+	    frame->authority == stream->checked_authority)
+		return true;
+	if (!lies_behind(stream, frame->source) || !lies_behind(stream, frame->authority)) {
+		/* Once in a while: a flood must not become one in the log. */
+		if ((stream->router->dropped++ & (stream->router->dropped)) == 0)
+			rmt_log(stream->router, RMT_LOG_SELF, RAMET_LOG_WARNING,
+				"dropped a message that claims to come from context %u for %u, but came from %s",
+				frame->source, frame->authority, stream->peer ? rmt_peer_name(stream->peer) : "?");
+		return false;
+	}
+	stream->checked = true;
+	stream->checked_source = frame->source;
+	stream->checked_authority = frame->authority;
+	return true;
+}
+
+void rmt_run_forward(struct rmt_run *run)
+{
+	if (run->stream) {
+		run->stream->frames_out++;
+		if (rmt_stream_forward(run->stream, run->data, run->size, run->chunk) < 0)
+			rmt_stream_fail(run->stream, "out of memory");
+		rmt_chunk_unref(run->chunk);
+	}
+	*run = (struct rmt_run){0};
+}
+
+static void forward(struct rmt_stream *from, struct rmt_stream *to, const struct rmt_arrival *arrival,
+		    struct rmt_run *run)
+{
+	size_t size = RMT_FRAME_HEADER_SIZE + arrival->frame.length;
+
+	note_talk(from, arrival->frame.destination);
+	if (run->stream == to && arrival->contiguous && run->chunk == arrival->chunk &&
+	    run->data + run->size == arrival->header) {
+		run->size += size;
+		return;
+	}
+	rmt_run_forward(run);
+	if (arrival->contiguous) {
+		*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
+		return;
+	}
+	if (rmt_stream_send(to, &arrival->frame, arrival->payload, arrival->chunk, false) < 0)
+		rmt_stream_fail(to, "out of memory");
+}
+
+void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival, struct rmt_run *run)
+{
+	ramet_router *router = stream->router;
+	const struct rmt_frame *frame = &arrival->frame;
+	struct rmt_stream *to;
+
+	if (!check_source(stream, frame))
+		return;
+	if (frame->destination == router->id) {
+		rmt_run_forward(run);
+		rmt_deliver(router, stream, frame, arrival->chunk, arrival->payload);
+		return;
+	}
+	to = rmt_route_to(router, frame->destination);
+	if (!to || to == stream || to->failed) {
+		rmt_run_forward(run);
+		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u%s%s", frame->destination,
+				to && to != stream ? " any more: " : "", to && to != stream ? "its stream failed" : "");
+	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
+		rmt_run_forward(run);
+		rmt_dead_letter(router, frame, EPERM,
+				"contexts %u and %u are not parent and child, and siblings may not talk to each other here",
+				frame->source, frame->destination);
+	} else {
+		forward(stream, to, arrival, run);
+	}
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The router: one process's place in a tree of contexts. Everything in this layer hangs off it and is guarded by its
+ * one lock, unless a comment says otherwise; functions in here are called with the lock held, and public functions
+ * take it.
+ *
+ * The parts of a router are structures of their own, each with a file that works on it: waiting (wait.c), streams
+ * (stream.c), routes (route.c), peers (peer.c), flows (flow.c), receivers (receiver.c), calls that run here
+ * (execute.c).
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/chunk.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/table.h"
+#include "core/loop.h"
+#include "ramet.h"
+#include "wire/frame.h"
+#include "wire/handle.h"
+
+struct rmt_stream;
+struct rmt_peer;
+struct rmt_waiter;
+struct rmt_route;
+
+enum rmt_router_state {
+	RMT_ROUTER_RUNNING,
+	RMT_ROUTER_ENDING, /* no new connections; children are asked to end */
+	RMT_ROUTER_ENDED,  /* nothing is left: no stream, no loop; handles are shells */
+};
+
+/* What the layer above does for a router: starting and ending children. Set by rmt_router_new()'s caller. */
+struct rmt_parent_hooks {
+	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
+	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop, size_t hop_size,
+			uint32_t index);
+	/* The child must end now (its grace is over): TERM, then KILL. */
+	void (*kill)(struct rmt_peer *child);
+	/* Connections that are under way end with an error (the router is ending). */
+	void (*cancel)(ramet_router *router);
+	/* True while the hooks still have something to do in the loop: children to reap, output to read. */
+	bool (*busy)(ramet_router *router);
+	/* Ids have arrived that were asked for with rmt_ids_take(). */
+	void (*ids_ready)(ramet_router *router);
+	/* The router is being freed. */
+	void (*done)(ramet_router *router);
+};
+
+/* Waiting: who polls, who sleeps. See wait.h. */
+struct rmt_waiting {
+	struct rmt_list sleepers;   /* struct rmt_waiter, threads asleep on their own condition */
+	struct rmt_waiter *poller;  /* the user thread that runs the loop now */
+	bool polling;               /* somebody runs the loop: poller, or the broker if that is NULL */
+	uint64_t turns;             /* how often a thread has taken the loop */
+	pthread_t broker;
+	pthread_cond_t broker_call;
+	bool broker_started, broker_asleep /* without time-out */, broker_stop;
+};
+
+/* Ids that this context may give to children. */
+struct rmt_ids {
+	uint32_t next, end;  /* [next, end) are free; in the master end is the end of all */
+	bool asked;          /* an ALLOCATE of our own is on its way */
+	uint32_t wanted;     /* as many as this, when it arrives */
+	struct rmt_list below; /* requests of children, waiting for the answer from above */
+};
+
+/* Calls that have arrived. See execute.h. */
+struct rmt_execution {
+	struct rmt_list serial;     /* ramet_call: wait for the main thread */
+	struct rmt_list concurrent; /* wait for a worker */
+	struct rmt_list running;
+	struct rmt_list idle_calls; /* objects for reuse */
+	unsigned idle_call_count;
+	unsigned workers, workers_idle;
+	bool serial_thread;         /* the thread that stands in for a main thread that is not ours */
+	bool serial_busy;
+	pthread_cond_t work;        /* for workers */
+	pthread_cond_t quiet;       /* a worker has ended */
+	unsigned threads;           /* workers and the serial thread */
+	struct rmt_table chains;    /* struct failed_chain by (caller, chain) */
+};
+
+struct ramet_router {
+	pthread_mutex_t lock;
+	unsigned references; /* of the memory: users and all handles */
+	unsigned users;      /* ramet_router_ref */
+	enum rmt_router_state state;
+	bool is_child;
+
+	uint32_t id;
+	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the master down */
+	size_t parent_count;
+	char *path;
+
+	uint32_t message_size_max;
+	int connect_timeout, shutdown_timeout;
+	bool allow_siblings;
+	enum ramet_log_level log_level;
+	ramet_log_sink *log;
+	void *log_data;
+	pthread_mutex_t log_lock; /* one record at a time; taken without the router's lock */
+
+	struct rmt_loop loop;
+	struct rmt_waiting waiting;
+
+	struct rmt_chunk_pool *chunks;
+	struct rmt_list streams;      /* struct rmt_stream */
+	struct rmt_list dirty;        /* those with frames gathered but not written */
+	struct rmt_stream *uplink;    /* to the parent */
+	struct rmt_route *routes;     /* sorted by first id */
+	size_t route_count, route_capacity;
+	struct rmt_ids ids;
+
+	struct rmt_table peers;       /* struct rmt_peer by id */
+	struct rmt_peer *self;
+	struct rmt_list children;     /* struct rmt_peer.child, in the order of their start */
+
+	struct rmt_table receivers;   /* ramet_receiver by handle */
+	uint32_t handle_next;
+	struct rmt_table flows;       /* struct rmt_flow by (destination, handle) */
+	struct rmt_table inflows;     /* struct rmt_inflow by (source, handle) */
+	uint32_t chain_next;
+
+	struct rmt_execution execution;
+
+	const struct rmt_parent_hooks *hooks;
+	void *hooks_data;
+
+	uint64_t dropped;             /* frames refused for a wrong source, see route.c */
+	struct rmt_list all;          /* in the list of all routers of the process */
+};
+
+/* A router that is the master of an empty tree, running its broker thread if `broker`. */
+int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks, bool broker,
+		   ramet_router **ret_router);
+
+static inline void rmt_lock(ramet_router *router)
+{
+	pthread_mutex_lock(&router->lock);
+}
+
+static inline void rmt_unlock(ramet_router *router)
+{
+	pthread_mutex_unlock(&router->lock);
+}
+
+/* One more or less thing that keeps the memory. The lock is held; _release gives it up and may free the router. */
+static inline void rmt_router_hold(ramet_router *router)
+{
+	router->references++;
+}
+
+void rmt_router_release(ramet_router *router);
+
+/* Begins the end: no new connections, SHUTDOWN to all children, force after ms. Returns at once. */
+void rmt_router_end(ramet_router *router, int ms);
+
+/* Waits until rmt_router_end has done its work, then closes everything. The lock is held, and released meanwhile. */
+void rmt_router_finish(ramet_router *router, int ms);
+
+/* True when `id` is this context or one of its parents: may command here. */
+bool rmt_router_obeys(const ramet_router *router, uint32_t id);
+
+/* In a process that was forked from one with routers: makes the parent's routers harmless, closing their descriptors
+ * here. Their locks were taken by rmt_routers_before_fork. */
+void rmt_routers_before_fork(void);
+void rmt_routers_after_fork(bool in_child);
