@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The arguments have no such field. */
 #include <ramet.h>
 
@@ -12,5 +13,7 @@ int test(ramet_context *context, ramet_error *error)
 {
 	int64_t lines;
 	struct count_args args = {"/etc/passwd", 1};
-	return count_call(context, args.file, 1, &lines, error); /* ERROR HERE */
+	if (count_call(context, args.path, args.to, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The body takes a number for a string. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The body returns a string, not an i64. */
 #include <ramet.h>
 

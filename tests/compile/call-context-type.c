@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* An error where the context belongs. */
 #include <ramet.h>
 
@@ -12,5 +13,7 @@ int test(ramet_context *context, ramet_error *error)
 {
 	int64_t lines;
 	(void)context;
-	return count_call(error, "/etc/passwd", 1, &lines, error); /* ERROR HERE */
+	if (count_call(error, "/etc/passwd", 1, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The result is an i64, not a double. */
 #include <ramet.h>
 
@@ -11,5 +12,7 @@ int test(ramet_context *context, ramet_error *error);
 int test(ramet_context *context, ramet_error *error)
 {
 	double lines;
-	return count_call(context, "/etc/passwd", 1, &lines, error); /* ERROR HERE */
+	if (count_call(context, "/etc/passwd", 1, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

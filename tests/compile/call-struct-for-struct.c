@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A size where a point belongs. */
 #include <ramet.h>
 
@@ -16,5 +17,7 @@ int test(ramet_context *context, ramet_error *error)
 {
 	size from = {1, 2};
 	point to;
-	return moved_call(context, from, 1, &to, error); /* ERROR HERE */
+	if (moved_call(context, from, 1, &to, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The definition differs from the declaration. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A context where the receiver belongs. */
 #include <ramet.h>
 
@@ -11,5 +12,7 @@ int test(ramet_context *context, ramet_error *error);
 int test(ramet_context *context, ramet_error *error)
 {
 	int64_t lines;
-	return count_finish(context, -1, &lines, error); /* ERROR HERE */
+	if (count_finish(context, -1, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The result is an i64, not a double. */
 #include <ramet.h>
 
@@ -12,5 +13,7 @@ int test(ramet_context *context, ramet_error *error)
 {
 	double lines;
 	ramet_receiver *receiver = (ramet_receiver *)context;
-	return count_finish(receiver, -1, &lines, error); /* ERROR HERE */
+	if (count_finish(receiver, -1, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* f46 is not a kind; the structure is used too. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* int is not a kind. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* none is a kind of results only. */
 #include <ramet.h>
 

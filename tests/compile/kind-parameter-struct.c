@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The kind is point, not struct point. */
 #include <ramet.h>
 

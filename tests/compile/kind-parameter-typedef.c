@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* size_t is not a kind. */
 #include <ramet.h>
 

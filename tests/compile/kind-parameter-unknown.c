@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* strr is not a kind. */
 #include <ramet.h>
 

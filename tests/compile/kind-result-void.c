@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A function without result has the kind none. */
 #include <ramet.h>
 

@@ -1,4 +1,9 @@
-/* A kind is defined before it is used. */
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A kind is defined before it is used.
+ * There the definition of the kind is reported, too.
+ * LINES gcc 11 clang 16
+ */
 #include <ramet.h>
 
 RAMET_FUNCTION(f64, sum, (point, p)) /* ERROR HERE */

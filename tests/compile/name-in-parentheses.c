@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A function has a name before its parameters. */
 #include <ramet.h>
 

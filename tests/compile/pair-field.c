@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Fields are written in parentheses. */
 #include <ramet.h>
 

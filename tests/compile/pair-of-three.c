@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A pair has two parts. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Kind and parameter are separated by a comma. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Parameters are written in parentheses. */
 #include <ramet.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A context where the receiver is returned. */
 #include <ramet.h>
 
@@ -11,5 +12,7 @@ int test(ramet_context *context, ramet_error *error);
 int test(ramet_context *context, ramet_error *error)
 {
 	ramet_context *receiver;
-	return count_start(context, "/etc/passwd", 1, &receiver, error); /* ERROR HERE */
+	if (count_start(context, "/etc/passwd", 1, &receiver, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
 }
