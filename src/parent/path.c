@@ -141,7 +141,6 @@ static int take_hop(struct cursor *cursor, struct rmt_hop *hop)
 		return 0;
 	if (before_index != after_index)
 		return complain(cursor, "a hop has an index or a count, not both");
-	hop->counted = true;
 	return take_number(cursor, "a count is expected behind '*'", 1, &hop->count);
 }
 
@@ -225,7 +224,7 @@ char *rmt_hop_display(const struct rmt_hop *hop, uint32_t index)
 		rmt_buffer_printf(&out, "%s", name);
 	else
 		rmt_buffer_printf(&out, "%s%s%s", hop->method, hop->target ? ":" : "", hop->target ? hop->target : "");
-	if (hop->counted || index > 0)
+	if (index > 0)
 		rmt_buffer_printf(&out, "#%u", index);
 	return rmt_buffer_steal_string(&out);
 }

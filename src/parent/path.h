@@ -27,7 +27,6 @@ struct rmt_hop {
 	size_t key_count;
 	uint32_t index; /* of one; the first of `count` otherwise */
 	uint32_t count; /* 1 without "*" */
-	bool counted;   /* there was a "*": members are told apart by their index */
 };
 
 struct rmt_path {
@@ -46,5 +45,6 @@ void rmt_hop_done(struct rmt_hop *hop);
 /* The value of a key, or NULL. */
 const char *rmt_hop_key(const struct rmt_hop *hop, const char *name);
 
-/* What a member of the hop is called in the paths of contexts: its name, or METHOD[:TARGET][#INDEX]. malloc'd. */
+/* What a member of the hop is called in the paths of contexts: its name, or METHOD[:TARGET], with "#INDEX"
+ * behind it if that is not 0. malloc'd. */
 char *rmt_hop_display(const struct rmt_hop *hop, uint32_t index);
