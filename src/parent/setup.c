@@ -48,7 +48,7 @@ static int check_key(const struct rmt_key *key, ramet_error *error)
 	if (strcmp(key->name, "umask") == 0 && !parse_number(key->value, 8, 0, 0777, &number))
 		return rmt_error_set(error, EINVAL, "umask=%s: an octal number from 0 to 777 is expected", key->value);
 	if (strcmp(key->name, "cwd") == 0 && !*key->value)
-		return rmt_error_set(error, EINVAL, "cwd=: a directory is expected");
+		return rmt_error_set(error, EINVAL, "cwd=: a directory is expected (in a path, '/' is written %%2F)");
 	if (strcmp(key->name, "name") == 0 && (!*key->value || strpbrk(key->value, "/\\#")))
 		return rmt_error_set(error, EINVAL, "name=%s: a name is not empty and has no slash or '#'", key->value);
 	if (is_env(key->name) && (!key->name[strlen(ENV_PREFIX)] || strchr(key->name, '=')))
