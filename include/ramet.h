@@ -59,6 +59,7 @@
 #ifndef RAMET_H
 #define RAMET_H
 
+#include <errno.h> /* the codes of errors */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

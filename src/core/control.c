@@ -156,6 +156,16 @@ int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
 	return -EAGAIN;
 }
 
+void rmt_ids_done(ramet_router *router)
+{
+	while (!rmt_list_empty(&router->ids.below)) {
+		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request, node);
+
+		rmt_list_remove(&request->node);
+		free(request);
+	}
+}
+
 static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token, uint32_t first, uint32_t last)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;

@@ -26,3 +26,5 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 /* Takes `count` consecutive ids for children: 0, and *ret_first is the first; -EAGAIN: they were asked for, hooks->
  * ids_ready will be called; -ENOSPC: the tree has none left. */
 int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first);
+
+void rmt_ids_done(ramet_router *router);

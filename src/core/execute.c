@@ -15,6 +15,7 @@
 #include "core/function.h"
 #include "core/log.h"
 #include "core/peer.h"
+#include "core/route.h"
 #include "core/wait.h"
 #include "wire/cbor.h"
 #include "wire/handshake.h"

@@ -49,6 +49,14 @@ void rmt_loop_done(struct rmt_loop *loop)
 	*loop = (struct rmt_loop){.wake.fd = -1};
 }
 
+void rmt_loop_forked(struct rmt_loop *loop)
+{
+	if (loop->wake.fd >= 0)
+		close(loop->wake.fd);
+	if (loop->poller)
+		loop->type->forked(loop->poller);
+}
+
 int rmt_loop_add(struct rmt_loop *loop, struct rmt_source *source)
 {
 	int r = loop->type->add(loop->poller, source);

@@ -44,6 +44,11 @@ static void epoll_free(void *p)
 	free(poller);
 }
 
+static void epoll_forked(void *p)
+{
+	close(((struct epoll_poller *)p)->fd);
+}
+
 static struct epoll_event wanted(struct rmt_source *source)
 {
 	return (struct epoll_event){
@@ -120,6 +125,7 @@ const struct rmt_poller_type rmt_poller_epoll = {
 	.name = "epoll",
 	.new = epoll_new,
 	.free = epoll_free,
+	.forked = epoll_forked,
 	.add = epoll_add,
 	.modify = epoll_modify,
 	.remove = epoll_remove,

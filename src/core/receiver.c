@@ -59,6 +59,8 @@ static void changed(ramet_receiver *receiver)
 {
 	if (receiver->select)
 		rmt_select_announce(receiver->select, receiver);
+	if (receiver->notify)
+		receiver->notify(receiver);
 	rmt_wait_changed(receiver->router);
 }
 
@@ -175,6 +177,11 @@ static void result_arrived(ramet_receiver *receiver, struct rmt_stream *stream, 
 		receiver->router->dropped++;
 		rmt_chunk_unref(message->chunk);
 		return;
+	}
+	if (message->size <= sizeof(receiver->small)) {
+		memcpy(receiver->small, message->data, message->size);
+		message->data = receiver->small;
+		message->chunk = rmt_chunk_unref(message->chunk);
 	}
 	push(receiver, message);
 	result_done(receiver);

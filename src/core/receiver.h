@@ -23,7 +23,7 @@ struct ramet_receiver {
 	unsigned references;
 	bool registered;
 	bool result;                /* of a call; else a stream */
-	bool on_stack;              /* lives in a waiting thread's frame: no references */
+	void (*notify)(ramet_receiver *receiver); /* something has arrived; called by the loop */
 	void *data;
 
 	/* Of a call. */
@@ -39,6 +39,7 @@ struct ramet_receiver {
 	/* The result, or the values of a stream, in order. */
 	struct rmt_entry *first, *last;
 	struct rmt_entry inline_entry; /* the one that a result needs */
+	unsigned char small[96];    /* a small result itself, so that it does not keep the chunk in which it came */
 
 	/* Of a stream. */
 	bool closed;

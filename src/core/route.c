@@ -191,7 +191,9 @@ static bool check_source(struct rmt_stream *stream, const struct rmt_frame *fram
 		return true;
 	if (!lies_behind(stream, frame->source) || !lies_behind(stream, frame->authority)) {
 		/* Once in a while: a flood must not become one in the log. */
-		if ((stream->router->dropped++ & (stream->router->dropped)) == 0)
+		uint64_t count = ++stream->router->dropped;
+
+		if ((count & (count - 1)) == 0)
 			rmt_log(stream->router, RMT_LOG_SELF, RAMET_LOG_WARNING,
 				"dropped a message that claims to come from context %u for %u, but came from %s",
 				frame->source, frame->authority, stream->peer ? rmt_peer_name(stream->peer) : "?");
@@ -220,18 +222,13 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to, const struct
 	size_t size = RMT_FRAME_HEADER_SIZE + arrival->frame.length;
 
 	note_talk(from, arrival->frame.destination);
-	if (run->stream == to && arrival->contiguous && run->chunk == arrival->chunk &&
+	if (run->stream == to && run->chunk == arrival->chunk &&
 	    run->data + run->size == arrival->header) {
 		run->size += size;
 		return;
 	}
 	rmt_run_forward(run);
-	if (arrival->contiguous) {
-		*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
-		return;
-	}
-	if (rmt_stream_send(to, &arrival->frame, arrival->payload, arrival->chunk, false) < 0)
-		rmt_stream_fail(to, "out of memory");
+	*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
 }
 
 void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival, struct rmt_run *run)

@@ -49,8 +49,10 @@ struct rmt_parent_hooks {
 	bool (*busy)(ramet_router *router);
 	/* Ids have arrived that were asked for with rmt_ids_take(). */
 	void (*ids_ready)(ramet_router *router);
-	/* The router is being freed. */
+	/* The router has ended: nothing of it may stay in the loop. */
 	void (*done)(ramet_router *router);
+	/* This process is a fork of the router's: closes its descriptors, touches nothing else. */
+	void (*forked)(ramet_router *router);
 };
 
 /* Waiting: who polls, who sleeps. See wait.h. */
@@ -93,6 +95,7 @@ struct ramet_router {
 	unsigned references; /* of the memory: users and all handles */
 	unsigned users;      /* ramet_router_ref */
 	enum rmt_router_state state;
+	int64_t end_by;      /* when an end turns into force */
 	bool is_child;
 
 	uint32_t id;
@@ -138,9 +141,12 @@ struct ramet_router {
 	struct rmt_list all;          /* in the list of all routers of the process */
 };
 
-/* A router that is the master of an empty tree, running its broker thread if `broker`. */
-int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks, bool broker,
+/* A router without a place in a tree yet, a broker thread, or streams. */
+int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
 		   ramet_router **ret_router);
+
+/* Gives it its place: id 0 makes it a master. */
+int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, size_t path_size);
 
 static inline void rmt_lock(ramet_router *router)
 {
@@ -163,13 +169,15 @@ void rmt_router_release(ramet_router *router);
 /* Begins the end: no new connections, SHUTDOWN to all children, force after ms. Returns at once. */
 void rmt_router_end(ramet_router *router, int ms);
 
-/* Waits until rmt_router_end has done its work, then closes everything. The lock is held, and released meanwhile. */
-void rmt_router_finish(ramet_router *router, int ms);
+/* Waits until what rmt_router_end began is done, then closes everything. The lock is held, and released meanwhile. */
+void rmt_router_finish(ramet_router *router);
 
 /* True when `id` is this context or one of its parents: may command here. */
 bool rmt_router_obeys(const ramet_router *router, uint32_t id);
 
-/* In a process that was forked from one with routers: makes the parent's routers harmless, closing their descriptors
- * here. Their locks were taken by rmt_routers_before_fork. */
-void rmt_routers_before_fork(void);
-void rmt_routers_after_fork(bool in_child);
+/*
+ * Around a fork(2) by this library: takes the locks of all routers but the one that the caller holds, so that their
+ * state is whole in the child, which then closes their descriptors and forgets them.
+ */
+void rmt_routers_before_fork(ramet_router *held);
+void rmt_routers_after_fork(ramet_router *held, bool in_child);

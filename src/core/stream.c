@@ -367,19 +367,15 @@ static void handle_frames(struct rmt_stream *stream)
 static void read_frames(struct rmt_stream *stream)
 {
 	for (int i = 0; i < READS_AT_ONCE; i++) {
-		struct iovec space[2];
-		size_t room = 0;
+		struct iovec space;
 		ssize_t n;
-		int count = rmt_input_space(&stream->input, space);
 
-		if (count < 0) {
+		if (rmt_input_space(&stream->input, &space) < 0) {
 			rmt_stream_fail(stream, "out of memory");
 			return;
 		}
-		for (int j = 0; j < count; j++)
-			room += space[j].iov_len;
 		do
-			n = readv(stream->in.fd, space, count);
+			n = read(stream->in.fd, space.iov_base, space.iov_len);
 		while (n < 0 && errno == EINTR);
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -396,7 +392,7 @@ static void read_frames(struct rmt_stream *stream)
 		rmt_input_filled(&stream->input, (size_t)n);
 		handle_frames(stream);
 		/* A short read means that the socket is empty now: asking again would only cost a call. */
-		if (stream->failed || (size_t)n < room)
+		if (stream->failed || (size_t)n < space.iov_len)
 			return;
 	}
 }

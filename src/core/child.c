@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/execute.h"
+#include "core/function.h"
+#include "core/message.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/stream.h"
+#include "core/wait.h"
+#include "wire/handshake.h"
+
+/* Variables that one hop may set. */
+#define ENV_MAX 256
+
+/* What the child waits for at first. One for the process: it is a child once. */
+static struct child {
+	ramet_router *router;
+	const struct rmt_parent_hooks *hooks;
+	bool welcome;            /* the handshake is done */
+	int refused;             /* or was refused by us: why, negative */
+	struct rmt_timer last;   /* the program does not return: the process ends with it */
+} child;
+
+/* --- the handshake -------------------------------------------------------------------------------- */
+
+static void send_first(struct rmt_stream *stream, uint32_t id, uint32_t parent, const struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {
+		.length = (uint32_t)out->size,
+		.destination = parent,
+		.source = id,
+		.authority = id,
+		.handle = RMT_HANDLE_CONTROL,
+		.total = (uint32_t)out->size,
+	};
+
+	if (out->error == 0)
+		rmt_stream_send(stream, &frame, out->data, NULL, false);
+}
+
+static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size)
+{
+	for (size_t i = 0; i < setup->env_count; i++) {
+		char *pair = strndup(setup->env[i].data, setup->env[i].size), *equals;
+
+		equals = pair ? strchr(pair, '=') : NULL;
+		if (!equals || equals == pair) {
+			free(pair);
+			snprintf(text, text_size, "env: no NAME=VALUE");
+			return -EINVAL;
+		}
+		*equals = '\0';
+		setenv(pair, equals + 1, 1);
+		free(pair);
+	}
+	return 0;
+}
+
+/* The keys of the path. On failure `text` says which and why. */
+static int setup(const struct rmt_setup *setup, char *text, size_t text_size)
+{
+	char *cwd;
+	int r;
+
+	if (setup->umask >= 0)
+		umask((mode_t)setup->umask);
+	if (setup->nice != 0) {
+		errno = 0;
+		if (nice(setup->nice) == -1 && errno != 0) {
+			r = -errno;
+			snprintf(text, text_size, "nice=%d: %s", setup->nice, rmt_strerror(r));
+			return r;
+		}
+	}
+	if (setup->cwd.data) {
+		cwd = strndup(setup->cwd.data, setup->cwd.size);
+		if (!cwd || chdir(cwd) < 0) {
+			r = cwd ? -errno : -ENOMEM;
+			snprintf(text, text_size, "cwd=%s: %s", cwd ? cwd : "?", rmt_strerror(r));
+			free(cwd);
+			return r;
+		}
+		free(cwd);
+	}
+	return setup_env(setup, text, text_size);
+}
+
+static void say_hello(struct rmt_stream *stream, uint32_t parent)
+{
+	ramet_router *router = stream->router;
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_hello hello = {.program = rmt_program_identity(), .pid = (uint32_t)getpid()};
+	struct utsname system;
+	char machine[sizeof(system.sysname) + sizeof(system.machine) + 2] = "";
+
+	if (uname(&system) == 0) {
+		snprintf(machine, sizeof(machine), "%s %s", system.sysname, system.machine);
+		hello.machine = (struct rmt_text){machine, strlen(machine)};
+		hello.host = (struct rmt_text){system.nodename, strlen(system.nodename)};
+	}
+	rmt_hello_encode(&hello, &out);
+	send_first(stream, router->id, parent, &out);
+	rmt_buffer_done(&out);
+}
+
+static void refuse(struct rmt_stream *stream, const struct rmt_welcome *welcome, int code, const char *text)
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	child.refused = code;
+	rmt_refuse_encode(code, text, &out);
+	send_first(stream, welcome->id, welcome->parents[welcome->parent_count - 1], &out);
+	rmt_buffer_done(&out);
+}
+
+/* Takes the place in the tree that the parent gives. */
+static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welcome)
+{
+	ramet_router *router = stream->router;
+	const char *path = welcome->path.data, *slash = memrchr(path, '/', welcome->path.size);
+	struct rmt_peer *parent;
+	int r = rmt_router_identify(router, welcome->id, path, welcome->path.size);
+
+	if (r < 0)
+		return r;
+	router->is_child = true;
+	router->parent_count = welcome->parent_count;
+	memcpy(router->parents, welcome->parents, sizeof(router->parents));
+	router->message_size_max = welcome->message_size_max;
+	router->connect_timeout = welcome->connect_timeout;
+	router->shutdown_timeout = RMT_SHUTDOWN_CHILD_MS;
+	router->allow_siblings = welcome->allow_siblings;
+	router->log_level = (enum ramet_log_level)welcome->log_level;
+	router->log = NULL;
+	parent = rmt_peer_get(router, welcome->parents[welcome->parent_count - 1]);
+	if (!parent)
+		return -ENOMEM;
+	rmt_peer_describe(parent, path, slash ? (size_t)(slash - path) : 0, getppid());
+	parent->stream = stream;
+	stream->peer = parent;
+	router->uplink = stream;
+	return 0;
+}
+
+static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *arrival)
+{
+	struct rmt_text env[ENV_MAX];
+	struct rmt_welcome welcome;
+	char text[512] = "";
+	int r;
+
+	r = rmt_welcome_decode(arrival->payload, arrival->frame.length, env, ENV_MAX, &welcome);
+	if (r < 0)
+		return r;
+	if (welcome.program != rmt_program_identity()) {
+		refuse(stream, &welcome, EPROTO,
+		       "this is another program, or another version of it: the names or types of its functions differ");
+		return 0;
+	}
+	r = setup(&welcome.setup, text, sizeof(text));
+	if (r == 0)
+		r = take_place(stream, &welcome);
+	if (r < 0) {
+		refuse(stream, &welcome, r, *text ? text : rmt_strerror(r));
+		return 0;
+	}
+	say_hello(stream, welcome.parents[welcome.parent_count - 1]);
+	stream->frame = NULL;
+	child.welcome = true;
+	return 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------- */
+
+/* The program's function does not return, or children do not end: enough. */
+static void last_resort(struct rmt_timer *timer)
+{
+	ramet_router *router = child.router;
+	struct rmt_list *node, *following;
+
+	(void)timer;
+	rmt_list_each(&router->children, node, following)
+		child.hooks->kill(RMT_CONTAINER(node, struct rmt_peer, child));
+	_exit(EXIT_FAILURE);
+}
+
+void rmt_child_ending(ramet_router *router)
+{
+	if (!router->is_child || child.last.index != 0)
+		return;
+	child.last.expired = last_resort;
+	/* Children are killed at end_by; the kernel gets a moment to end them. */
+	if (rmt_loop_timer_start(&router->loop, &child.last, router->end_by + 500000) < 0)
+		last_resort(&child.last);
+}
+
+static void uplink_lost(struct rmt_stream *stream, const char *reason)
+{
+	ramet_router *router = stream->router;
+	struct rmt_peer *parent = stream->peer;
+	uint32_t everybody[1][2] = {{0, UINT32_MAX}};
+
+	router->uplink = NULL;
+	if (parent)
+		parent->stream = NULL;
+	rmt_stream_free(stream);
+	if (!child.welcome) {
+		child.refused = -ECONNRESET;
+		rmt_wait_changed(router);
+		return;
+	}
+	/* With the parent goes everybody who is reached through it; our own children end, too. */
+	rmt_router_end(router, RMT_SHUTDOWN_CHILD_MS);
+	rmt_peers_lost(router, (const uint32_t (*)[2])everybody, 1, reason, NULL);
+}
+
+static bool has_begun(void *argument)
+{
+	(void)argument;
+	return child.welcome || child.refused < 0;
+}
+
+static bool has_written(void *argument)
+{
+	struct rmt_stream *stream = argument;
+
+	return stream->failed || rmt_stream_idle(stream);
+}
+
+/* --- the life --------------------------------------------------------------------------------------- */
+
+/* Standard input is the stream to the parent at first; functions of the program find an empty one. */
+static int take_stdin(int fd)
+{
+	int stream = fcntl(fd, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (stream < 0)
+		return -errno;
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		close(null);
+	} else {
+		close(STDIN_FILENO);
+	}
+	return stream;
+}
+
+static int begin(int fd, struct rmt_stream **ret_stream)
+{
+	ramet_router *router;
+	int r, stream_fd = fd == STDIN_FILENO ? take_stdin(fd) : fd;
+
+	if (stream_fd < 0)
+		return stream_fd;
+	r = rmt_router_new(NULL, child.hooks, &router);
+	if (r < 0)
+		return r;
+	child.router = router;
+	router->log = NULL;
+	rmt_lock(router);
+	r = rmt_stream_new(router, stream_fd, stream_fd, ret_stream);
+	if (r < 0)
+		return r;
+	(*ret_stream)->frame = welcome_frame;
+	(*ret_stream)->lost = uplink_lost;
+	r = rmt_wait(router, has_begun, NULL, rmt_after(RMT_CONNECT_TIMEOUT_MS));
+	return r < 0 ? r : child.refused;
+}
+
+_Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks *hooks)
+{
+	struct rmt_stream *stream = NULL;
+	ramet_router *router;
+	int r;
+
+	child = (struct child){.hooks = hooks};
+	r = begin(fd, &stream);
+	router = child.router;
+	if (r < 0) {
+		/* A refusal has to reach the parent, which then closes. */
+		if (stream && router && r != -ECONNRESET)
+			rmt_wait(router, has_written, stream, rmt_after(RMT_SHUTDOWN_CHILD_MS));
+		_exit(EXIT_FAILURE);
+	}
+	rmt_broker_start(router);
+	if (!forked)
+		setvbuf(stdout, NULL, _IOLBF, 0);
+	rmt_execute_main(router);
+	rmt_router_finish(router);
+	rmt_unlock(router);
+	fflush(stdout);
+	/* Threads that still run a function would see the program's data destroyed under them. */
+	if (forked || router->execution.threads > 0)
+		_exit(EXIT_SUCCESS);
+	exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/router.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "core/child.h"
+#include "core/control.h"
+#include "core/execute.h"
+#include "core/flow.h"
+#include "core/log.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/stream.h"
+#include "core/wait.h"
+#include "wire/input.h"
+
+/* Room for what is read at once, and for a full frame whose beginning was read with it; few are free at a time. */
+#define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
+#define CHUNKS_KEPT    8
+
+/* After force was used, the kernel needs a moment to end processes. */
+#define FORCE_MS 2000
+
+/* All routers of the process: a forked child has to let go of them. */
+static struct {
+	pthread_mutex_t lock;
+	struct rmt_list list;
+} all = {PTHREAD_MUTEX_INITIALIZER, {&all.list, &all.list}};
+
+static void set_options(ramet_router *router, const ramet_router_options *options)
+{
+	router->message_size_max =
+		options->message_size_max ? options->message_size_max : RMT_MESSAGE_SIZE_MAX;
+	router->connect_timeout =
+		options->connect_timeout > 0 ? options->connect_timeout : RMT_CONNECT_TIMEOUT_MS;
+	router->shutdown_timeout =
+		options->shutdown_timeout > 0 ? options->shutdown_timeout : RMT_SHUTDOWN_MASTER_MS;
+	router->allow_siblings = options->allow_siblings;
+	router->log_level = options->log_level ? options->log_level : ramet_log_level();
+	router->log = options->log;
+	router->log_data = options->log_data;
+	if (!router->log && getenv("RAMET_LOG_LEVEL"))
+		router->log = ramet_log_to_stderr;
+}
+
+static void router_init(ramet_router *router)
+{
+	pthread_mutex_init(&router->lock, NULL);
+	pthread_mutex_init(&router->log_lock, NULL);
+	rmt_condition_init(&router->waiting.broker_call);
+	rmt_list_init(&router->waiting.sleepers);
+	rmt_list_init(&router->streams);
+	rmt_list_init(&router->dirty);
+	rmt_list_init(&router->children);
+	rmt_list_init(&router->ids.below);
+	rmt_list_init(&router->all);
+	rmt_execute_init(router);
+	router->references = router->users = 1;
+}
+
+static void router_free(ramet_router *router)
+{
+	rmt_execute_done(router);
+	rmt_table_done(&router->peers);
+	rmt_table_done(&router->receivers);
+	rmt_table_done(&router->flows);
+	rmt_table_done(&router->inflows);
+	rmt_chunk_pool_unref(router->chunks);
+	free(router->routes);
+	free(router->path);
+	pthread_cond_destroy(&router->waiting.broker_call);
+	pthread_mutex_destroy(&router->log_lock);
+	pthread_mutex_destroy(&router->lock);
+	free(router);
+}
+
+int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
+		   ramet_router **ret_router)
+{
+	ramet_router_options all_options = RAMET_ROUTER_OPTIONS_INIT;
+	ramet_router *router;
+	int r;
+
+	if (options) {
+		if (options->size < sizeof(options->size) || options->connect_timeout < 0 ||
+		    options->shutdown_timeout < 0 || options->poller > RAMET_POLLER_POLL)
+			return -EINVAL;
+		/* A program that was compiled with an older header knows fewer members. */
+		memcpy(&all_options, options, RMT_MIN(options->size, sizeof(all_options)));
+	}
+	router = calloc(1, sizeof(*router));
+	if (!router)
+		return -ENOMEM;
+	router_init(router);
+	set_options(router, &all_options);
+	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
+	r = router->chunks ? rmt_loop_init(&router->loop, all_options.poller, &router->lock) : -ENOMEM;
+	if (r < 0) {
+		router_free(router);
+		return r;
+	}
+	router->hooks = hooks;
+	pthread_mutex_lock(&all.lock);
+	rmt_list_append(&all.list, &router->all);
+	pthread_mutex_unlock(&all.lock);
+	*ret_router = router;
+	return 0;
+}
+
+int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, size_t path_size)
+{
+	router->id = id;
+	router->path = strndup(path, path_size);
+	router->self = router->path ? rmt_peer_get(router, id) : NULL;
+	if (!router->self)
+		return -ENOMEM;
+	rmt_peer_describe(router->self, path, path_size, getpid());
+	if (id == 0) {
+		router->ids.next = 1;
+		router->ids.end = UINT32_MAX;
+	}
+	return 0;
+}
+
+void rmt_router_release(ramet_router *router)
+{
+	bool last = --router->references == 0;
+
+	rmt_unlock(router);
+	if (last)
+		router_free(router);
+}
+
+bool rmt_router_obeys(const ramet_router *router, uint32_t id)
+{
+	if (id == router->id)
+		return true;
+	for (size_t i = 0; i < router->parent_count; i++)
+		if (router->parents[i] == id)
+			return true;
+	return false;
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+void rmt_router_end(ramet_router *router, int ms)
+{
+	struct rmt_list *node, *following;
+
+	if (router->state == RMT_ROUTER_ENDED)
+		return;
+	if (router->state == RMT_ROUTER_RUNNING) {
+		router->state = RMT_ROUTER_ENDING;
+		router->end_by = rmt_after(ms);
+		if (router->hooks)
+			router->hooks->cancel(router);
+		if (router->is_child)
+			rmt_child_ending(router);
+	}
+	rmt_list_each(&router->children, node, following)
+		rmt_child_end(RMT_CONTAINER(node, struct rmt_peer, child), ms);
+	rmt_execute_cancel_all(router);
+	rmt_wait_changed(router);
+}
+
+static bool nothing_below(void *argument)
+{
+	ramet_router *router = argument;
+	struct rmt_list *node;
+
+	for (node = router->streams.next; node != &router->streams; node = node->next)
+		if (RMT_CONTAINER(node, struct rmt_stream, node) != router->uplink)
+			return false;
+	return !router->hooks || !router->hooks->busy(router);
+}
+
+/* What could not be written yet has to get out: the last answers, the last lines of output. */
+static bool uplink_empty(void *argument)
+{
+	ramet_router *router = argument;
+
+	return !router->uplink || router->uplink->failed || rmt_stream_idle(router->uplink);
+}
+
+static void kill_children(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->children, node, following)
+		if (router->hooks)
+			router->hooks->kill(RMT_CONTAINER(node, struct rmt_peer, child));
+}
+
+/* All that still waits here ends. */
+static void lose_everything(ramet_router *router)
+{
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+
+	while ((node = rmt_table_walk(&router->receivers, &walk))) {
+		ramet_receiver *receiver = RMT_CONTAINER(node, ramet_receiver, node);
+
+		if (receiver->result)
+			rmt_receiver_fail(receiver, ESHUTDOWN, "the router has ended");
+	}
+	/* Losing one peer may free another, so the walk begins anew after each. */
+	do {
+		walk = (struct rmt_table_walk){0};
+		while ((node = rmt_table_walk(&router->peers, &walk))) {
+			struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, node);
+
+			if (peer->alive) {
+				rmt_peer_lost(peer, "the router has ended");
+				break;
+			}
+		}
+	} while (node);
+}
+
+static void free_peers(ramet_router *router)
+{
+	struct rmt_table_walk walk;
+	struct rmt_table_node *node;
+	bool again = true;
+
+	router->self = NULL;
+	while (again) {
+		size_t before = router->peers.count;
+
+		again = false;
+		walk = (struct rmt_table_walk){0};
+		while ((node = rmt_table_walk(&router->peers, &walk))) {
+			struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, node);
+
+			peer->lent = false;
+			rmt_peer_collect(peer);
+			if (router->peers.count != before) {
+				again = true;
+				break;
+			}
+		}
+	}
+}
+
+void rmt_router_finish(ramet_router *router)
+{
+	int64_t by = router->end_by;
+
+	if (rmt_wait(router, nothing_below, router, by) == -ETIMEDOUT) {
+		kill_children(router);
+		rmt_wait(router, nothing_below, router, rmt_after(FORCE_MS));
+	}
+	rmt_execute_quiet(router, RMT_MAX(by, rmt_now()));
+	if (router->uplink)
+		rmt_wait(router, uplink_empty, router, rmt_after(FORCE_MS));
+	router->state = RMT_ROUTER_ENDED;
+	rmt_wait_changed(router);
+	rmt_broker_stop(router);
+	lose_everything(router);
+	if (router->hooks)
+		router->hooks->done(router);
+	while (!rmt_list_empty(&router->streams)) {
+		struct rmt_stream *stream = rmt_list_first(&router->streams, struct rmt_stream, node);
+
+		if (stream->peer && stream->peer->stream == stream)
+			stream->peer->stream = NULL;
+		rmt_stream_free(stream);
+	}
+	router->uplink = NULL;
+	router->route_count = 0;
+	rmt_ids_done(router);
+	free_peers(router);
+	rmt_loop_done(&router->loop);
+	pthread_mutex_lock(&all.lock);
+	rmt_list_remove(&router->all);
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* --- fork --------------------------------------------------------------------------------------- */
+
+void rmt_routers_before_fork(ramet_router *held)
+{
+	struct rmt_list *node, *following;
+
+	pthread_mutex_lock(&all.lock);
+	rmt_list_each(&all.list, node, following)
+		if (RMT_CONTAINER(node, ramet_router, all) != held)
+			rmt_lock(RMT_CONTAINER(node, ramet_router, all));
+}
+
+/* Closes what the parent's routers have open: the parent's children must not keep each other's streams. */
+static void let_go(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->streams, node, following) {
+		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
+
+		if (stream->in.fd >= 0)
+			close(stream->in.fd);
+		if (stream->out.fd >= 0 && stream->out.fd != stream->in.fd)
+			close(stream->out.fd);
+	}
+	if (router->hooks)
+		router->hooks->forked(router);
+	rmt_loop_forked(&router->loop);
+}
+
+void rmt_routers_after_fork(ramet_router *held, bool in_child)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&all.list, node, following) {
+		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
+
+		if (in_child)
+			let_go(router);
+		if (router != held)
+			rmt_unlock(router);
+	}
+	if (in_child)
+		rmt_list_init(&all.list);
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* --- the public face ----------------------------------------------------------------------------- */
+
+RMT_PUBLIC ramet_router *ramet_router_ref(ramet_router *router)
+{
+	rmt_lock(router);
+	router->users++;
+	rmt_router_hold(router);
+	rmt_unlock(router);
+	return router;
+}
+
+RMT_PUBLIC void ramet_router_unref(ramet_router *router)
+{
+	if (!router)
+		return;
+	rmt_lock(router);
+	if (--router->users == 0) {
+		rmt_router_end(router, router->shutdown_timeout);
+		rmt_router_finish(router);
+	}
+	rmt_router_release(router);
+}
+
+RMT_PUBLIC ramet_context *ramet_router_self(ramet_router *router)
+{
+	return router->self ? &router->self->handle : NULL;
+}
+
+RMT_PUBLIC ramet_context *ramet_router_parent(ramet_router *router)
+{
+	ramet_context *context = NULL;
+
+	rmt_lock(router);
+	if (router->uplink && router->uplink->peer) {
+		router->uplink->peer->lent = true;
+		context = &router->uplink->peer->handle;
+	}
+	rmt_unlock(router);
+	return context;
+}
+
+RMT_PUBLIC ramet_context *ramet_router_child(ramet_router *router, size_t index)
+{
+	ramet_context *context = NULL;
+	struct rmt_list *node, *following;
+
+	rmt_lock(router);
+	rmt_list_each(&router->children, node, following) {
+		struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, child);
+
+		if (index-- > 0)
+			continue;
+		peer->lent = true;
+		context = &peer->handle;
+		break;
+	}
+	rmt_unlock(router);
+	return context;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Walking paths: ramet_connect() and ramet_connect_all(). A set of paths becomes a tree of steps, one for each context
+ * that is needed; a step begins when the one before it is there, and all that can go on at the same time does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/peer.h"
+#include "core/receiver.h"
+#include "core/wait.h"
+#include "parent/connection.h"
+#include "parent/group.h"
+#include "parent/path.h"
+#include "wire/cbor.h"
+#include "wire/handle.h"
+
+/* A context elsewhere has its own deadline for the hop; this much longer, and it is taken for dead itself. */
+#define REMOTE_GRACE_MS 5000
+
+struct plan;
+
+struct step {
+	struct plan *plan;
+	struct step *before;       /* NULL: this context itself starts it */
+	const struct rmt_hop *hop;
+	const struct rmt_path *path;
+	size_t depth;              /* hop's index in the path */
+	uint32_t index;
+	size_t leaf;               /* position in the group, for the last hop of a path */
+	bool begun, asked;
+	ramet_context *context;    /* when it is there */
+	struct rmt_wanted wanted;  /* a child of our own */
+	ramet_receiver receiver;   /* the answer of another context */
+};
+
+struct plan {
+	ramet_router *router;
+	struct rmt_path *paths;
+	size_t path_count;
+	struct step **steps;       /* a step stands behind the one before it */
+	size_t step_count, capacity;
+	size_t leaves;
+	size_t open;               /* begun and not over */
+	bool progressed;
+	ramet_error error;         /* the first */
+};
+
+/* --- planning ------------------------------------------------------------------------------------------ */
+
+static struct step *step_new(struct plan *plan)
+{
+	struct step *step;
+
+	if (plan->step_count == plan->capacity) {
+		size_t capacity = plan->capacity ? plan->capacity * 2 : 16;
+		struct step **grown = realloc(plan->steps, capacity * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		plan->steps = grown;
+		plan->capacity = capacity;
+	}
+	step = calloc(1, sizeof(*step));
+	if (step) {
+		step->plan = plan;
+		plan->steps[plan->step_count++] = step;
+	}
+	return step;
+}
+
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth, struct step *before)
+{
+	const struct rmt_hop *hop = &path->hops[depth];
+
+	for (uint32_t i = 0; i < hop->count; i++) {
+		struct step *step = step_new(plan);
+		int r = 0;
+
+		if (!step)
+			return rmt_error_set(&plan->error, ENOMEM, "out of memory");
+		step->before = before;
+		step->path = path;
+		step->hop = hop;
+		step->depth = depth;
+		step->index = hop->index + i;
+		if (depth + 1 < path->count)
+			r = plan_hop(plan, path, depth + 1, step);
+		else
+			step->leaf = plan->leaves++;
+		if (r == 0 && plan->step_count > RMT_COUNT_MAX)
+			r = rmt_error_set(&plan->error, E2BIG, "the paths ask for more than %u contexts", RMT_COUNT_MAX);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int plan_add(struct plan *plan, const char *text, size_t size)
+{
+	struct rmt_path *grown = realloc(plan->paths, (plan->path_count + 1) * sizeof(*grown));
+	int r;
+
+	if (!grown)
+		return rmt_error_set(&plan->error, ENOMEM, "out of memory");
+	plan->paths = grown;
+	r = rmt_path_parse(text, size, &grown[plan->path_count], &plan->error);
+	if (r == 0)
+		plan->path_count++;
+	return r;
+}
+
+/* Paths move while they are added, so steps are made when all are there. */
+static int plan_steps(struct plan *plan)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->path_count && r == 0; i++)
+		r = plan_hop(plan, &plan->paths[i], 0, NULL);
+	return r;
+}
+
+/* --- taking steps ---------------------------------------------------------------------------------------- */
+
+static void step_failed(struct step *step, ramet_error *error)
+{
+	struct plan *plan = step->plan;
+
+	plan->open--;
+	plan->progressed = true;
+	if (!plan->error.code)
+		rmt_error_move(&plan->error, error);
+}
+
+static void step_done(struct step *step, struct rmt_peer *peer)
+{
+	step->plan->open--;
+	step->plan->progressed = true;
+	step->context = rmt_context_take(peer);
+}
+
+static void child_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_error *error)
+{
+	struct step *step = RMT_CONTAINER(wanted, struct step, wanted);
+
+	if (child)
+		step_done(step, child);
+	else
+		step_failed(step, error);
+}
+
+/* The answer to CONNECT: [id, path, pid]. */
+static struct rmt_peer *read_answer(struct step *step)
+{
+	struct rmt_message *message = &step->receiver.inline_entry.message;
+	struct rmt_cbor_reader reader;
+	struct rmt_peer *peer;
+	uint64_t items;
+	uint32_t id, pid;
+	const char *path;
+	size_t path_size;
+
+	rmt_cbor_reader_init(&reader, message->data, message->size);
+	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 3 || rmt_cbor_read_u32(&reader, &id) < 0 ||
+	    rmt_cbor_read_str(&reader, &path, &path_size) < 0 || !path || rmt_cbor_read_u32(&reader, &pid) < 0)
+		return NULL;
+	peer = rmt_peer_get(step->plan->router, id);
+	if (!peer)
+		return NULL;
+	rmt_peer_describe(peer, path, path_size, (int)pid);
+	if (!peer->via) {
+		peer->via = step->before->context->peer;
+		rmt_context_take(peer->via);
+	}
+	peer->holds++;
+	return peer;
+}
+
+static void answer_arrived(ramet_receiver *receiver)
+{
+	struct step *step = RMT_CONTAINER(receiver, struct step, receiver);
+	ramet_error error = RAMET_ERROR_INIT;
+	struct rmt_peer *peer = NULL;
+
+	if (rmt_receiver_failure(receiver, &error) == 0) {
+		peer = read_answer(step);
+		if (!peer)
+			rmt_error_set(&error, EPROTO, "%s: the answer to a connection makes no sense",
+				      rmt_peer_name(step->before->context->peer));
+	}
+	if (peer)
+		step_done(step, peer);
+	else
+		step_failed(step, &error);
+	ramet_error_clear(&error);
+}
+
+static void answer_late(struct rmt_timer *timer)
+{
+	ramet_receiver *receiver = RMT_CONTAINER(timer, ramet_receiver, timer);
+
+	rmt_receiver_fail(receiver, ETIMEDOUT, "%s did not answer in time", rmt_peer_name(receiver->respondent));
+}
+
+static void ask(struct step *step)
+{
+	ramet_router *router = step->plan->router;
+	struct rmt_peer *via = step->before->context->peer;
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_frame frame = {.destination = via->id, .handle = RMT_HANDLE_CONTROL};
+
+	step->asked = true;
+	rmt_receiver_expect(&step->receiver, via, "connect");
+	step->receiver.notify = answer_arrived;
+	step->receiver.timer.expired = answer_late;
+	rmt_loop_timer_start(&router->loop, &step->receiver.timer,
+			     rmt_after(router->connect_timeout + REMOTE_GRACE_MS));
+	frame.reply = (uint32_t)step->receiver.node.key;
+	rmt_cbor_put_array(&out, 3);
+	rmt_cbor_put_uint(&out, RMT_OP_CONNECT);
+	rmt_cbor_put_str(&out, step->hop->text);
+	rmt_cbor_put_uint(&out, step->index);
+	if (!via->alive)
+		rmt_receiver_fail(&step->receiver, ECONNRESET, "%s is gone: %s", rmt_peer_name(via),
+				  via->reason ? via->reason : "?");
+	else if (out.error < 0 || rmt_send_frame(router, &frame, out.data, out.size, true) < 0)
+		rmt_receiver_fail(&step->receiver, ENOMEM, "out of memory");
+	rmt_buffer_done(&out);
+}
+
+static void begin_steps(struct plan *plan)
+{
+	plan->progressed = false;
+	for (size_t i = 0; i < plan->step_count && !plan->error.code; i++) {
+		struct step *step = plan->steps[i];
+
+		if (step->begun || (step->before && !step->before->context))
+			continue;
+		step->begun = true;
+		plan->open++;
+		if (!step->before) {
+			step->wanted.done = child_done;
+			rmt_connection_start(plan->router, step->hop, step->index, &step->wanted);
+		} else {
+			ask(step);
+		}
+	}
+}
+
+static bool plan_progressed(void *argument)
+{
+	struct plan *plan = argument;
+
+	return plan->progressed;
+}
+
+/* Also after a failure, everything that has begun is waited for: nothing is left behind. */
+static int plan_run(struct plan *plan)
+{
+	int r = 0;
+
+	begin_steps(plan);
+	while (plan->open > 0 || (plan->progressed && !plan->error.code)) {
+		r = rmt_wait(plan->router, plan_progressed, plan, RMT_NEVER);
+		if (r < 0)
+			break;
+		begin_steps(plan);
+	}
+	if (r < 0 && !plan->error.code)
+		rmt_error_set(&plan->error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+	return plan->error.code;
+}
+
+/* Steps are dropped from the last to the first: a context before those that were started through it would end them. */
+static void plan_done(struct plan *plan)
+{
+	for (size_t i = plan->step_count; i-- > 0;) {
+		struct step *step = plan->steps[i];
+
+		if (step->asked)
+			rmt_receiver_done(&step->receiver);
+		if (step->context)
+			rmt_context_drop(step->context);
+		free(step);
+	}
+	for (size_t i = 0; i < plan->path_count; i++)
+		rmt_path_done(&plan->paths[i]);
+	free(plan->paths);
+	free(plan->steps);
+}
+
+static int run_to_group(struct plan *plan, ramet_group **ret_group)
+{
+	ramet_group *group;
+	int r = plan_run(plan);
+
+	if (r < 0)
+		return r;
+	group = rmt_group_new(plan->leaves);
+	if (!group)
+		return rmt_error_set(&plan->error, ENOMEM, "out of memory");
+	for (size_t i = 0; i < plan->step_count; i++) {
+		struct step *step = plan->steps[i];
+
+		if (step->depth + 1 == step->path->count) {
+			rmt_group_put(group, step->leaf, step->context);
+			step->context = NULL;
+		}
+	}
+	*ret_group = group;
+	return 0;
+}
+
+/* --- the public face ---------------------------------------------------------------------------------- */
+
+static int connect_set(ramet_router *router, struct plan *plan, ramet_group **ret_group)
+{
+	int r = plan_steps(plan);
+
+	rmt_lock(router);
+	rmt_router_hold(router);
+	plan->router = router;
+	if (r == 0 && router->state != RMT_ROUTER_RUNNING)
+		r = rmt_error_set(&plan->error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+	if (r == 0)
+		r = run_to_group(plan, ret_group);
+	plan_done(plan);
+	rmt_router_release(router);
+	return r;
+}
+
+RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+				 ramet_error *error)
+{
+	struct plan plan = {0};
+	const char *at = paths;
+	int r = 0;
+
+	for (;;) {
+		size_t size = strcspn(at, ",");
+
+		r = plan_add(&plan, at, size);
+		if (r < 0 || !at[size])
+			break;
+		at += size + 1;
+	}
+	if (r < 0)
+		plan_done(&plan);
+	else
+		r = connect_set(router, &plan, ret_group);
+	if (r < 0)
+		rmt_error_move(error, &plan.error);
+	return r;
+}
+
+RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+			     ramet_error *error)
+{
+	struct plan plan = {0};
+	ramet_group *group = NULL;
+	int r = plan_add(&plan, path, strlen(path));
+
+	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
+		if (plan.paths[0].hops[i].count != 1)
+			r = rmt_error_set(&plan.error, EINVAL, "path '%s' leads to several contexts; one is expected", path);
+	if (r < 0)
+		plan_done(&plan);
+	else
+		r = connect_set(router, &plan, &group);
+	if (r < 0)
+		return rmt_error_move(error, &plan.error);
+	*ret_context = ramet_context_ref(ramet_group_get(group, 0));
+	ramet_group_unref(group);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fork: a copy of this process, with its memory as it is now. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "core/child.h"
+#include "parent/connection.h"
+#include "parent/spawn.h"
+
+static int check(const struct rmt_hop *hop, ramet_error *error)
+{
+	if (hop->target)
+		return rmt_error_set(error, EINVAL, "hop '%s': fork takes no target", hop->text);
+	return 0;
+}
+
+static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path, const int fds[3],
+		  const int ours[3], pid_t *ret_pid, ramet_error *error)
+{
+	struct rmt_spawn spawn = {.stdin_fd = fds[0], .stdout_fd = fds[1], .stderr_fd = fds[2]};
+	int r;
+
+	(void)hop;
+	(void)path;
+	r = rmt_spawn(&spawn, router, ret_pid, error);
+	if (r != 1)
+		return r;
+	/* The copy. What the parent had written and not flushed is the parent's to flush. */
+	__fpurge(stdout);
+	prctl(PR_SET_NAME, "ramet-fork");
+	for (int i = 0; i < 3; i++) {
+		close(ours[i]);
+		close(fds[i]);
+	}
+	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
+}
+
+const struct rmt_method rmt_method_fork = {.name = "fork", .check = check, .launch = launch};

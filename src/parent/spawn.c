@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parent/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define NO_VFORK 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define NO_VFORK 1
+#endif
+#endif
+#ifndef NO_VFORK
+#define NO_VFORK 0 /* a sanitizer's own state must not be shared with a child */
+#endif
+
+static struct {
+	pthread_mutex_t lock;
+	void (*run)(void *data);
+	void *data;
+} preexec = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+RMT_PUBLIC void ramet_set_preexec_hook(void (*hook)(void *data), void *data)
+{
+	pthread_mutex_lock(&preexec.lock);
+	preexec.run = hook;
+	preexec.data = data;
+	pthread_mutex_unlock(&preexec.lock);
+}
+
+static int read_report(int fd)
+{
+	int report = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, &report, sizeof(report));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(report) ? report : 0; /* the end: exec has closed it */
+}
+
+/* A vfork child borrows our stack until it execs, so this must not return in it, nor be inlined. */
+static __attribute__((noinline)) pid_t launch(const struct rmt_spawn_child *child)
+{
+	/* The caller's hook may do what is not safe while memory is shared. */
+	pid_t pid = child->hook || NO_VFORK ? fork() : vfork();
+
+	if (pid == 0)
+		rmt_spawn_child_exec(child);
+	return pid;
+}
+
+static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
+{
+	struct rmt_spawn_child child = {.spawn = spawn};
+	sigset_t all, before;
+	int report[2], r;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return rmt_error_set(error, errno, "no pipe for a new process: %s", rmt_strerror(errno));
+	child.report = report[1];
+	pthread_mutex_lock(&preexec.lock);
+	child.hook = preexec.run;
+	child.hook_data = preexec.data;
+	pthread_mutex_unlock(&preexec.lock);
+	/* A handler that ran in the child would work on the parent's memory. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = launch(&child);
+	r = pid < 0 ? -errno : 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	close(report[1]);
+	if (r < 0) {
+		close(report[0]);
+		return rmt_error_set(error, r, "no new process: %s", rmt_strerror(r));
+	}
+	r = read_report(report[0]);
+	close(report[0]);
+	if (r < 0) {
+		/* It has ended, or is about to. */
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return rmt_error_set(error, r, "%s could not be executed: %s", spawn->file, rmt_strerror(r));
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error)
+{
+	pid_t pid;
+	int r;
+
+	rmt_routers_before_fork(held);
+	pid = fork();
+	r = pid < 0 ? -errno : 0;
+	rmt_routers_after_fork(held, pid == 0);
+	if (r < 0)
+		return rmt_error_set(error, r, "no new process: %s", rmt_strerror(r));
+	if (pid > 0) {
+		*ret_pid = pid;
+		return 0;
+	}
+	setpgid(0, 0);
+	pthread_mutex_lock(&preexec.lock);
+	if (preexec.run)
+		preexec.run(preexec.data);
+	pthread_mutex_unlock(&preexec.lock);
+	if (rmt_spawn_child_stdio(spawn) < 0)
+		_exit(127);
+	return 1;
+}
+
+int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error)
+{
+	return spawn->file ? spawn_exec(spawn, ret_pid, error) : spawn_fork(spawn, held, ret_pid, error);
+}

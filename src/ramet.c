@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Puts the layers together: what a program calls first. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "core/child.h"
+#include "core/function.h"
+#include "core/router.h"
+#include "core/wait.h"
+#include "parent/connection.h"
+#include "parent/executable.h"
+
+RMT_PUBLIC int ramet_init_functions(int argc, char **argv, const struct ramet_function *const *begin,
+				    const struct ramet_function *const *end)
+{
+	bool child = argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0;
+	const char *twice = NULL;
+	int r;
+
+	rmt_executable_set(argc > 0 ? argv[0] : NULL);
+	r = rmt_functions_set(begin, end, &twice);
+	if (!child)
+		return r;
+	/* From here on the process is the library's own. Its parent reads what it prints. */
+	if (r < 0) {
+		fprintf(stderr, "ramet: %s%s\n", r == -EEXIST ? "two functions are called " : rmt_strerror(r),
+			twice ? twice : "");
+		exit(EXIT_FAILURE);
+	}
+	rmt_child_main(STDIN_FILENO, false, &rmt_parent_hooks);
+}
+
+RMT_PUBLIC int ramet_router_new(const ramet_router_options *options, ramet_router **ret_router)
+{
+	ramet_router *router;
+	int r = rmt_router_new(options, &rmt_parent_hooks, &router);
+
+	if (r < 0)
+		return r;
+	rmt_lock(router);
+	r = rmt_router_identify(router, 0, "", 0);
+	if (r == 0)
+		r = rmt_broker_start(router);
+	if (r < 0) {
+		rmt_router_end(router, 0);
+		rmt_router_finish(router);
+		rmt_router_release(router);
+		return r;
+	}
+	rmt_unlock(router);
+	*ret_router = router;
+	return 0;
+}
