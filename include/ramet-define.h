@@ -73,7 +73,6 @@
 /* Compilers then leave out most of the trail of macros that leads to a mistake in a definition. */
 #pragma GCC system_header
 
-#include <errno.h> /* what bodies give to ramet_fail() */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
