@@ -119,6 +119,7 @@ struct ramet_function {
 	unsigned flags; /* RAMET_FUNCTION_* */
 };
 
+/* The kinds that are built in. */
 extern const struct ramet_type ramet_type_none[1];
 extern const struct ramet_type ramet_type_boolean[1];
 extern const struct ramet_type ramet_type_i32[1];
@@ -172,6 +173,8 @@ void ramet_type_clear(const struct ramet_type *type, void *object);
 extern const struct ramet_function *const ramet__functions_begin[] RAMET__BEGIN;
 extern const struct ramet_function *const ramet__functions_end[] RAMET__END;
 
+/* What ramet_init() is made of, with a table of the caller's: for programs whose functions do not
+ * come from definitions in C. The table must stay. */
 int ramet_init_functions(int argc, char **argv, const struct ramet_function *const *begin,
 			 const struct ramet_function *const *end);
 
