@@ -34,8 +34,12 @@
  * a local socket buffer holds, so that a flow on one machine never waits for credit while its reader keeps up. */
 #define RMT_FLOW_WINDOW (1u << 20)
 
+/* The same for calls to one context: some thousand small ones wait there at most, and a thread that executes them has
+ * done so before the broker thinks that nobody reads. */
+#define RMT_CALL_WINDOW (256u << 10)
+
 /* A receiver grants credit when this much was consumed: few grants (one per four full frames), never a stall. */
-#define RMT_FLOW_GRANT (RMT_FLOW_WINDOW / 4)
+#define RMT_FLOW_GRANT(window) ((window) / 4)
 
 /* Ids handed out with one request. One round trip to the master then serves 64 children, and a route covers them. */
 #define RMT_ID_BLOCK 64u

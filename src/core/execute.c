@@ -20,11 +20,14 @@
 #include "wire/cbor.h"
 #include "wire/handshake.h"
 
-/* Call objects kept for reuse: as many as fit a burst of small calls that arrives with one read. */
-#define IDLE_CALLS_MAX 64
+/* Call objects kept for reuse: as many as fit a window of small calls. */
+#define IDLE_CALLS_MAX 4096
 
 /* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it never touched. */
 #define WORKER_STACK (2u << 20)
+
+/* Calls that are executed before the loop is looked after again. */
+#define TURN_EVERY 256
 
 /* A worker that had nothing to do for so long ends. */
 #define WORKER_IDLE_US 10000000
@@ -38,6 +41,7 @@ struct failed_chain {
 
 /* What a thread that executes keeps from call to call. */
 struct executor {
+	unsigned char arena[1024] __attribute__((aligned(16))); /* small arguments need no other memory */
 	struct rmt_buffer out;
 	void *result; /* room for a result */
 	size_t result_size;
@@ -80,7 +84,6 @@ static ramet_call *call_new(ramet_router *router)
 	atomic_init(&call->cancelled, false);
 	call->caller = NULL;
 	call->failure = (ramet_error)RAMET_ERROR_INIT;
-	rmt_type_memory_init(&call->memory, call->arena, sizeof(call->arena));
 	return call;
 }
 
@@ -91,7 +94,8 @@ static void call_free(ramet_call *call)
 
 	rmt_list_remove(&call->node);
 	rmt_chunk_unref(call->message.chunk);
-	ramet_error_clear(&call->failure);
+	if (call->failure.code)
+		ramet_error_clear(&call->failure);
 	if (call->caller)
 		rmt_context_drop(call->caller);
 	if (execution->idle_call_count < IDLE_CALLS_MAX) {
@@ -225,6 +229,13 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 	return items == 4 ? read_options(call, &reader) : 0;
 }
 
+/* It was answered without being executed. */
+static void call_refused(ramet_call *call)
+{
+	rmt_inflow_consumed(call->router, &call->message);
+	call_free(call);
+}
+
 static void worker_wanted(ramet_router *router);
 static void serial_wanted(ramet_router *router);
 
@@ -237,8 +248,8 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	size_t name_size;
 	char text[RMT_FUNCTION_NAME_MAX + 64];
 
-	rmt_inflow_consumed(router, message);
 	if (!call) {
+		rmt_inflow_consumed(router, message);
 		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
 		rmt_chunk_unref(message->chunk);
 		return;
@@ -247,7 +258,7 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	call->function = NULL;
 	if (parse(call, &name, &name_size) < 0) {
 		answer_failure(call, EPROTO, router->path, "the call makes no sense");
-		call_free(call);
+		call_refused(call);
 		return;
 	}
 	call->function = rmt_function_find(name, name_size);
@@ -255,13 +266,13 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	if (!call->function) {
 		snprintf(text, sizeof(text), "there is no function '%.*s' in this program", (int)name_size, name);
 		answer_failure(call, ENOSYS, router->path, text);
-		call_free(call);
+		call_refused(call);
 	} else if (failed) {
 		answer_failure(call, failed->failure.code, failed->failure.where, failed->failure.message);
-		call_free(call);
+		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
-		call_free(call);
+		call_refused(call);
 	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		worker_wanted(router);
@@ -285,7 +296,7 @@ static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
 static void cancel_queued(ramet_call *call)
 {
 	answer_failure(call, ECANCELED, call->router->path, "the call was cancelled before it began");
-	call_free(call);
+	call_refused(call);
 }
 
 void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
@@ -409,6 +420,8 @@ static void execute(ramet_call *call, struct executor *executor)
 	ramet_router *router = call->router;
 
 	call->state = RMT_CALL_RUNNING;
+	rmt_inflow_consumed(router, &call->message);
+	rmt_type_memory_init(&call->memory, executor->arena, sizeof(executor->arena));
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
 	invoke(call, executor);
@@ -454,6 +467,7 @@ void rmt_execute_main(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
 	struct executor executor = {0};
+	unsigned executed = 0;
 
 	execution->serial_thread = true;
 	while (router->state == RMT_ROUTER_RUNNING) {
@@ -463,6 +477,9 @@ void rmt_execute_main(ramet_router *router)
 		if (router->state != RMT_ROUTER_RUNNING || rmt_list_empty(&execution->serial))
 			break;
 		execute(take(&execution->serial), &executor);
+		/* While calls keep coming, this thread reads the next ones, too: the broker would only be in its way. */
+		if (++executed % TURN_EVERY == 0 && !rmt_list_empty(&execution->serial))
+			rmt_wait_turn(router);
 		/* What the function printed is a log record now, not when the buffer is full. */
 		if (rmt_list_empty(&execution->serial)) {
 			rmt_unlock(router);

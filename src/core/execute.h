@@ -15,8 +15,6 @@
 #include "core/router.h"
 #include "core/type.h"
 
-#define RMT_CALL_ARENA 512
-
 enum rmt_call_state { RMT_CALL_QUEUED, RMT_CALL_RUNNING };
 
 struct ramet_call {
@@ -33,7 +31,6 @@ struct ramet_call {
 	ramet_context *caller; /* made when asked for */
 	ramet_error failure;
 	struct rmt_type_memory memory;
-	unsigned char arena[RMT_CALL_ARENA] __attribute__((aligned(16)));
 };
 
 /* A call has arrived; takes the message's chunk. */

@@ -12,6 +12,11 @@
 #include "core/stream.h"
 #include "core/wait.h"
 
+static size_t window(uint32_t handle)
+{
+	return handle == RMT_HANDLE_CALL ? RMT_CALL_WINDOW : RMT_FLOW_WINDOW;
+}
+
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
 struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle)
@@ -103,7 +108,7 @@ static bool flow_has_room(void *argument)
 
 	if (flow->closed)
 		return true;
-	if (flow->in_flight > 0 && flow->in_flight + room->size > RMT_FLOW_WINDOW)
+	if (flow->in_flight > 0 && flow->in_flight + room->size > window(flow->handle))
 		return false;
 	stream = stream_to(flow);
 	return !stream || stream->failed || rmt_stream_idle(stream) ||
@@ -244,7 +249,7 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 static void grant(struct rmt_inflow *inflow, size_t bytes)
 {
 	inflow->granted += bytes;
-	if (inflow->granted < RMT_FLOW_GRANT)
+	if (inflow->granted < RMT_FLOW_GRANT(window(inflow->handle)))
 		return;
 	bytes = inflow->granted;
 	inflow->granted = 0;

@@ -20,7 +20,7 @@
 
 /* Room for what is read at once, and for a full frame whose beginning was read with it; few are free at a time. */
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
-#define CHUNKS_KEPT    8
+#define CHUNKS_KEPT    16
 
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000

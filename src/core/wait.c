@@ -90,6 +90,20 @@ static void poll_until(ramet_router *router, struct rmt_waiter *self, int64_t un
 	leave_loop(waiting);
 }
 
+void rmt_wait_turn(ramet_router *router)
+{
+	struct rmt_waiting *waiting = &router->waiting;
+
+	if (waiting->polling || router->state == RMT_ROUTER_ENDED)
+		return;
+	waiting->polling = true;
+	waiting->turns++;
+	rmt_streams_flush(router);
+	rmt_loop_run_once(&router->loop, 0);
+	call_ready(router);
+	leave_loop(waiting);
+}
+
 static void sleep_until(ramet_router *router, struct rmt_waiter *self, int64_t until)
 {
 	rmt_list_append(&router->waiting.sleepers, &self->node);

@@ -26,6 +26,9 @@ int rmt_wait(ramet_router *router, bool (*ready)(void *argument), void *argument
  * this.) */
 void rmt_wait_changed(ramet_router *router);
 
+/* Handles what has happened meanwhile, without waiting, if no other thread does. */
+void rmt_wait_turn(ramet_router *router);
+
 /* There are frames gathered, which must not stay for longer than RMT_BROKER_US: makes sure that somebody is awake. */
 void rmt_wait_soon(ramet_router *router);
 
