@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,14 @@ struct rmt_buffer {
 	unsigned char *data;
 	size_t size;
 	size_t capacity;
-	int error; /* the first failure, -ENOMEM; nothing is appended after it */
+	int error;     /* the first failure, -ENOMEM; nothing is appended after it */
+	bool borrowed; /* data is the caller's memory */
 };
 
-#define RMT_BUFFER_INIT {NULL, 0, 0, 0}
+#define RMT_BUFFER_INIT {NULL, 0, 0, 0, false}
+
+/* Begins in memory of the caller's, and moves to the heap when that is full. */
+void rmt_buffer_init(struct rmt_buffer *buffer, void *memory, size_t size);
 
 /* Frees the memory; the buffer is then as new. */
 void rmt_buffer_done(struct rmt_buffer *buffer);

@@ -76,11 +76,14 @@ struct request {
 	ramet_context *context;
 	const char *name;
 	struct rmt_buffer payload;
+	unsigned char small[512]; /* most calls fit */
 };
 
 static void request_begin(struct request *request, ramet_context *context, const char *name)
 {
-	*request = (struct request){.context = context, .name = name};
+	request->context = context;
+	request->name = name;
+	rmt_buffer_init(&request->payload, request->small, sizeof(request->small));
 	rmt_cbor_put_array(&request->payload, context->chain || context->timeout > 0 ? 4 : 2);
 	rmt_cbor_put_str(&request->payload, name);
 }
@@ -133,7 +136,7 @@ static int request_send(struct request *request, uint32_t reply, bool gather, ra
 	if (!peer->alive)
 		return rmt_error_set(error, ECONNRESET, "%s is gone: %s", rmt_peer_name(peer),
 				     peer->reason ? peer->reason : "out of memory");
-	flow = rmt_flow_get(router, peer->id, RMT_HANDLE_CALL);
+	flow = rmt_flow_of_calls(peer);
 	r = flow ? rmt_flow_send(flow, &frame, request->payload.data, request->payload.size, until, gather) : -ENOMEM;
 	rmt_flow_unref(flow);
 	if (r == -EPIPE)

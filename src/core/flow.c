@@ -19,6 +19,16 @@ static size_t window(uint32_t handle)
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
+/* Most calls go where the last one went, and a lookup costs as much as a small call's other bookkeeping. */
+struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer)
+{
+	if (peer->calls)
+		peer->calls->references++;
+	else
+		peer->calls = rmt_flow_get(peer->router, peer->id, RMT_HANDLE_CALL);
+	return peer->calls;
+}
+
 struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle)
 {
 	struct rmt_table_node *node = rmt_table_find(&router->flows, rmt_key(destination, handle));
@@ -63,6 +73,8 @@ void rmt_flow_unref(struct rmt_flow *flow)
 		return;
 	rmt_table_remove(&peer->router->flows, &flow->node);
 	rmt_list_remove(&flow->of_peer);
+	if (peer->calls == flow)
+		peer->calls = NULL;
 	free(flow);
 	rmt_peer_collect(peer);
 }

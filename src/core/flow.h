@@ -48,6 +48,7 @@ struct rmt_inflow {
 
 struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32_t handle);
 struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle);
+struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer); /* to its RMT_HANDLE_CALL */
 void rmt_flow_unref(struct rmt_flow *flow);
 
 /* The reader has consumed so much. */

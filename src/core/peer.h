@@ -40,6 +40,7 @@ struct rmt_peer {
 
 	struct rmt_list pending; /* ramet_receiver: calls that wait for this context's answer */
 	struct rmt_list flows;   /* struct rmt_flow to it */
+	struct rmt_flow *calls;  /* the one of calls, among them */
 	struct rmt_list inflows; /* struct rmt_inflow from it */
 
 	/* A child that this context has started. */

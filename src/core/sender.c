@@ -80,6 +80,9 @@ void rmt_sender_give(ramet_sender *sender, uint32_t context)
 		rmt_receiver_given(receiver, context);
 }
 
+/* Holds any number, and most lines of text. */
+#define SMALL 256
+
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
 static int send_message(ramet_sender *sender, unsigned flags, const void *data, size_t size)
@@ -112,34 +115,42 @@ static int send_buffer(ramet_sender *sender, struct rmt_buffer *out)
 
 RMT_PUBLIC int ramet_send_boolean(ramet_sender *sender, bool value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_bool(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_i64(ramet_sender *sender, int64_t value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_int(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_f64(ramet_sender *sender, double value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_f64(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_str(ramet_sender *sender, const char *value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
 	if (!value)
 		return -EINVAL;
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_str(&out, value);
 	return send_buffer(sender, &out);
 }

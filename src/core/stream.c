@@ -211,33 +211,60 @@ void rmt_streams_flush(ramet_router *router)
 	}
 }
 
-/* Adds a frame to what is gathered. False: it has to be sent another way. */
+/* Room for so many bytes more behind what is gathered; NULL: not here. */
+static unsigned char *gather_room(struct rmt_stream *stream, size_t size)
+{
+	if (size > RMT_CORK_BYTES || stream->gathered_size + size > 2 * RMT_CORK_BYTES)
+		return NULL;
+	if (!stream->gathered)
+		stream->gathered = rmt_chunk_new(stream->router->chunks, 2 * RMT_CORK_BYTES);
+	return stream->gathered ? stream->gathered->data + stream->gathered_size : NULL;
+}
+
+static void gathered(struct rmt_stream *stream, size_t size)
+{
+	stream->gathered_size += size;
+	if (stream->gathered_size >= RMT_CORK_BYTES)
+		rmt_stream_flush(stream);
+	else if (rmt_list_empty(&stream->dirty))
+		rmt_list_append(&stream->router->dirty, &stream->dirty);
+}
+
+/* Adds a frame to what is gathered, if others were sent just before. False: it has to be written now. */
 static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload)
 {
 	size_t size = RMT_FRAME_HEADER_SIZE + frame->length;
 	int64_t now = rmt_now();
+	unsigned char *room;
 
-	if (size > RMT_CORK_BYTES)
-		return false;
-	if (stream->gathered_size == 0 && now - stream->written_at > RMT_CORK_US) {
+	if (now - stream->written_at > RMT_CORK_US) {
 		stream->written_at = now;
 		return false;
 	}
-	if (!stream->gathered) {
-		stream->gathered = rmt_chunk_new(stream->router->chunks, RMT_CORK_BYTES * 2);
-		if (!stream->gathered)
-			return false;
-	}
-	rmt_frame_encode(frame, stream->gathered->data + stream->gathered_size);
-	memcpy(stream->gathered->data + stream->gathered_size + RMT_FRAME_HEADER_SIZE, payload, frame->length);
-	stream->gathered_size += size;
-	if (stream->gathered_size >= RMT_CORK_BYTES || now - stream->written_at > RMT_CORK_US) {
-		stream->written_at = now;
-		rmt_stream_flush(stream);
-	} else if (rmt_list_empty(&stream->dirty)) {
-		rmt_list_append(&stream->router->dirty, &stream->dirty);
+	room = gather_room(stream, size);
+	if (!room)
+		return false;
+	rmt_frame_encode(frame, room);
+	memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
+	if (rmt_list_empty(&stream->dirty))
 		rmt_wait_soon(stream->router);
-	}
+	gathered(stream, size);
+	return true;
+}
+
+/* While the loop has more to handle, more may follow: what is gathered is written when it has handled all. */
+static bool gather_run(struct rmt_stream *stream, const unsigned char *data, size_t size)
+{
+	struct rmt_loop *loop = &stream->router->loop;
+	unsigned char *room;
+
+	if (loop->ready_next == loop->ready_count || size > RMT_CORK_BYTES / 8)
+		return false;
+	room = gather_room(stream, size);
+	if (!room)
+		return false;
+	memcpy(room, data, size);
+	gathered(stream, size);
 	return true;
 }
 
@@ -263,6 +290,10 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size, struct rmt_chunk *chunk)
 {
+	if (stream->failed)
+		return 0;
+	if (rmt_stream_idle(stream) && gather_run(stream, data, size))
+		return 0;
 	if (stream->gathered_size > 0)
 		rmt_stream_flush(stream);
 	if (stream->failed)
