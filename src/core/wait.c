@@ -7,8 +7,8 @@
 #include "base/time.h"
 #include "core/stream.h"
 
-/* When the loop was taken no more often than this during one look of the broker, calls do not keep coming: being woken
- * for the next one costs less than looking until then. */
+/* When the loop was taken no more often than this during one look of the broker, calls do not keep
+ * coming: being woken for the next one costs less than looking until then. */
 #define TURNS_OF_IDLE 1
 
 /* The broker dispatches messages and calls a log sink; it never runs functions. */
@@ -39,7 +39,8 @@ static void call_ready(ramet_router *router)
 	rmt_list_each(&waiting->sleepers, node, following) {
 		struct rmt_waiter *waiter = RMT_CONTAINER(node, struct rmt_waiter, node);
 
-		if (!waiter->awake && (router->state == RMT_ROUTER_ENDED || waiter->ready(waiter->argument)))
+		if (!waiter->awake &&
+		    (router->state == RMT_ROUTER_ENDED || waiter->ready(waiter->argument)))
 			call(waiter);
 	}
 }
@@ -49,7 +50,8 @@ void rmt_wait_changed(ramet_router *router)
 	struct rmt_waiting *waiting = &router->waiting;
 
 	call_ready(router);
-	if (waiting->poller && router->loop.waiting && waiting->poller->ready(waiting->poller->argument))
+	if (waiting->poller && router->loop.waiting &&
+	    waiting->poller->ready(waiting->poller->argument))
 		rmt_loop_wake(&router->loop);
 }
 
@@ -204,7 +206,8 @@ static void *broker_main(void *argument)
 		if (!waiting->polling && waiting->turns == seen) {
 			broker_poll(router);
 		} else if (waiting->polling && waiting->turns - seen <= TURNS_OF_IDLE) {
-			/* Somebody polls, and did not leave the loop in a while: whoever leaves it next calls. */
+			/* Somebody polls, and did not leave the loop in a while: whoever leaves it
+			 * next calls. */
 			waiting->broker_asleep = true;
 			pthread_cond_wait(&waiting->broker_call, &router->lock);
 			waiting->broker_asleep = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is sent to a place where nothing is installed: this executable, without what is never loaded. */
+/* What is sent to a place where nothing is installed: this executable, without what is never
+ * loaded. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,8 @@ static int read_file(const char *path, struct rmt_buffer *out)
 	return r;
 }
 
-/* The loader reads the headers and the segments; sections and symbols, which lie behind, are for linkers. */
+/* The loader reads the headers and the segments; sections and symbols, which lie behind, are for
+ * linkers. */
 static int strip(struct rmt_buffer *file)
 {
 	ElfW(Ehdr) header;
@@ -63,10 +65,12 @@ static int strip(struct rmt_buffer *file)
 	for (unsigned i = 0; i < header.e_phnum; i++) {
 		size_t at = header.e_phoff + (size_t)i * header.e_phentsize;
 
-		if (header.e_phentsize != sizeof(segment) || at > file->size || file->size - at < sizeof(segment))
+		if (header.e_phentsize != sizeof(segment) || at > file->size ||
+		    file->size - at < sizeof(segment))
 			return -ENOEXEC;
 		memcpy(&segment, file->data + at, sizeof(segment));
-		if (segment.p_offset > file->size || segment.p_filesz > file->size - segment.p_offset)
+		if (segment.p_offset > file->size ||
+		    segment.p_filesz > file->size - segment.p_offset)
 			return -ENOEXEC;
 		end = RMT_MAX(end, at + sizeof(segment));
 		end = RMT_MAX(end, (size_t)(segment.p_offset + segment.p_filesz));
@@ -79,8 +83,8 @@ static int strip(struct rmt_buffer *file)
 }
 
 /*
- * gzip -9 reads the image from a file, so that one thread can do all this without two pipes that wait for each other:
- * an unlinked one, which nobody else sees.
+ * gzip -9 reads the image from a file, so that one thread can do all this without two pipes that
+ * wait for each other: an unlinked one, which nobody else sees.
  */
 static int scratch_file(const struct rmt_buffer *content)
 {

@@ -18,8 +18,8 @@ static int check(const struct rmt_hop *hop, ramet_error *error)
 	return 0;
 }
 
-static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path, const int fds[3],
-		  const int ours[3], pid_t *ret_pid, ramet_error *error)
+static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
+		  const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error)
 {
 	struct rmt_spawn spawn = {.stdin_fd = fds[0], .stdout_fd = fds[1], .stderr_fd = fds[2]};
 	int r;
