@@ -47,8 +47,9 @@ struct end {
 	struct bench *bench;
 	int other;
 	unsigned calls, events;
-	struct end *victim;          /* is removed by the callback */
-	bool read, removed, replace; /* reads a byte; the victim's descriptor is closed and used anew */
+	struct end *victim; /* is removed by the callback */
+	bool read, removed,
+		replace; /* reads a byte; the victim's descriptor is closed and used anew */
 };
 
 static void end_open(struct end *end, struct bench *bench, unsigned events);
@@ -90,7 +91,8 @@ static void end_open(struct end *end, struct bench *bench, unsigned events)
 {
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
 	*end = (struct end){.bench = bench, .other = pair[1]};
 	end->source = (struct rmt_source){.fd = pair[0], .events = events, .ready = end_ready};
 	assert_int_equal(rmt_loop_add(&bench->loop, &end->source), 0);
@@ -391,16 +393,16 @@ static void set_changed_by_another_thread_holds_for_the_wait_under_way(void **st
 	bench_close(&bench);
 }
 
-#define BOTH(name)                                                                                 \
-	static void name##_with_epoll(void **state)                                                \
-	{                                                                                          \
-		kind = RAMET_POLLER_EPOLL;                                                         \
-		name(state);                                                                       \
-	}                                                                                          \
-	static void name##_with_poll(void **state)                                                 \
-	{                                                                                          \
-		kind = RAMET_POLLER_POLL;                                                          \
-		name(state);                                                                       \
+#define BOTH(name)                                  \
+	static void name##_with_epoll(void **state) \
+	{                                           \
+		kind = RAMET_POLLER_EPOLL;          \
+		name(state);                        \
+	}                                           \
+	static void name##_with_poll(void **state)  \
+	{                                           \
+		kind = RAMET_POLLER_POLL;           \
+		name(state);                        \
 	}
 
 BOTH(source_readable_is_told_until_read)
