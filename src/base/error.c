@@ -87,10 +87,15 @@ const char *rmt_strerror(int code)
 {
 	static _Thread_local char text[96];
 
-	if (strerror_r(code < 0 ? -code : code, text, sizeof(text)) == 0)
-		return text;
-	snprintf(text, sizeof(text), "error %d", code);
+	code = code < 0 ? -code : code;
+#ifdef __GLIBC__
+	/* With _GNU_SOURCE this is GNU's form, which returns a text that need not be in the buffer. */
+	return strerror_r(code, text, sizeof(text));
+#else
+	if (strerror_r(code, text, sizeof(text)) != 0)
+		snprintf(text, sizeof(text), "error %d", code);
 	return text;
+#endif
 }
 
 RMT_PUBLIC void ramet_error_clear(ramet_error *error)

@@ -46,6 +46,9 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->log_data = options->log_data;
 	if (!router->log && getenv("RAMET_LOG_LEVEL"))
 		router->log = ramet_log_to_stderr;
+	/* What nobody wants to read need not be sent here either. */
+	if (!router->log)
+		router->log_level = 0;
 }
 
 static void router_init(ramet_router *router)

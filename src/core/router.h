@@ -11,6 +11,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ struct rmt_waiting {
 	uint64_t turns; /* how often a thread has taken the loop */
 	pthread_t broker;
 	pthread_cond_t broker_call;
+	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	bool broker_started, broker_asleep /* without time-out */, broker_stop;
 };
 

@@ -234,8 +234,15 @@ int rmt_broker_start(ramet_router *router)
 	pthread_attr_destroy(&attributes);
 	if (r != 0)
 		return -r;
+	waiting->signals = before;
 	waiting->broker_started = true;
 	return 0;
+}
+
+bool rmt_broker_is_self(const ramet_router *router)
+{
+	return router->waiting.broker_started &&
+	       pthread_equal(router->waiting.broker, pthread_self());
 }
 
 void rmt_broker_stop(ramet_router *router)

@@ -39,6 +39,9 @@ int rmt_condition_init(pthread_cond_t *cond);
 
 int rmt_broker_start(ramet_router *router);
 
+/* True in the broker thread: small stack, no signals. */
+bool rmt_broker_is_self(const ramet_router *router);
+
 /* Ends and joins the broker. Not from the broker's own thread. The lock is held, and released
  * meanwhile. */
 void rmt_broker_stop(ramet_router *router);
