@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 peer-mitogen.py [SCALE]: the same measurements with Mitogen, which does in Python what ramet does in
-C. Prints them beside ours, which the programs before it have left in the file $BENCH_FIGURES. The
-ratio is what Mitogen needs of what ramet needs: times, or for rates their inverse.
+C. Prints them beside ours, which the programs before it have left in the file $BENCH_FIGURES.
 """
 import logging
 import os
@@ -29,7 +28,7 @@ def produce(sender, count):
 
 
 @mitogen.core.takes_router
-def drain_later(router):
+def open_sink(router):
     """A receiver that stays; its sender is the result."""
     globals()["sink"] = mitogen.core.Receiver(router)
     return globals()["sink"].to_sender()
@@ -85,7 +84,7 @@ def messages_from(router, context, count):
 
 
 def messages_to(context, count):
-    sender = context.call(drain_later)
+    sender = context.call(open_sink)
     draining = context.call_async(drain, count)
     data = mitogen.core.Blob(b"x" * SMALL)
     start = time.perf_counter()
