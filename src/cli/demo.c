@@ -18,10 +18,10 @@
 #define PATHS "local*2/local*2"
 #define TOP_WORDS 10
 
-/* Larger files are counted in parts, so that all contexts can take part and no result gets large. */
+/* Larger files are counted in parts: all contexts can take one, and no result gets large. */
 #define PIECE_SIZE (1 << 20)
 
-/* One call's share of the bytes: about so many calls for each context, of a size that is worth a call. */
+/* One call's share of the bytes: so many calls for each context, but of a size that is worth one. */
 #define CALLS_EACH 8
 #define BATCH_LEAST (8 << 10)
 #define BATCH_MOST PIECE_SIZE
@@ -58,7 +58,7 @@ struct demo {
 	int64_t up_time, count_time;
 };
 
-/* --- dividing the work ------------------------------------------------------------------------------------ */
+/* --- dividing the work ------------------------------------------------------------------------ */
 
 static int make_pieces(struct demo *demo)
 {
@@ -135,7 +135,7 @@ static int add_workers(struct demo *demo, const struct rmt_tree *tree)
 	return 0;
 }
 
-/* --- counting --------------------------------------------------------------------------------------------- */
+/* --- counting --------------------------------------------------------------------------------- */
 
 static struct batch *take_batch(struct demo *demo)
 {
@@ -251,7 +251,7 @@ static int count(struct demo *demo)
 	return r;
 }
 
-/* --- telling ---------------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void put_time(struct rmt_buffer *out, const char *what, int64_t microseconds)
 {
@@ -311,7 +311,7 @@ static void put_shares(const struct demo *demo, struct rmt_buffer *out)
 	put_time(out, "counted in", demo->count_time);
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int work(struct demo *demo, ramet_router *router, const char *directory,
 		struct rmt_buffer *out)

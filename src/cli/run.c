@@ -45,7 +45,7 @@ static struct run {
 	struct rmt_buffer out;
 } run = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* --- ending --------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 /* With the lock held. */
 static void cancel_all(void)
@@ -77,7 +77,7 @@ static void source_done(struct source *source)
 	pthread_mutex_unlock(&run.lock);
 }
 
-/* --- output --------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void write_lines(enum kind kind)
 {
@@ -111,7 +111,8 @@ static bool stream_message(struct source *source)
 		rmt_lines_feed(&source->lines, bytes.data, bytes.size, &run.out);
 		ramet_value_unref(value);
 	} else if (r != -ECONNRESET) {
-		/* The end. (That the context is lost is in the result, and the end comes behind it.) */
+		/* The end. (That the context is lost is in the result, and the end comes behind
+		 * it.) */
 		rmt_lines_end(&source->lines, &run.out);
 		source_done(source);
 	}
@@ -145,7 +146,7 @@ static void result_message(struct source *source)
 	stream_drain(&target->sources[ERRORS]);
 }
 
-/* --- the commands --------------------------------------------------------------------------------------- */
+/* --- the commands ----------------------------------------------------------------------------- */
 
 static int target_start(ramet_router *router, struct target *target, ramet_bytes words)
 {
@@ -249,7 +250,7 @@ static int run_all(ramet_router *router, ramet_bytes words)
 	return run.interrupted ? RMT_EXIT_INTERRUPTED : status;
 }
 
-/* --- the beginning -------------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* Two paths may lead to one context, which is a target once. */
 static int make_targets(ramet_group *group)
