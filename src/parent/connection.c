@@ -229,7 +229,8 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	}
 	/* hello_frame may have said already what was wrong with what came. */
 	if (!connection->error.code)
-		rmt_error_set(&connection->error, connection->stream->input.error < 0 ? EPROTO : ECHILD,
+		rmt_error_set(&connection->error,
+			      connection->stream->input.error < 0 ? EPROTO : ECHILD,
 			      "handshake: no hello came: %s", reason);
 	fail(connection);
 }
