@@ -310,21 +310,19 @@ const struct rmt_command rmt_command_run = {
 	.name = "run",
 	.help = "usage: ramet run PATHS -- COMMAND [ARGUMENT]...\n"
 		"\n"
-		"Runs the command in every context that the paths lead to, all at the same time.\n"
-		"What it prints comes line by line with the path of the context before it,\n"
-		"standard output and standard error apart:\n"
+		"Runs the command in every context that the paths lead to, all at the same\n"
+		"time. What it prints comes line by line with the path of the context before\n"
+		"it, standard output and standard error apart:\n"
 		"\n"
 		"  $ ramet run 'local*2' -- uname -s\n"
 		"  local: Linux\n"
 		"  local#1: Linux\n"
 		"\n"
-		"The command is executed without a shell (say sh -c '...' for one), finds an "
-		"empty\n"
-		"standard input, and is over when its process is. An interrupt ends all of them.\n"
+		"The command is executed without a shell (say sh -c '...' for one), finds an\n"
+		"empty standard input, and is over when its process is. An interrupt ends all.\n"
 		"\n"
-		"Exit status: the highest of the commands' (128 + N when signal N killed one), "
-		"127\n"
-		"when there is no such command, 126 when it cannot be executed, 130 when\n"
+		"Exit status: the highest of the commands' (128 + N when signal N killed one),\n"
+		"127 when there is no such command, 126 when it cannot be executed, 130 when\n"
 		"interrupted, 255 when a context could not be reached or was lost.\n",
 	.least = 2,
 	.most = -1,

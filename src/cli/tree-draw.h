@@ -12,7 +12,7 @@ struct rmt_tree {
 	ramet_context *context;
 	char *host; /* NULL: it did not answer */
 	char *machine;
-	int64_t round_trip; /* microseconds of an empty call, the median of several; -1: not measured */
+	int64_t round_trip; /* microseconds of an empty call, a median; -1: not measured */
 	struct rmt_tree *children;
 	size_t count;
 };
