@@ -227,8 +227,10 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 		rmt_process_leave(connection->process);
 		return;
 	}
-	rmt_error_set(&connection->error, connection->stream->input.error < 0 ? EPROTO : ECHILD,
-		      "handshake: no hello came: %s", reason);
+	/* hello_frame may have said already what was wrong with what came. */
+	if (!connection->error.code)
+		rmt_error_set(&connection->error, connection->stream->input.error < 0 ? EPROTO : ECHILD,
+			      "handshake: no hello came: %s", reason);
 	fail(connection);
 }
 

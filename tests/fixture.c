@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/buffer.h"
+#include "core/child.h"
+#include "core/function.h"
+#include "wire/frame.h"
+#include "wire/handle.h"
+#include "wire/handshake.h"
+
+#define FAKE_VARIABLE "RAMET_TEST_FAKE"
+
+/* Of each test: enough for a slow machine with sanitizers, and an end. */
+#define TEST_SECONDS (SANITIZED ? 240 : 60)
+
+static struct {
+	unsigned fds, threads;
+	int orphans_allowed;
+} before;
+
+int64_t fixture_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- what is left ------------------------------------------------------------------------------------ */
+
+static unsigned count_entries(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	unsigned count = 0;
+
+	if (!dir)
+		return 0;
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+unsigned fixture_count_fds(void)
+{
+	return count_entries("/proc/self/fd");
+}
+
+static void print_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char target[256];
+
+	while (dir && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+		if (n > 0)
+			print_error("# %s -> %.*s\n", entry->d_name, (int)n, target);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* A thread that was joined, or has said that it is done, may need a moment for its last instructions. */
+static int threads_are_gone(void)
+{
+	int64_t until = fixture_now() + SOON;
+
+	while (count_entries("/proc/self/task") > before.threads) {
+		if (fixture_now() > until)
+			return 0;
+		sched_yield();
+	}
+	return 1;
+}
+
+/* Children that ended as orphans are ours to reap; everything else is a leak. */
+static int children_are_gone(void)
+{
+	int64_t until = fixture_now() + SOON;
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+			return errno == ECHILD;
+		if (!before.orphans_allowed) {
+			print_error("# a child is left: %d, %s\n", (int)info.si_pid,
+				    info.si_pid ? "a zombie" : "it runs");
+			return 0;
+		}
+		if (info.si_pid)
+			waitpid(info.si_pid, NULL, 0);
+		else if (fixture_now() > until)
+			return 0;
+		else
+			sched_yield();
+	}
+}
+
+int fixture_begin(void **state)
+{
+	(void)state;
+	before.orphans_allowed = 0;
+	before.fds = fixture_count_fds();
+	before.threads = count_entries("/proc/self/task");
+	alarm(TEST_SECONDS);
+	return 0;
+}
+
+int fixture_end(void **state)
+{
+	unsigned fds;
+	int r = 0;
+
+	(void)state;
+	fixture_fake(NULL);
+	if (!children_are_gone()) {
+		print_error("# there are processes left\n");
+		r = -1;
+	}
+	if (!threads_are_gone()) {
+		print_error("# there are threads left\n");
+		r = -1;
+	}
+	fds = fixture_count_fds();
+	if (fds != before.fds) {
+		print_error("# there were %u descriptors, there are %u\n", before.fds, fds);
+		print_fds();
+		r = -1;
+	}
+	alarm(0);
+	return r;
+}
+
+void fixture_allow_orphans(void)
+{
+	before.orphans_allowed = 1;
+}
+
+/* Ends a test that hangs with its name's place in the output, and everything that it has started with it. */
+static void alarmed(int signal)
+{
+	static const char text[] = "# the test takes too long\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)signal;
+	(void)n;
+	abort();
+}
+
+void fixture_init(void)
+{
+	struct sigaction action = {.sa_handler = alarmed};
+
+	sigaction(SIGALRM, &action, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* --- fakes ------------------------------------------------------------------------------------------- */
+
+void fixture_fake(const char *how)
+{
+	if (how)
+		setenv(FAKE_VARIABLE, how, 1);
+	else
+		unsetenv(FAKE_VARIABLE);
+}
+
+static void put(const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = write(STDIN_FILENO, at, size);
+
+		if (n < 0)
+			_exit(99);
+		at += n;
+		size -= (size_t)n;
+	}
+}
+
+static void get(void *data, size_t size)
+{
+	char *at = data;
+
+	while (size > 0) {
+		ssize_t n = read(STDIN_FILENO, at, size);
+
+		if (n <= 0)
+			_exit(98);
+		at += n;
+		size -= (size_t)n;
+	}
+}
+
+static void get_frame(struct rmt_frame *frame, unsigned char *payload)
+{
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+
+	get(header, sizeof(header));
+	if (rmt_frame_decode(header, frame) < 0)
+		_exit(97);
+	get(payload, frame->length);
+}
+
+/* Reads the welcome and answers it, as a context of the program `identity` does. */
+static void say_hello(uint64_t identity)
+{
+	static unsigned char payload[RMT_FRAME_PAYLOAD_MAX];
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_hello hello = {.program = identity, .pid = (uint32_t)getpid()};
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+	struct rmt_frame frame, answer = {.handle = RMT_HANDLE_CONTROL};
+
+	get_frame(&frame, payload);
+	hello.machine = hello.host = (struct rmt_text){"fake", 4};
+	rmt_hello_encode(&hello, &out);
+	answer.length = answer.total = (uint32_t)out.size;
+	answer.destination = frame.source;
+	answer.source = answer.authority = frame.destination;
+	rmt_frame_encode(&answer, header);
+	put(header, sizeof(header));
+	put(out.data, out.size);
+	rmt_buffer_done(&out);
+}
+
+/* The parent's program has the identity that it says in the welcome; ours is the same file, so it is computed. */
+static uint64_t own_identity(void)
+{
+	const char *twice;
+
+	rmt_functions_set(__start_ramet_functions, __stop_ramet_functions, &twice);
+	return rmt_program_identity();
+}
+
+static _Noreturn void wait_for_end(void)
+{
+	char byte;
+
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	_exit(0);
+}
+
+static void put_broken(const char *what)
+{
+	struct rmt_frame frame = {.handle = RMT_HANDLE_CONTROL, .length = 100, .total = 100};
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+
+	rmt_frame_encode(&frame, header);
+	if (strcmp(what, "garbage") == 0) {
+		put("Last login: Tue from \x01host\nWelcome to example.org", 45);
+		return;
+	}
+	if (strcmp(what, "version") == 0) {
+		header[2] = 9;
+		put(header, sizeof(header));
+		return;
+	}
+	put(header, sizeof(header));
+	put("the beginning of a frame", 24);
+	_exit(0);
+}
+
+static _Noreturn void fake(const char *how)
+{
+	static unsigned char payload[RMT_FRAME_PAYLOAD_MAX];
+	struct rmt_frame frame;
+	sigset_t all;
+
+	if (strncmp(how, "exit:", 5) == 0)
+		_exit(atoi(how + 5));
+	if (strncmp(how, "kill:", 5) == 0) {
+		raise(atoi(how + 5));
+		_exit(96);
+	}
+	if (strncmp(how, "text:", 5) == 0) {
+		dprintf(STDERR_FILENO, "one line\n%s\nno newline", how + 5);
+		_exit(4);
+	}
+	if (strcmp(how, "hang") == 0) {
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, NULL);
+		for (;;)
+			pause();
+	}
+	if (strcmp(how, "program") == 0) {
+		say_hello(own_identity() + 1);
+		wait_for_end();
+	}
+	if (strncmp(how, "hello-", 6) == 0) {
+		say_hello(own_identity());
+		get_frame(&frame, payload); /* the first call */
+		how += 6;
+	}
+	put_broken(how);
+	wait_for_end();
+}
+
+void fixture_child(int argc, char **argv)
+{
+	const char *how = getenv(FAKE_VARIABLE);
+
+	if (argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0 && how)
+		fake(how);
+}
+
+/* --- conveniences ------------------------------------------------------------------------------------ */
+
+ramet_router *fixture_router(enum ramet_poller poller, int shutdown_timeout)
+{
+	ramet_router_options options = RAMET_ROUTER_OPTIONS_INIT;
+	ramet_router *router = NULL;
+
+	options.poller = poller;
+	options.shutdown_timeout = shutdown_timeout;
+	assert_int_equal(ramet_router_new(&options, &router), 0);
+	return router;
+}
+
+ramet_context *fixture_connect(ramet_router *router, const char *path)
+{
+	ramet_context *context = NULL;
+	ramet_error error = RAMET_ERROR_INIT;
+
+	if (ramet_connect(router, path, &context, &error) < 0)
+		fail_msg("%s: %s", path, error.message);
+	assert_null(error.message);
+	return context;
+}
+
+void fixture_check_error(ramet_error *error, int code, ...)
+{
+	const char *text;
+	va_list texts;
+
+	if (error->code != code)
+		fail_msg("code %d instead of %d: %s", error->code, code, error->message);
+	assert_non_null(error->message);
+	assert_non_null(error->where);
+	va_start(texts, code);
+	while ((text = va_arg(texts, const char *)))
+		if (!strstr(error->message, text))
+			fail_msg("no '%s' in: %s", text, error->message);
+	va_end(texts);
+	ramet_error_clear(error);
+}
+
+int fixture_pidfd(int pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		fail_msg("pidfd_open %d: %s", pid, strerror(errno));
+	return fd;
+}
+
+void fixture_wait_end(int pidfd)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&poll_fd, 1, SOON);
+	while (n < 0 && errno == EINTR);
+	close(pidfd);
+	assert_int_equal(n, 1);
+}
+
+void fixture_wait_state(int pid, char state)
+{
+	int64_t until = fixture_now() + SOON;
+	char path[64], line[512], *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (;;) {
+		file = fopen(path, "re");
+		assert_non_null(file);
+		assert_non_null(fgets(line, sizeof(line), file));
+		fclose(file);
+		at = strrchr(line, ')');
+		assert_non_null(at);
+		if (at[2] == state)
+			return;
+		assert_true(fixture_now() < until);
+		sched_yield();
+	}
+}
