@@ -108,6 +108,37 @@ static int children_are_gone(void)
 	}
 }
 
+/* A test that has failed must not make those behind it fail. */
+static void kill_children(void)
+{
+	char path[64], line[4096], *at;
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/children", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(line, sizeof(line), file))
+			for (at = strtok(line, " "); at; at = strtok(NULL, " "))
+				kill(atoi(at), SIGKILL);
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void clean_up(void)
+{
+	do {
+		kill_children();
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	} while (waitpid(-1, NULL, WNOHANG) == 0);
+}
+
 int fixture_begin(void **state)
 {
 	(void)state;
@@ -127,6 +158,7 @@ int fixture_end(void **state)
 	fixture_fake(NULL);
 	if (!children_are_gone()) {
 		print_error("# there are processes left\n");
+		clean_up();
 		r = -1;
 	}
 	if (!threads_are_gone()) {
