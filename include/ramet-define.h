@@ -1,21 +1,85 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ramet-define.h: the macros that make C functions callable in another context. <ramet.h> includes it; programs
- * include <ramet.h>.
+ * ramet-define.h: C functions that can be called in another context. <ramet.h> includes this file
+ * at its end; programs include <ramet.h>.
+ *
+ *	RAMET_STRUCT(match, (i64, line), (str, text));
+ *	RAMET_ARRAY(matches, match);
+ *
+ *	RAMET_FUNCTION(matches, search, (str, path), (str, word))
+ *	{
+ *		matches found = {NULL, 0};
+ *		...                                  // path, word and `call` are here
+ *		return found;
+ *	}
+ *
+ *	matches found;
+ *	if (search_call(context, "/etc/hosts", "localhost", &found, &error) == 0) {
+ *		...
+ *		matches_clear(&found);
+ *	}
+ *
+ * KINDS say what a parameter, a result, a field or an item is:
+ *
+ *	kind       C type              notes
+ *	none       void                results only
+ *	boolean    bool
+ *	i32        int32_t
+ *	i64        int64_t
+ *	u64        uint64_t
+ *	f64        double
+ *	str        const char *        may be NULL; any bytes but NUL: file names, too
+ *	bytes      ramet_bytes         {.data, .size}
+ *	value      ramet_value *       anything; may be NULL
+ *	context    ramet_context *     a handle that is good wherever it arrives; may be NULL
+ *	sender     ramet_sender *      the same
+ *	NAME       NAME                what RAMET_STRUCT or RAMET_ARRAY defined
+ *
+ * FUNCTIONS. RAMET_FUNCTION(result, NAME, (kind, parameter)...) { body } defines, R being the
+ * C type of the result,
+ *
+ *	static R NAME(ramet_call *call, TYPE parameter...)     the body; an ordinary function
+ *	struct NAME_args { TYPE parameter; ... }               its arguments
+ *	int NAME_call(ramet_context *context, TYPE parameter..., R *ret, ramet_error *error)
+ *	int NAME_start(ramet_context *context, TYPE parameter..., ramet_receiver **ret,
+ *	               ramet_error *error)
+ *	int NAME_finish(ramet_receiver *receiver, int timeout, R *ret, ramet_error *error)
+ *	int NAME_post(ramet_context *context, TYPE parameter..., ramet_error *error)
+ *
+ * _call waits for the answer. _start returns a receiver, which the caller unrefs, and _finish
+ * takes the answer from it, waiting at most timeout milliseconds (-1: for ever). _post asks for no
+ * answer at all. Where the result is none there is no `ret`. All return 0 or a negative errno;
+ * `ret` is written only on success; `error` may be NULL. There are 0 to 12 parameters. A parameter
+ * cannot be named `call`.
+ *
+ * The same program runs in every context and a function is found by its name, so names are unique
+ * in a program.
+ *
+ * OWNERSHIP. In a body, arguments are borrowed: they, and all that they point to, are good until
+ * it returns (take a _ref of a context, a sender or a value to keep it). What a body returns is
+ * encoded when it returns and is not consumed: pointers in it must be good until then, that is
+ * static storage or ramet_call_alloc(call, size). After ramet_fail the returned value is ignored.
+ * On the caller's side each pointer in a result was allocated for the caller: a str and the data
+ * of bytes go to ramet_free(), a structure or an array to NAME_clear(), a context, sender or value
+ * to its _unref. Arguments given to _call, _start and _post are copied before these return.
+ *
+ * A mistake is an error at the line of the program where it is: a wrong argument, an unknown kind,
+ * a forgotten parenthesis. tests/compile/ has the list, and how many lines gcc and clang may print
+ * for each.
  */
 #ifndef RAMET_DEFINE_H
 #define RAMET_DEFINE_H
 
-/* Compilers then leave out the trail of macro expansions when they report a mistake in a definition; what remains
- * is the line of the program that is wrong. */
+/* Compilers then leave out most of the trail of macros that leads to a mistake in a definition. */
 #pragma GCC system_header
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A pointer where a number belongs, or a pointer to another type, would be sent as garbage. Compilers from 2024 on
- * refuse both by default; this makes older ones do so too. */
+/* A number for a string, or a pointer to something else, would be sent as garbage. Compilers since
+ * 2024 refuse both by themselves; this makes older ones do it, in all that includes this file. C++
+ * always did. */
 #ifndef __cplusplus
 #pragma GCC diagnostic error "-Wint-conversion"
 #pragma GCC diagnostic error "-Wincompatible-pointer-types"
@@ -25,18 +89,18 @@
 extern "C" {
 #endif
 
-/* --- types at run time -------------------------------------------------------------------------------------- */
+/* --- types at run time ----------------------------------------------------------------------- */
 
-struct ramet_field;
-
-/* What the library knows about a C type. Descriptors are arrays of one, so that the name is a pointer to it. */
+/* The descriptor of a C type. Those of kinds are arrays of one, `ramet_type_KIND`: see RAMET__USE.
+ * The file-local ones of RAMET_STRUCT and RAMET_ARRAY have a copy in each file that includes their
+ * header: compare them by content. */
 struct ramet_type {
 	const char *name;
 	enum ramet_kind kind;
-	unsigned count;                   /* of fields */
+	unsigned count;                   /* STRUCT: of fields */
 	size_t size;                      /* of the C object */
-	const struct ramet_field *fields; /* RAMET_KIND_STRUCT */
-	const struct ramet_type *item;    /* RAMET_KIND_ARRAY */
+	const struct ramet_field *fields; /* STRUCT: count of them, and one without a name */
+	const struct ramet_type *item;    /* ARRAY */
 };
 
 struct ramet_field {
@@ -50,11 +114,12 @@ struct ramet_field {
 struct ramet_function {
 	const char *name;
 	const struct ramet_type *result;
-	struct ramet_type arguments; /* RAMET_KIND_STRUCT, laid out as struct NAME_args */
+	struct ramet_type arguments; /* a STRUCT with the layout of struct NAME_args */
 	void (*invoke)(ramet_call *call, const void *arguments, void *result);
-	unsigned flags;
+	unsigned flags; /* RAMET_FUNCTION_* */
 };
 
+/* The kinds that are built in. */
 extern const struct ramet_type ramet_type_none[1];
 extern const struct ramet_type ramet_type_boolean[1];
 extern const struct ramet_type ramet_type_i32[1];
@@ -67,68 +132,117 @@ extern const struct ramet_type ramet_type_value[1];
 extern const struct ramet_type ramet_type_context[1];
 extern const struct ramet_type ramet_type_sender[1];
 
-int ramet_function_call(const struct ramet_function *function, ramet_context *context, const void *arguments,
-                        void *ret, ramet_error *error);
-int ramet_function_start(const struct ramet_function *function, ramet_context *context, const void *arguments,
-                         ramet_receiver **ret, ramet_error *error);
-int ramet_function_finish(const struct ramet_function *function, ramet_receiver *receiver, int timeout, void *ret,
-                          ramet_error *error);
-int ramet_function_post(const struct ramet_function *function, ramet_context *context, const void *arguments,
-                        ramet_error *error);
+/* What NAME_call, _start, _finish and _post are made of; for bindings that build descriptors
+ * themselves. arguments points to a struct NAME_args, ret to an R (NULL where the result is none).
+ * A descriptor must outlive every call. */
+int ramet_function_call(const struct ramet_function *function, ramet_context *context,
+			const void *arguments, void *ret, ramet_error *error);
+int ramet_function_start(const struct ramet_function *function, ramet_context *context,
+			 const void *arguments, ramet_receiver **ret, ramet_error *error);
+int ramet_function_finish(const struct ramet_function *function, ramet_receiver *receiver,
+			  int timeout, void *ret, ramet_error *error);
+int ramet_function_post(const struct ramet_function *function, ramet_context *context,
+			const void *arguments, ramet_error *error);
+
+/* Frees all that a result of this type owns, not the object itself, and zeroes the object, so that
+ * clearing twice does no harm. Never blocks. Any thread. NAME_clear() is this for NAME. */
 void ramet_type_clear(const struct ramet_type *type, void *object);
+
+/* --- the table of functions ------------------------------------------------------------------ */
+
+/* The linker gathers a pointer to each definition's descriptor: there is nothing to register, and
+ * no code runs before main. Pointers, because compilers may put padding between larger objects of
+ * a section, and sanitizers do. Weak, since a program need not define a function. Hidden: the
+ * table is that of the program, not of a library. */
+#ifdef __APPLE__
+#define RAMET__BEGIN __asm("section$start$__DATA$ramet_functions")
+#define RAMET__END __asm("section$end$__DATA$ramet_functions")
+#define RAMET__SECTION __attribute__((section("__DATA,ramet_functions"), used))
+#else
+#define RAMET__BEGIN __asm__("__start_ramet_functions") __attribute__((weak, visibility("hidden")))
+#define RAMET__END __asm__("__stop_ramet_functions") __attribute__((weak, visibility("hidden")))
+#ifdef __has_attribute
+#if __has_attribute(retain) /* against linkers that collect such sections: -z start-stop-gc */
+#define RAMET__SECTION __attribute__((section("ramet_functions"), used, retain))
+#endif
+#endif
+#ifndef RAMET__SECTION
+#define RAMET__SECTION __attribute__((section("ramet_functions"), used))
+#endif
+#endif
+extern const struct ramet_function *const ramet__functions_begin[] RAMET__BEGIN;
+extern const struct ramet_function *const ramet__functions_end[] RAMET__END;
+
+/* What ramet_init() is made of, with a table of the caller's: for programs whose functions do not
+ * come from definitions in C. The table must stay. */
 int ramet_init_functions(int argc, char **argv, const struct ramet_function *const *begin,
-                         const struct ramet_function *const *end);
+			 const struct ramet_function *const *end);
 
-/* --- the table of functions --------------------------------------------------------------------------------- */
-
-/* The linker gathers one pointer per function; pointers, because padding between larger entries would depend on the
- * compiler. Weak: a program need not define a function. Hidden: the table is the program's own. */
-extern const struct ramet_function *const __start_ramet_functions[]
-	__attribute__((weak, visibility("hidden")));
-extern const struct ramet_function *const __stop_ramet_functions[]
-	__attribute__((weak, visibility("hidden")));
-
-#if defined(__has_attribute)
-#if __has_attribute(retain)
-#define RAMET__RETAIN , retain
-#endif
-#endif
-#ifndef RAMET__RETAIN
-#define RAMET__RETAIN
-#endif
-#define RAMET__SECTION __attribute__((section("ramet_functions"), used RAMET__RETAIN))
-
+/* The first thing that main does. In a child context it serves calls until the end and exits: it
+ * never returns. In the process that the user started it returns 0 and leaves argv alone; a
+ * negative errno is a program that cannot work, two functions with one name (-EEXIST) for
+ * instance. Once, before any other thread is started. */
 static inline int ramet_init(int argc, char **argv)
 {
-	return ramet_init_functions(argc, argv, __start_ramet_functions, __stop_ramet_functions);
+	return ramet_init_functions(argc, argv, ramet__functions_begin, ramet__functions_end);
 }
 
 #ifdef __cplusplus
 }
 #endif
 
-/* --- the public macros -------------------------------------------------------------------------------------- */
+/* It would take the lists of declarations below for expressions. */
+/* clang-format off */
 
+/* --- what programs use ----------------------------------------------------------------------- */
+
+/* RAMET_FUNCTION(result, name, (kind, parameter)...) { body }
+ *
+ * A function for this file. Functions run one at a time, in the order in which calls arrive, on
+ * the main thread of the context; while one runs others wait. */
 #define RAMET_FUNCTION(result, ...) \
 	RAMET__TOP(RAMET__LOCAL, result, 0, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
-#define RAMET_CONCURRENT_FUNCTION(result, ...) \
-	RAMET__TOP(RAMET__LOCAL, result, RAMET_FUNCTION_CONCURRENT, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
 
+/* The same for a function that may run at the same time as others, and as itself, on a worker
+ * thread. */
+#define RAMET_CONCURRENT_FUNCTION(result, ...) \
+	RAMET__TOP(RAMET__LOCAL, result, RAMET_FUNCTION_CONCURRENT, RAMET__NAME(__VA_ARGS__, ~), \
+	           (__VA_ARGS__))
+
+/* RAMET_DECLARE(result, name, (kind, parameter)...);           in a header
+ * RAMET_DEFINE(result, name, (kind, parameter)...) { body }    in one source file that includes it
+ *
+ * A function for several files; the body is not static then. Parameters may have other names in
+ * the definition, as in C; kinds and order must be the same. */
 #define RAMET_DECLARE(result, ...) \
 	RAMET__TOP(RAMET__DECLARE, result, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
 #define RAMET_DEFINE(result, ...) \
 	RAMET__TOP(RAMET__DEFINE, result, 0, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
 #define RAMET_DEFINE_CONCURRENT(result, ...) \
-	RAMET__TOP(RAMET__DEFINE, result, RAMET_FUNCTION_CONCURRENT, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
+	RAMET__TOP(RAMET__DEFINE, result, RAMET_FUNCTION_CONCURRENT, RAMET__NAME(__VA_ARGS__, ~), \
+	           (__VA_ARGS__))
 
+/* RAMET_STRUCT(name, (kind, field)...);        in a header or a source file
+ *
+ * typedef struct name { ... } name, the kind `name`, and void name_clear(name *), which frees what
+ * a result of that kind owns. At most 12 fields; on the wire they are known by their order, not by
+ * their names. */
 #define RAMET_STRUCT(...) \
 	RAMET__TOP(RAMET__STRUCT, RAMET__NAME(__VA_ARGS__, ~), (__VA_ARGS__))
+
+/* RAMET_ARRAY(name, kind);                     in a header or a source file
+ *
+ * typedef struct name { TYPE *items; size_t count; } name, the kind `name`, and void
+ * name_clear(name *). */
 #define RAMET_ARRAY(name, item) \
 	RAMET__TOP(RAMET__ARRAY, name, item)
 
-/* --- definitions -------------------------------------------------------------------------------------------- */
+/* === what follows is not API ================================================================= */
 
-/* list is (name, pair...). */
+/* Names that a user may not have thought of: ramet__* and NAME__*. Generated functions name their
+ * parameters by number, so that those of the program collide with nothing but `call`. list is
+ * (name, pair...) everywhere. */
+
 #define RAMET__LOCAL(result, flags, name, list) \
 	RAMET__VERIFY(result, name, list) \
 	RAMET__TYPES(result, name, list) \
@@ -149,8 +263,8 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__STUBS(result, name, list) \
 	struct name##_args
 
-/* What RAMET_DECLARE has generated is not generated again, so that a definition that differs is one error, in the
- * prototype. */
+/* Nothing here depends on the parameters but the head of the body, so that a definition that
+ * differs from the declaration is one error. */
 #define RAMET__DEFINE(result, flags, name, list) \
 	RAMET__VERIFY(result, name, list) \
 	RAMET__IF_NONE(result, , RAMET__USE(name##__again_0, result, name)) \
@@ -163,7 +277,8 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__EACH(RAMET__M_USE, , list) \
 	RAMET__EACH(RAMET__M_TYPEDEF, , list) \
 	typedef struct name { RAMET__EACH(RAMET__M_FIELD, , list) } name; \
-	static const struct ramet_field name##__fields[] = {RAMET__EACH(RAMET__M_STRUCT_ENTRY, , list) {NULL, NULL, 0}}; \
+	static const struct ramet_field name##__fields[] = { \
+		RAMET__EACH(RAMET__M_STRUCT_ENTRY, , list) {NULL, NULL, 0}}; \
 	RAMET__TYPE(name, RAMET_KIND_STRUCT, RAMET__COUNT list, name##__fields, NULL)
 
 #define RAMET__ARRAY(name, item_kind) \
@@ -185,11 +300,13 @@ static inline int ramet_init(int argc, char **argv)
 	} \
 	struct name
 
-/* NAME__kind_N is a variable that is never defined: its type is the C type of parameter N (0: of the result). */
+/* NAME__kind_N is a variable that is never defined: its type is the C type of parameter N (0: of
+ * the result). */
 #define RAMET__TYPES(result, name, list) \
 	RAMET__IF_NONE(result, , RAMET__USE(name##__kind_0, result, name)) \
 	RAMET__EACH(RAMET__M_USE, , list)
 
+/* The typedef is for clang, to which offsetof in a structure with a failed field is an error. */
 #define RAMET__ARGS(name, list) \
 	RAMET__EACH(RAMET__M_TYPEDEF, , list) \
 	struct name##_args { RAMET__EACH(RAMET__M_FIELD, char ramet__nothing;, list) };
@@ -207,7 +324,8 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__UNUSED static void name##__invoke(RAMET__UNUSED ramet_call *ramet__call, \
 	                                         const void *ramet__arguments, void *ramet__ret) \
 	{ \
-		const struct name##_args *ramet__args = (const struct name##_args *)ramet__arguments; \
+		const struct name##_args *ramet__args = \
+			(const struct name##_args *)ramet__arguments; \
 		(void)ramet__args; \
 		(void)ramet__ret; \
 		RAMET__IF_NONE(result, , *(__typeof__(name##__kind_0) *)ramet__ret =) \
@@ -219,43 +337,51 @@ static inline int ramet_init(int argc, char **argv)
 #define RAMET__DESCRIPTOR(result, flags, name, list) \
 	const struct ramet_function name##__function = { \
 		#name, ramet_type_##result, \
-		{#name, RAMET_KIND_STRUCT, RAMET__COUNT list, sizeof(struct name##_args), name##__fields, NULL}, \
+		{#name, RAMET_KIND_STRUCT, RAMET__COUNT list, sizeof(struct name##_args), \
+		 name##__fields, NULL}, \
 		name##__invoke, flags}; \
 	static const struct ramet_function *const name##__entry RAMET__SECTION = &name##__function;
 
-/* One line for each function that a definition generates. */
+/* One RAMET__STUB for each function that a definition generates. */
 #define RAMET__STUBS(result, name, list) \
 	RAMET__STUB(name, _call, (RAMET__TO(list), RAMET__RET(result, name) RAMET__ERROR), \
 		RAMET__GATHER(name, list) \
 		return ramet_function_call(&name##__function, ramet__context, &ramet__args, \
-		                           RAMET__IF_NONE(result, NULL, ramet__ret), ramet__error)) \
+			RAMET__IF_NONE(result, NULL, ramet__ret), ramet__error)) \
 	RAMET__STUB(name, _start, (RAMET__TO(list), ramet_receiver **ramet__ret, RAMET__ERROR), \
 		RAMET__GATHER(name, list) \
-		return ramet_function_start(&name##__function, ramet__context, &ramet__args, ramet__ret, ramet__error)) \
-	RAMET__STUB(name, _finish, \
-	        (ramet_receiver *ramet__receiver, int ramet__timeout, RAMET__RET(result, name) RAMET__ERROR), \
+		return ramet_function_start(&name##__function, ramet__context, &ramet__args, \
+			ramet__ret, ramet__error)) \
+	RAMET__STUB(name, _finish, (RAMET__FROM, RAMET__RET(result, name) RAMET__ERROR), \
 		return ramet_function_finish(&name##__function, ramet__receiver, ramet__timeout, \
-		                             RAMET__IF_NONE(result, NULL, ramet__ret), ramet__error)) \
+			RAMET__IF_NONE(result, NULL, ramet__ret), ramet__error)) \
 	RAMET__STUB(name, _post, (RAMET__TO(list), RAMET__ERROR), \
 		RAMET__GATHER(name, list) \
-		return ramet_function_post(&name##__function, ramet__context, &ramet__args, ramet__error))
+		return ramet_function_post(&name##__function, ramet__context, &ramet__args, \
+			ramet__error))
 
-#define RAMET__TO(list)           ramet_context *ramet__context RAMET__EACH(RAMET__M_STUB_PARAMETER, , list)
-#define RAMET__RET(result, name)  RAMET__IF_NONE(result, , __typeof__(name##__kind_0) *ramet__ret,)
-#define RAMET__ERROR              ramet_error *ramet__error
-#define RAMET__GATHER(name, list) struct name##_args ramet__args = {RAMET__EACH(RAMET__M_STUB_ARGUMENT, 0, list)};
+#define RAMET__TO(list) \
+	ramet_context *ramet__context RAMET__EACH(RAMET__M_STUB_PARAMETER, , list)
+#define RAMET__FROM \
+	ramet_receiver *ramet__receiver, int ramet__timeout
+#define RAMET__RET(result, name) \
+	RAMET__IF_NONE(result, , __typeof__(name##__kind_0) *ramet__ret,)
+#define RAMET__ERROR \
+	ramet_error *ramet__error
+#define RAMET__GATHER(name, list) \
+	struct name##_args ramet__args = {RAMET__EACH(RAMET__M_STUB_ARGUMENT, 0, list)};
 
-/* A constant pointer to an inline function costs nothing once it is optimised, and a compiler that refuses a call
- * through it has no declaration to print after the error. */
+/* A constant pointer to an inline function costs nothing once it is optimized, and a compiler that
+ * refuses a call through it has no declaration to print after the error. */
 #define RAMET__STUB(name, suffix, parameters, ...) \
 	RAMET__UNUSED static inline int name##_##suffix parameters { __VA_ARGS__; } \
 	RAMET__UNUSED static __typeof__(name##_##suffix) *const name##suffix = name##_##suffix;
 
 #define RAMET__UNUSED __attribute__((unused))
 
-/* --- kinds -------------------------------------------------------------------------------------------------- */
+/* --- kinds ----------------------------------------------------------------------------------- */
 
-/* "~, TYPE" for the built-in kinds; another kind is its own C type. */
+/* The C type of a kind that is built in, as the second of two; any other kind is its own C type. */
 #define RAMET__KIND_boolean ~, bool
 #define RAMET__KIND_i32     ~, int32_t
 #define RAMET__KIND_i64     ~, int64_t
@@ -266,23 +392,24 @@ static inline int ramet_init(int argc, char **argv)
 #define RAMET__KIND_value   ~, ramet_value *
 #define RAMET__KIND_context ~, ramet_context *
 #define RAMET__KIND_sender  ~, ramet_sender *
-
-#define RAMET__NONE_none ~, RAMET__THEN
-#define RAMET__THEN(then, ...) then
-#define RAMET__ELSE(then, ...) __VA_ARGS__
-#define RAMET__IF_NONE(kind, ...) RAMET__SECOND(RAMET__NONE_##kind, RAMET__ELSE, ~)(__VA_ARGS__)
-
 #define RAMET__C_TYPE(kind) RAMET__SECOND(RAMET__KIND_##kind, kind, ~)
 
-/* Makes name__kind_i. An unknown kind is an error at the user's word and nothing more: what depends on a failed
- * declaration is not reported again, and the descriptor is declared here. It is an array whose size only the
- * definition of a kind tells, which is how a type that is not a kind is recognized. */
+/* RAMET__IF_NONE(kind, then, else): else may have commas. */
+#define RAMET__IF_NONE(kind, ...) RAMET__SECOND(RAMET__NONE_##kind, RAMET__ELSE, ~)(__VA_ARGS__)
+#define RAMET__NONE_none          ~, RAMET__THEN
+#define RAMET__THEN(then, ...)    then
+#define RAMET__ELSE(then, ...)    __VA_ARGS__
+
+/* Declares the witness. An unknown kind is an error at the user's word and nothing more: what
+ * depends on a failed declaration is not reported again, and its descriptor is declared here. That
+ * is an array whose size only the definition of a kind tells, by which a C type that is not a kind
+ * is recognized. */
 #define RAMET__USE(witness, kind, parameter) \
 	extern __typeof__(RAMET__C_TYPE(kind)) witness; \
 	extern const struct ramet_type ramet_type_##kind[]; \
 	RAMET__CHECK(witness, ramet_type_##kind, kind, parameter)
 
-#ifdef __cplusplus
+#if defined(__cplusplus)
 extern "C++" {
 template <typename T> struct ramet__is_kind {
 	static const bool value = true;
@@ -293,32 +420,41 @@ template <typename T> struct ramet__is_kind<T[]> {
 }
 #define RAMET__CHECK(witness, type, kind, parameter) \
 	static_assert(ramet__is_kind<__typeof__(type)>::value, #kind " is not a kind");
-#else
-#define RAMET__UNKNOWN(type) __builtin_types_compatible_p(__typeof__(type), const struct ramet_type[2])
-#ifdef __clang__
-/* At a static assertion clang would print the whole trail of macros; at a name that the user wrote it does not. */
+#elif defined(__clang__)
+/* At a static assertion clang prints the whole trail of macros; not so at a name that the user
+ * wrote, such as that of a field that cannot be void. */
 #define RAMET__CHECK(witness, type, kind, parameter) \
-	typedef __typeof__(__builtin_choose_expr(sizeof(witness) && RAMET__UNKNOWN(type), \
-		(struct kind##_is_not_a_kind *)0, 0)) witness##_check; \
-	struct witness##_check { witness##_check parameter : 1; };
+	typedef __typeof__(*__builtin_choose_expr(sizeof(witness) && RAMET__UNKNOWN(type), \
+		(void *)0, (int *)0)) witness##_is_not_a_kind; \
+	struct witness##_check { witness##_is_not_a_kind parameter; };
 #else
-/* The enumerator is zero when its expression failed, so that the assertion then holds. */
+/* The enumerator is zero where its expression has failed, so that the assertion holds then. */
 #define RAMET__CHECK(witness, type, kind, parameter) \
 	enum { witness##_check = sizeof(RAMET__C_TYPE(kind)) ? RAMET__UNKNOWN(type) : 0 }; \
 	_Static_assert(!witness##_check, #kind " is not a kind");
 #endif
-#endif
+#define RAMET__UNKNOWN(type) \
+	__builtin_types_compatible_p(__typeof__(type), const struct ramet_type[2])
 
-/* --- mistakes that the preprocessor sees -------------------------------------------------------------------- */
+/* --- mistakes that the preprocessor sees ----------------------------------------------------- */
 
-/* After these the compiler could only be confused by what follows, so they end the compilation: both compilers treat
- * a file that is missing as fatal, and no other error can be had from a macro. gcc would not say where. */
-#define RAMET__PRAGMA(text) _Pragma(#text)
+/* A definition that is not in order, (kind, parameter), would make dozens of errors in it and in
+ * its body. Therefore the first one ends the compilation, and the one fatal error that a macro can
+ * cause is a missing file. clang says where that was, gcc does not. */
 #ifdef __clang__
 #define RAMET__REFUSE(text) RAMET__PRAGMA(GCC dependency text)
 #else
 #define RAMET__REFUSE(text) RAMET__PRAGMA(GCC error text) RAMET__PRAGMA(GCC dependency "see above")
 #endif
+#define RAMET__PRAGMA(text) _Pragma(#text)
+
+#define RAMET__FINE(...)
+#define RAMET__BAD_COUNT(...) RAMET__REFUSE("there are more than 12 parameters or fields")
+#define RAMET__BAD_NAME(...)  RAMET__REFUSE("the name is missing")
+#define RAMET__BAD_PAIR(...)  RAMET__REFUSE("a parameter or field is written (kind, name)")
+#define RAMET__BAD_NONE(...)  RAMET__REFUSE("only a result can be none")
+#define RAMET__BAD_KIND(...) \
+	RAMET__REFUSE("a C type is not a kind: boolean i32 i64 u64 f64 str bytes, RAMET_STRUCT...")
 
 #define RAMET__VERIFY(result, name, list) \
 	RAMET__VERIFY_COUNT list \
@@ -328,28 +464,23 @@ template <typename T> struct ramet__is_kind<T[]> {
 
 #define RAMET__VERIFY_COUNT(...) \
 	RAMET__VERIFY_13(RAMET__PICK(__VA_ARGS__, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~, ~))
-#define RAMET__VERIFY_13(pair)    RAMET__SECOND(RAMET__PAIR_13 pair, RAMET__FINE, ~)()
-#define RAMET__PAIR_13(...)       ~, RAMET__BAD_COUNT
+#define RAMET__VERIFY_13(pair)   RAMET__SECOND(RAMET__PAIR_13 pair, RAMET__FINE, ~)()
+#define RAMET__PAIR_13(...)      ~, RAMET__BAD_COUNT
 
-#define RAMET__NAME_IS_PAIR(...)  ~, RAMET__BAD_NAME
-#define RAMET__VERIFY_NAME(name)  RAMET__SECOND(RAMET__EMPTY_##name, RAMET__FINE, ~)()
-#define RAMET__EMPTY_             ~, RAMET__BAD_NAME
+#define RAMET__NAME_IS_PAIR(...) ~, RAMET__BAD_NAME
+#define RAMET__VERIFY_NAME(name) RAMET__SECOND(RAMET__NAME_IS_##name, RAMET__FINE, ~)()
+#define RAMET__NAME_IS_          ~, RAMET__BAD_NAME
 
-#define RAMET__M_VERIFY(name, i, pair)   RAMET__SECOND(RAMET__IS_PAIR pair, RAMET__BAD_PAIR, ~)(pair)
+#define RAMET__M_VERIFY(name, i, pair) RAMET__SECOND(RAMET__IS_PAIR pair, RAMET__BAD_PAIR, ~)(pair)
 #define RAMET__IS_PAIR(...) \
-	~, RAMET__PICK(__VA_ARGS__, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
-	               RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
-	               RAMET__BAD_PAIR, RAMET__VERIFY_PAIR, RAMET__BAD_PAIR, ~)
-#define RAMET__VERIFY_PAIR(pair)         RAMET__GIVE(RAMET__VERIFY_KIND, RAMET__KIND pair)
-#define RAMET__VERIFY_KIND(kind)         RAMET__SECOND(RAMET__NOT_##kind, RAMET__FINE, ~)()
+	~, RAMET__PICK(__VA_ARGS__, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
+	               RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
+	               RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, RAMET__BAD_PAIR, \
+	               RAMET__VERIFY_PAIR, RAMET__BAD_PAIR, ~)
+#define RAMET__VERIFY_PAIR(pair) RAMET__GIVE(RAMET__VERIFY_KIND, RAMET__KIND pair)
+#define RAMET__VERIFY_KIND(kind) RAMET__SECOND(RAMET__NOT_##kind, RAMET__FINE, ~)()
 
-#define RAMET__FINE(...)
-#define RAMET__BAD_COUNT(...) RAMET__REFUSE("more than 12 parameters or fields")
-#define RAMET__BAD_NAME(...)  RAMET__REFUSE("the name is missing")
-#define RAMET__BAD_PAIR(...)  RAMET__REFUSE("parameters and fields are written (kind, name)")
-#define RAMET__BAD_NONE(...)  RAMET__REFUSE("none is a kind of results only")
-#define RAMET__BAD_KIND(...)  RAMET__REFUSE("not a kind; there are boolean i32 i64 u64 f64 str bytes value context sender and yours")
-
+/* Behind the comma goes the rest of a type of several words. */
 #define RAMET__NOT_none     ~, RAMET__BAD_NONE,
 #define RAMET__NOT_void     ~, RAMET__BAD_KIND,
 #define RAMET__NOT_bool     ~, RAMET__BAD_KIND,
@@ -363,11 +494,12 @@ template <typename T> struct ramet__is_kind<T[]> {
 #define RAMET__NOT_signed   ~, RAMET__BAD_KIND,
 #define RAMET__NOT_unsigned ~, RAMET__BAD_KIND,
 #define RAMET__NOT_const    ~, RAMET__BAD_KIND,
+#define RAMET__NOT_volatile ~, RAMET__BAD_KIND,
 #define RAMET__NOT_struct   ~, RAMET__BAD_KIND,
 #define RAMET__NOT_union    ~, RAMET__BAD_KIND,
 #define RAMET__NOT_enum     ~, RAMET__BAD_KIND,
 
-/* --- what is done with each parameter ----------------------------------------------------------------------- */
+/* --- what is done with each parameter -------------------------------------------------------- */
 
 #define RAMET__KIND(kind, parameter)      kind
 #define RAMET__PARAMETER(kind, parameter) parameter
@@ -376,22 +508,31 @@ template <typename T> struct ramet__is_kind<T[]> {
 	RAMET__GIVE(RAMET__USE, name##__kind_##i, RAMET__KIND pair, RAMET__PARAMETER pair)
 #define RAMET__M_USE_AGAIN(name, i, pair) \
 	RAMET__GIVE(RAMET__USE, name##__again_##i, RAMET__KIND pair, RAMET__PARAMETER pair)
-#define RAMET__M_TYPEDEF(name, i, pair)        typedef __typeof__(name##__kind_##i) name##__type_##i;
-#define RAMET__M_FIELD(name, i, pair)          name##__type_##i RAMET__PARAMETER pair;
-#define RAMET__M_PARAMETER(name, i, pair)      , RAMET__UNUSED __typeof__(name##__kind_##i) RAMET__PARAMETER pair
+#define RAMET__M_TYPEDEF(name, i, pair) \
+	typedef __typeof__(name##__kind_##i) name##__type_##i;
+#define RAMET__M_FIELD(name, i, pair) \
+	name##__type_##i RAMET__PARAMETER pair;
+#define RAMET__M_PARAMETER(name, i, pair) \
+	, RAMET__UNUSED __typeof__(name##__kind_##i) RAMET__PARAMETER pair
 #define RAMET__M_PARAMETER_AGAIN(name, i, pair) \
 	, RAMET__UNUSED __typeof__(name##__again_##i) RAMET__PARAMETER pair
-#define RAMET__M_ARGUMENT(name, i, pair)       , ramet__args->RAMET__PARAMETER pair
-#define RAMET__M_STUB_PARAMETER(name, i, pair) , __typeof__(name##__kind_##i) ramet__##i
-#define RAMET__M_STUB_ARGUMENT(name, i, pair)  ramet__##i,
+#define RAMET__M_ARGUMENT(name, i, pair) \
+	, ramet__args->RAMET__PARAMETER pair
+#define RAMET__M_STUB_PARAMETER(name, i, pair) \
+	, __typeof__(name##__kind_##i) ramet__##i
+#define RAMET__M_STUB_ARGUMENT(name, i, pair) \
+	ramet__##i,
 #define RAMET__M_ARGS_ENTRY(name, i, pair) \
 	RAMET__GIVE(RAMET__ENTRY, struct name##_args, RAMET__KIND pair, RAMET__PARAMETER pair)
 #define RAMET__M_STRUCT_ENTRY(name, i, pair) \
 	RAMET__GIVE(RAMET__ENTRY, struct name, RAMET__KIND pair, RAMET__PARAMETER pair)
-#define RAMET__ENTRY(object, kind, parameter) {#parameter, ramet_type_##kind, offsetof(object, parameter)},
+#define RAMET__ENTRY(object, kind, parameter) \
+	{#parameter, ramet_type_##kind, offsetof(object, parameter)},
 
-/* --- preprocessing ------------------------------------------------------------------------------------------ */
+/* --- preprocessing --------------------------------------------------------------------------- */
 
+/* A macro is not expanded again inside its own expansion, so there are two of the kind that calls
+ * another one once the arguments are expanded: TOP for definitions, GIVE inside RAMET__M_*. */
 #define RAMET__TOP(macro, ...)    macro(__VA_ARGS__)
 #define RAMET__GIVE(macro, ...)   macro(__VA_ARGS__)
 #define RAMET__UNWRAP(...)        __VA_ARGS__
@@ -399,17 +540,18 @@ template <typename T> struct ramet__is_kind<T[]> {
 #define RAMET__SECOND(...)        RAMET__SECOND_(__VA_ARGS__)
 #define RAMET__SECOND_(a, b, ...) b
 
-/* The 14th argument: with (name, pair..., list) it depends on the number of pairs which of the list that is. */
+/* The 14th argument: of (name, pair..., 12, 11, ... 0) that is the number of pairs. */
 #define RAMET__PICK(n, a, b, c, d, e, f, g, h, i, j, k, l, result, ...) result
 #define RAMET__COUNT(...) \
 	RAMET__PICK(__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, ~)
+
+/* M(name, 1, pair) M(name, 2, pair) ..., or `none` where there is no pair. */
 #define RAMET__EACH(M, none, list) RAMET__EACH_(M, none, RAMET__UNWRAP list)
 #define RAMET__EACH_(M, none, ...) \
 	RAMET__PICK(__VA_ARGS__, RAMET__EACH_12, RAMET__EACH_11, RAMET__EACH_10, RAMET__EACH_9, \
 	            RAMET__EACH_8, RAMET__EACH_7, RAMET__EACH_6, RAMET__EACH_5, RAMET__EACH_4, \
 	            RAMET__EACH_3, RAMET__EACH_2, RAMET__EACH_1, RAMET__EACH_0, ~) \
 	(M, none, __VA_ARGS__)
-
 #define RAMET__EACH_0(M, none, n) none
 #define RAMET__EACH_1(M, none, n, a) \
 	M(n, 1, a)

@@ -2,11 +2,12 @@
 /*
  * ramet: a C program that copies itself into a tree of contexts.
  *
- * A *context* is a process that runs this very program. The first one, the *master*, is started by a person; every
- * other is a *child*: a copy that some context started with ramet_connect(). Contexts form a tree. Between two of
- * them go *messages*, routed along the tree: calls of functions, their results, and streams of values from a
- * *sender* to a *receiver*. Nothing has to be installed where a child runs, because the program is its own payload:
- * a function is addressed by its name and its code is there already.
+ * A *context* is a process that runs this very program. The first one, the *master*, is started by
+ * a person; every other is a *child*: a copy that some context started with ramet_connect().
+ * Contexts form a tree. Between two of them go *messages*, routed along the tree: calls of
+ * functions, their results, and streams of values from a *sender* to a *receiver*. Nothing has to
+ * be installed where a child runs, because the program is its own payload: a function is addressed
+ * by its name and its code is there already.
  *
  * The smallest program:
  *
@@ -41,19 +42,23 @@
  *
  * RULES THAT HOLD FOR EVERY FUNCTION BELOW, unless its own words say otherwise:
  *
- * Results    An int result is 0, or a count, on success and a negative errno on failure. Outputs (ret_...) are
- *            written on success only. A last parameter `ramet_error *error` may be NULL; on failure it says more.
- * Ownership  What a function returns through an output belongs to the caller, who drops it with the _unref of its
- *            type. What a function returns directly (a path, a borrowed context) belongs to the object it came
- *            from. Arguments are borrowed. Every _unref takes NULL.
+ * Results    An int result is 0, or a count, on success and a negative errno on failure. Outputs
+ *            (ret_...) are written on success only. A last parameter `ramet_error *error` may be
+ *            NULL; on failure it says more.
+ * Ownership  What a function returns through an output belongs to the caller, who drops it with the
+ *            _unref of its type. What a function returns directly (a path, a borrowed context)
+ *            belongs to the object it came from. Arguments are borrowed. Every _unref takes NULL.
  * Errors     -ENOMEM is possible wherever an output is made; it is not repeated below.
- * Blocking   A function waits only if it says so. Every wait ends: with the answer, a time-out, a cancellation, or
- *            the reason why the other side is gone. Time-outs are milliseconds; -1 waits for ever, 0 not at all.
- * Threads    Every function may be called from any thread, and objects may be shared between threads; closing or
- *            dropping the last reference of an object that another thread is using is the caller's to avoid.
+ * Blocking   A function waits only if it says so. Every wait ends: with the answer, a time-out, a
+ *            cancellation, or the reason why the other side is gone. Time-outs are milliseconds; -1
+ *            waits for ever, 0 not at all.
+ * Threads    Every function may be called from any thread, and objects may be shared between
+ *            threads; closing or dropping the last reference of an object that another thread is
+ *            using is the caller's to avoid.
  * Fork       A process that the caller forked by itself must not use routers of its parent.
- * Process    The library never prints, exits, changes signal dispositions, resource limits, or descriptors that it
- *            was not given. (A child context is the library's own process; there ramet_init() runs it.)
+ * Process    The library never prints, exits, changes signal dispositions, resource limits, or
+ *            descriptors that it was not given. (A child context is the library's own process;
+ *            there ramet_init() runs it.)
  * Since      0.1.
  */
 #ifndef RAMET_H
@@ -68,35 +73,39 @@
 extern "C" {
 #endif
 
+/* The version of this header. */
 #define RAMET_VERSION "0.1.0"
 
 /* The version of the library in use, which need not be that of the header. */
 const char *ramet_version(void);
 
-typedef struct ramet_router ramet_router;     /* this process's place in the tree: its streams, threads, limits */
-typedef struct ramet_context ramet_context;   /* a handle to one context, this one or another */
-typedef struct ramet_group ramet_group;       /* an ordered set of contexts */
-typedef struct ramet_receiver ramet_receiver; /* where messages arrive: the result of a call, or a stream */
-typedef struct ramet_sender ramet_sender;     /* the other end of a receiver; travels as a value */
-typedef struct ramet_select ramet_select;     /* one wait over many receivers */
-typedef struct ramet_value ramet_value;       /* a value of any kind, immutable */
-typedef struct ramet_call ramet_call;         /* a call that is being executed here */
+/* this process's place in the tree: its streams, threads, limits */
+typedef struct ramet_router ramet_router;
+typedef struct ramet_context ramet_context; /* a handle to one context, this one or another */
+typedef struct ramet_group ramet_group;     /* an ordered set of contexts */
+/* where messages arrive: the result of a call, or a stream */
+typedef struct ramet_receiver ramet_receiver;
+typedef struct ramet_sender ramet_sender; /* the other end of a receiver; travels as a value */
+typedef struct ramet_select ramet_select; /* one wait over many receivers */
+typedef struct ramet_value ramet_value;   /* a value of any kind, immutable */
+typedef struct ramet_call ramet_call;     /* a call that is being executed here */
 
-/* Bytes that somebody else owns, or, in a result, that the caller frees with ramet_free(bytes.data). */
+/* Bytes that somebody else owns, or, in a result, that the caller frees with
+ * ramet_free(bytes.data). */
 typedef struct ramet_bytes {
 	const void *data;
 	size_t size;
 } ramet_bytes;
 
-/* --- Errors ------------------------------------------------------------------------------------------------------ */
+/* --- Errors ------------------------------------------------------------------------------- */
 
 /*
- * What went wrong, where, and why. `code` is a negative errno, the same that the function returned; `where` is the
- * path of the context in which it arose ("" for this one); `message` is worth printing as it is. Both strings
- * belong to the error; after -ENOMEM they may be NULL.
+ * What went wrong, where, and why. `code` is a negative errno, the same that the function returned;
+ * `where` is the path of the context in which it arose ("" for this one); `message` is worth
+ * printing as it is. Both strings belong to the error; after -ENOMEM they may be NULL.
  *
- * Begin with RAMET_ERROR_INIT. A function that fails replaces what was there, so one error serves a whole sequence;
- * ramet_error_clear() frees the strings and makes it as new.
+ * Begin with RAMET_ERROR_INIT. A function that fails replaces what was there, so one error serves a
+ * whole sequence; ramet_error_clear() frees the strings and makes it as new.
  */
 typedef struct ramet_error {
 	int code;
@@ -105,22 +114,29 @@ typedef struct ramet_error {
 } ramet_error;
 
 #ifdef __cplusplus
-#define RAMET_ERROR_INIT {}
+#define RAMET_ERROR_INIT \
+	{                \
+	}
 #else
-#define RAMET_ERROR_INIT {0, NULL, NULL}
+#define RAMET_ERROR_INIT      \
+	{                     \
+		0, NULL, NULL \
+	}
 #endif
 
 void ramet_error_clear(ramet_error *error);
 
-/* Frees a str or bytes that a result holds. (It is free(3), without the cast that a const pointer needs.) */
+/* Frees a str or bytes that a result holds. (It is free(3), without the cast that a const pointer
+ * needs.) */
 void ramet_free(const void *memory);
 
-/* --- The router -------------------------------------------------------------------------------------------------- */
+/* --- The router --------------------------------------------------------------------------- */
 
 /* How a thread waits for descriptors: epoll(7) where there is one, poll(2) everywhere. */
 enum ramet_poller { RAMET_POLLER_DEFAULT, RAMET_POLLER_EPOLL, RAMET_POLLER_POLL };
 
-/* Levels of log records, in the order of syslog(3) from bad to chatty; RAMET_LOG_IO shows every frame. */
+/* Levels of log records, in the order of syslog(3) from bad to chatty; RAMET_LOG_IO shows every
+ * frame. */
 enum ramet_log_level {
 	RAMET_LOG_ERROR = 3,
 	RAMET_LOG_WARNING = 4,
@@ -130,9 +146,9 @@ enum ramet_log_level {
 };
 
 /*
- * One log record. `context` is the path of the context that it comes from ("" for this one), `source` what produced
- * it there: "stdout" and "stderr" for lines that a function of the program printed, "ramet" for the library itself,
- * or what ramet_log() was given. `text` has no newline.
+ * One log record. `context` is the path of the context that it comes from ("" for this one),
+ * `source` what produced it there: "stdout" and "stderr" for lines that a function of the program
+ * printed, "ramet" for the library itself, or what ramet_log() was given. `text` has no newline.
  */
 typedef struct ramet_log_record {
 	enum ramet_log_level level;
@@ -142,46 +158,63 @@ typedef struct ramet_log_record {
 	const char *text;
 } ramet_log_record;
 
-/* Receives every record of the tree, in the master. Called without locks held, one record at a time, from whatever
- * thread reads the stream: it must not call into the router. The record is borrowed. */
+/* Receives every record of the tree, in the master. Called without locks held, one record at a
+ * time, from whatever thread reads the stream: it must not call into the router. The record is
+ * borrowed. */
 typedef void ramet_log_sink(const ramet_log_record *record, void *data);
 
-/* A sink that writes "LEVEL context source: text" lines to standard error, control characters made harmless. */
+/* A sink that writes "LEVEL context source: text" lines to standard error, control characters made
+ * harmless. */
 void ramet_log_to_stderr(const ramet_log_record *record, void *data);
 
-/* Options of a router. Fill with RAMET_ROUTER_OPTIONS_INIT, then change what is to differ. Children inherit what says
- * so. */
+/* Options of a router. Fill with RAMET_ROUTER_OPTIONS_INIT, then change what is to differ. Children
+ * inherit what says so. */
 typedef struct ramet_router_options {
-	size_t size;                 /* sizeof(ramet_router_options): tells the library which members there are */
-	enum ramet_poller poller;    /* default: the best of the system */
-	uint32_t message_size_max;   /* bytes of one message; 0: 128 MiB. Inherited */
-	int connect_timeout;         /* ms for each hop of a path, from its launch to its hello; 0: 30,000. Inherited */
-	int shutdown_timeout;        /* ms for a graceful end of the whole tree before force; 0: 5,000 */
-	bool allow_siblings;         /* children may talk to each other, not only up and down. Inherited */
-	enum ramet_log_level log_level; /* what is recorded; 0: $RAMET_LOG_LEVEL, or RAMET_LOG_INFO. Inherited */
-	ramet_log_sink *log;         /* NULL: ramet_log_to_stderr when $RAMET_LOG_LEVEL is set, else nothing */
+	/* sizeof(ramet_router_options): tells the library which members there are */
+	size_t size;
+	enum ramet_poller poller;  /* default: the best of the system */
+	uint32_t message_size_max; /* bytes of one message; 0: 128 MiB. Inherited */
+	/* ms for each hop of a path, from its launch to its hello; 0: 30,000. Inherited */
+	int connect_timeout;
+	/* ms for a graceful end of the whole tree before force; 0: 5,000 */
+	int shutdown_timeout;
+	/* children may talk to each other, not only up and down. Inherited */
+	bool allow_siblings;
+	/* what is recorded; 0: $RAMET_LOG_LEVEL, or RAMET_LOG_INFO. Inherited */
+	enum ramet_log_level log_level;
+	/* NULL: ramet_log_to_stderr when $RAMET_LOG_LEVEL is set, else nothing */
+	ramet_log_sink *log;
 	void *log_data;
 } ramet_router_options;
 
 #ifdef __cplusplus
-#define RAMET_ROUTER_OPTIONS_INIT {sizeof(ramet_router_options)}
+#define RAMET_ROUTER_OPTIONS_INIT            \
+	{                                    \
+		sizeof(ramet_router_options) \
+	}
 #else
-#define RAMET_ROUTER_OPTIONS_INIT {.size = sizeof(ramet_router_options)}
+#define RAMET_ROUTER_OPTIONS_INIT                    \
+	{                                            \
+		.size = sizeof(ramet_router_options) \
+	}
 #endif
 
 /*
- * Makes this process the master of a new tree. options may be NULL. Starts one thread (the broker), which works
- * when no thread of the program is waiting. A process may have several routers; they share nothing.
+ * Makes this process the master of a new tree. options may be NULL. Starts one thread (the broker),
+ * which works when no thread of the program is waiting. A process may have several routers; they
+ * share nothing.
  * Errors: -EINVAL (options), -EMFILE, -EAGAIN (no thread).
  */
 int ramet_router_new(const ramet_router_options *options, ramet_router **ret_router);
 
+/* One more reference: the tree lasts until each is dropped. */
 ramet_router *ramet_router_ref(ramet_router *router);
 
 /*
- * Drops a reference. The last one ends the whole tree: children are asked to end, each with its own subtree, and
- * those that have not done so within shutdown_timeout are killed. Handles that still exist afterwards are harmless;
- * what waits on them ends with -ESHUTDOWN. Blocks for at most the shutdown time-out and a little.
+ * Drops a reference. The last one ends the whole tree: children are asked to end, each with its own
+ * subtree, and those that have not done so within shutdown_timeout are killed. Handles that still
+ * exist afterwards are harmless; what waits on them ends with -ESHUTDOWN.
+ * Blocks for at most the shutdown time-out and a little.
  */
 void ramet_router_unref(ramet_router *router);
 
@@ -191,11 +224,11 @@ ramet_context *ramet_router_self(ramet_router *router);
 /* The context that started this one, or NULL in the master. Borrowed from the router. */
 ramet_context *ramet_router_parent(ramet_router *router);
 
-/* The index-th of the live children that this context has started, in the order of their start; NULL behind the
- * last. Borrowed: the handle is good until the router ends. */
+/* The index-th of the live children that this context has started, in the order of their start;
+ * NULL behind the last. Borrowed: the handle is good until the router ends. */
 ramet_context *ramet_router_child(ramet_router *router, size_t index);
 
-/* --- Connecting -------------------------------------------------------------------------------------------------- */
+/* --- Connecting --------------------------------------------------------------------------- */
 
 /*
  * Starts what is missing along a path and returns the context at its end. See ramet-paths(7):
@@ -203,30 +236,36 @@ ramet_context *ramet_router_child(ramet_router *router, size_t index);
  *	PATH := HOP ("/" HOP)*
  *	HOP  := METHOD [":" TARGET] ["#" INDEX] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*] ["*" COUNT]
  *
- * Methods: local (exec of this program), fork (fork(2) without exec: a copy of the memory as it is now). Keys of
- * every method: cwd, env.NAME, nice, umask, name. "%" escapes the characters "/?*#&=%" by their hexadecimal code.
- * Each hop is started by the context before it. A hop that an earlier connect has started (same parent, method,
- * target, keys and index) is used again. `*COUNT` is for ramet_connect_all().
+ * Methods: local (exec of this program), fork (fork(2) without exec: a copy of the memory as it is
+ * now). Keys of every method: cwd, env.NAME, nice, umask, name. "%" escapes the characters
+ * "/?*#&=%" by their hexadecimal code. Each hop is started by the context before it. A hop that an
+ * earlier connect has started (same parent, method, target, keys and index) is used again. `*COUNT`
+ * is for ramet_connect_all().
  *
- * The context lives as long as somebody here holds it: dropping the last handle ends it, with all below it. See
- * ramet_context_keep().
+ * The context lives as long as somebody here holds it: dropping the last handle ends it, with all
+ * below it. See ramet_context_keep().
  *
- * Errors: -EINVAL (the path, a key or its value; the message names the place), -EPROTONOSUPPORT (unknown method),
- * -ETIMEDOUT, -EPROTO (the other end is no ramet of this program and version), -ECHILD (it ended before it said
- * hello: the message has its exit status and last output), -ENOEXEC and others of execve(2), -ESHUTDOWN
- * (RAMET_BROKER_SHUTDOWN_MSG). error.where is the context that was to start the hop.
+ * Errors: -EINVAL (the path, a key or its value; the message names the place), -EPROTONOSUPPORT
+ * (unknown method), -ETIMEDOUT, -EPROTO (the other end is no ramet of this program and version),
+ * -ECHILD (it ended before it said hello: the message has its exit status and last output),
+ * -ENOEXEC and others of execve(2), -ESHUTDOWN (RAMET_BROKER_SHUTDOWN_MSG). error.where is the
+ * context that was to start the hop.
  * Blocks for at most the connect time-out of each hop.
  */
-int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context, ramet_error *error);
+int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+		  ramet_error *error);
 
 /*
- * The same for a set: several paths separated by commas, and hops with `*COUNT`, which start COUNT children each
- * ("local*2/local*3" are six contexts below two). All are started at the same time. The group has them in the order
- * of the text. If one fails, all fail: what was started for this call ends again.
+ * The same for a set: several paths separated by commas, and hops with `*COUNT`, which start COUNT
+ * children each ("local*2/local*3" are six contexts below two). All are started at the same time.
+ * The group has them in the order of the text. If one fails, all fail: what was started for this
+ * call ends again.
  * Errors, blocking: as for ramet_connect().
  */
-int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group, ramet_error *error);
+int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+		      ramet_error *error);
 
+/* How many contexts there are in it. */
 size_t ramet_group_size(const ramet_group *group);
 
 /* The index-th context, borrowed from the group; NULL behind the last. */
@@ -235,19 +274,24 @@ ramet_context *ramet_group_get(const ramet_group *group, size_t index);
 /* ramet_context_keep() for each. */
 void ramet_group_keep(ramet_group *group);
 
+/* One more reference. */
 ramet_group *ramet_group_ref(ramet_group *group);
+
+/* Drops a reference; the last one drops the handles in it. */
 void ramet_group_unref(ramet_group *group);
 
+/* One more handle to the same context. */
 ramet_context *ramet_context_ref(ramet_context *context);
 
 /* Drops a handle. With the last one here, a context that was connected here (and not kept) ends. */
 void ramet_context_unref(ramet_context *context);
 
-/* The context lives until this router ends, or it is ended by ramet_context_shutdown(), whoever holds it. */
+/* The context lives until this router ends, or it is ended by ramet_context_shutdown(), whoever
+ * holds it. */
 void ramet_context_keep(ramet_context *context);
 
-/* The path from the master, without keys: "local/local#2"; a hop with the key `name` shows that instead. "" is the
- * master. */
+/* The path from the master, without keys: "local/local#2"; a hop with the key `name` shows that
+ * instead. "" is the master. */
 const char *ramet_context_path(const ramet_context *context);
 
 /* The number by which messages find it: 0 is the master, others are unique in the tree for ever. */
@@ -259,33 +303,38 @@ int ramet_context_pid(const ramet_context *context);
 /* False once it is known to be gone. True says only that nothing to the contrary was heard. */
 bool ramet_context_alive(const ramet_context *context);
 
-/* Waits until the context is gone. 1: it is, and *ret_reason (may be NULL) says why, borrowed from the context; 0:
- * not yet after timeout. Blocks. */
+/* Waits until the context is gone. 1: it is, and *ret_reason (may be NULL) says why, borrowed from
+ * the context; 0: not yet after timeout. Blocks. */
 int ramet_context_wait(ramet_context *context, int timeout, const char **ret_reason);
 
 /*
- * Ends a context that was connected from here, and everything below it: gracefully within timeout, then by force.
- * timeout -1 stands for the usual time of a router's end. Other handles to it see that it is gone.
- * Errors: -EPERM (not connected from here, or this context itself). Blocks for at most timeout and a little.
+ * Ends a context that was connected from here, and everything below it: gracefully within timeout,
+ * then by force. timeout -1 stands for the usual time of a router's end. Other handles to it see
+ * that it is gone.
+ * Errors: -EPERM (not connected from here, or this context itself).
+ * Blocks for at most timeout and a little.
  */
 int ramet_context_shutdown(ramet_context *context, int timeout, ramet_error *error);
 
 /* How calls through a handle are made; see ramet_context_with(). */
 typedef struct ramet_call_options {
-	int timeout; /* ms for each call, from its start to its result, then -ETIMEDOUT and the call is cancelled; 0 or
-		      * -1: no limit */
-	bool chain;  /* the calls through this handle belong together: once one has failed, those that follow are not
-		      * executed and fail with the same error, those already on their way too */
+	/* ms for each call, from its start to its result, then -ETIMEDOUT and the call is
+	 * cancelled; 0 or -1: no limit */
+	int timeout;
+	/* the calls through this handle belong together: once one has failed, those that follow are
+	 * not executed and fail with the same error, those already on their way too */
+	bool chain;
 } ramet_call_options;
 
-/* A second handle to the same context, whose calls follow the options. Each handle with `chain` is a chain of its
- * own; ramet_context_reset() begins it anew. */
-int ramet_context_with(ramet_context *context, const ramet_call_options *options, ramet_context **ret_context);
+/* A second handle to the same context, whose calls follow the options. Each handle with `chain` is
+ * a chain of its own; ramet_context_reset() begins it anew. */
+int ramet_context_with(ramet_context *context, const ramet_call_options *options,
+		       ramet_context **ret_context);
 
 /* Lets a chain that has failed go on with the next call. No effect on other handles. */
 int ramet_context_reset(ramet_context *context);
 
-/* --- Functions: inside --------------------------------------------------------------------------------------------
+/* --- Functions: inside -----------------------------------------------------------------------
  *
  * RAMET_FUNCTION and its relatives, in ramet-define.h, define functions that can be called in any context. In their
  * body `call` is the call being executed; the functions below take it. It is good until the body returns.
@@ -299,9 +348,9 @@ ramet_router *ramet_call_router(ramet_call *call);
 /* The context that made the call. Borrowed from the call. */
 ramet_context *ramet_call_caller(ramet_call *call);
 
-/* True once nobody waits for the result any more: the caller cancelled, timed out or is gone, or this context has to
- * end. A function that runs long asks now and then and returns early; what it returns is then thrown away. Costs one
- * load of memory. */
+/* True once nobody waits for the result any more: the caller cancelled, timed out or is gone, or
+ * this context has to end. A function that runs long asks now and then and returns early; what it
+ * returns is then thrown away. Costs one load of memory. */
 bool ramet_call_cancelled(const ramet_call *call);
 
 /* Milliseconds until the caller's time-out, -1 if it has none. */
@@ -310,8 +359,9 @@ int ramet_call_time_left(const ramet_call *call);
 /* Memory for results, freed once the result is on its way. NULL when there is none. */
 void *ramet_call_alloc(ramet_call *call, size_t size);
 
-/* Makes the call fail: the caller gets -code (code is an errno, either sign) and the message, with this context as
- * the place. What the function returns is then ignored. The first failure counts. */
+/* Makes the call fail: the caller gets -code (code is an errno, either sign) and the message, with
+ * this context as the place. What the function returns is then ignored. The first failure counts.
+ */
 void ramet_fail(ramet_call *call, int code, const char *format, ...)
 #if defined(__GNUC__)
 	__attribute__((format(printf, 3, 4)))
@@ -321,55 +371,61 @@ void ramet_fail(ramet_call *call, int code, const char *format, ...)
 /* The same with an error that another call has left; it is cleared. Its place stays what it was. */
 void ramet_fail_error(ramet_call *call, ramet_error *error);
 
-/* --- Receivers --------------------------------------------------------------------------------------------------- */
+/* --- Receivers ---------------------------------------------------------------------------- */
 
 /* A stream of values that others send here: give its sender away as an argument or a result. */
 int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver);
 
+/* One more reference. */
 ramet_receiver *ramet_receiver_ref(ramet_receiver *receiver);
 
-/* Drops a reference; the last one closes it. A call whose result nobody can take any more is not cancelled: cancel
- * it first, or use the _post form. */
+/* Drops a reference; the last one closes it. A call whose result nobody can take any more is not
+ * cancelled: cancel it first, or use the _post form. */
 void ramet_receiver_unref(ramet_receiver *receiver);
 
 /* The other end, borrowed from the receiver; NULL for the result of a call. */
 ramet_sender *ramet_receiver_sender(ramet_receiver *receiver);
 
 /*
- * Takes the next value: 1, and *ret_value is it; 0: every sender has closed its end (or this side has), and nothing
- * is left. Values of one sender come in order. A context that is lost closes its senders with an error, which comes
- * after what arrived from it. For the result of a call, use NAME_finish() or ramet_invoke_finish().
- * Errors: -ETIMEDOUT; -ECONNRESET (a context that sent here is gone, the message says why; the receiver remains
- * usable); -EMSGSIZE; -EINVAL (the result of a call). Blocks.
+ * Takes the next value: 1, and *ret_value is it; 0: every sender has closed its end (or this side
+ * has), and nothing is left. Values of one sender come in order. A context that is lost closes its
+ * senders with an error, which comes after what arrived from it. For the result of a call, use
+ * NAME_finish() or ramet_invoke_finish().
+ * Errors: -ETIMEDOUT; -ECONNRESET (a context that sent here is gone, the message says why; the
+ * receiver remains usable); -EMSGSIZE; -EINVAL (the result of a call). Blocks.
  */
-int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value, ramet_error *error);
+int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
+		  ramet_error *error);
 
 /* Takes no more: waiting threads get 0, senders -EPIPE. */
 void ramet_receiver_close(ramet_receiver *receiver);
 
-/* Cancels a call: the function learns it through ramet_call_cancelled(), or does not begin at all, and the result
- * becomes -ECANCELED when the other side has confirmed. No effect on a result that is there already, or a stream. */
+/* Cancels a call: the function learns it through ramet_call_cancelled(), or does not begin at all,
+ * and the result becomes -ECANCELED when the other side has confirmed. No effect on a result that
+ * is there already, or a stream. */
 void ramet_receiver_cancel(ramet_receiver *receiver);
 
-/* True when the result of a call is there, or was taken; for a stream: when it is closed and empty. */
+/* True when the result of a call is there, or was taken; for a stream: when it is closed and empty.
+ */
 bool ramet_receiver_done(ramet_receiver *receiver);
 
 /* A pointer of the caller's own. */
 void ramet_receiver_set_data(ramet_receiver *receiver, void *data);
 void *ramet_receiver_data(const ramet_receiver *receiver);
 
-/* --- Senders ------------------------------------------------------------------------------------------------------ */
+/* --- Senders ------------------------------------------------------------------------------ */
 
+/* One more reference, to keep a sender that was an argument longer than the call. */
 ramet_sender *ramet_sender_ref(ramet_sender *sender);
 
 /* Drops a reference. The last one here closes this end as ramet_sender_close() does. */
 void ramet_sender_unref(ramet_sender *sender);
 
 /*
- * Sends one value. Returns when it is on its way; blocks while the reader is behind (a window of bytes in flight
- * bounds what everybody in between holds), for at most the sender's time-out.
- * Errors: -EPIPE (this end is closed, or the reader closed or is gone), -ETIMEDOUT and -EAGAIN (time-out 0): the
- * value was not sent; -EMSGSIZE; -EINVAL (a NULL value).
+ * Sends one value. Returns when it is on its way; blocks while the reader is behind (a window of
+ * bytes in flight bounds what everybody in between holds), for at most the sender's time-out.
+ * Errors: -EPIPE (this end is closed, or the reader closed or is gone), -ETIMEDOUT and -EAGAIN
+ * (time-out 0): the value was not sent; -EMSGSIZE; -EINVAL (a NULL value).
  */
 int ramet_send_boolean(ramet_sender *sender, bool value);
 int ramet_send_i64(ramet_sender *sender, int64_t value);
@@ -381,43 +437,48 @@ int ramet_send_value(ramet_sender *sender, const ramet_value *value);
 /* How long a send through this handle may block, ms; -1, the beginning, for ever. */
 void ramet_sender_set_timeout(ramet_sender *sender, int timeout);
 
-/* Says that nothing more comes from here. The reader sees the end when all senders that wrote have closed. */
+/* Says that nothing more comes from here. The reader sees the end when all senders that wrote have
+ * closed. */
 void ramet_sender_close(ramet_sender *sender);
 
 /* True once sending makes no sense: this end is closed, or the reader closed or is gone. */
 bool ramet_sender_closed(ramet_sender *sender);
 
-/* --- Select ------------------------------------------------------------------------------------------------------- */
+/* --- Select ------------------------------------------------------------------------------- */
 
 /* Waits over several receivers, results of calls and streams alike. */
 int ramet_select_new(ramet_router *router, ramet_select **ret_select);
 
-/* Adds a receiver; the select holds a reference of its own. Errors: -EEXIST (it is in a select already), -EINVAL
- * (of another router). */
+/* Adds a receiver; the select holds a reference of its own. Errors: -EEXIST (it is in a select
+ * already), -EINVAL (of another router). */
 int ramet_select_add(ramet_select *select, ramet_receiver *receiver);
 
 /* Takes a receiver out. Errors: -ENOENT. */
 int ramet_select_remove(ramet_select *select, ramet_receiver *receiver);
 
 /*
- * Waits for the next receiver that has something: 1, and *ret_receiver is it, borrowed until the next use of the
- * select. The result of a call is announced once and then leaves the select; a stream is announced whenever a
- * message is there, and once when it ends, and then leaves. 0: the select is empty. In the order of arrival.
+ * Waits for the next receiver that has something: 1, and *ret_receiver is it, borrowed until the
+ * next use of the select. The result of a call is announced once and then leaves the select; a
+ * stream is announced whenever a message is there, and once when it ends, and then leaves. 0: the
+ * select is empty. In the order of arrival.
  * Errors: -ETIMEDOUT. Blocks.
  */
 int ramet_select_next(ramet_select *select, int timeout, ramet_receiver **ret_receiver);
 
+/* One more reference. */
 ramet_select *ramet_select_ref(ramet_select *select);
+
+/* Drops a reference; with the last one all members leave. */
 void ramet_select_unref(ramet_select *select);
 
-/* --- Values -------------------------------------------------------------------------------------------------------
+/* --- Values ----------------------------------------------------------------------------------
  *
  * A value is immutable and reference-counted. The accessors return 0, NULL or {NULL, 0} when the kind is another:
  * look at ramet_value_kind() first.
  */
 
-/* What a value, a parameter or a result is. RAMET_KIND_ARRAY is any list; RAMET_KIND_STRUCT appears in types only (a
- * structure arrives as a list of its members). */
+/* What a value, a parameter or a result is. RAMET_KIND_ARRAY is any list; RAMET_KIND_STRUCT appears
+ * in types only (a structure arrives as a list of its members). */
 enum ramet_kind {
 	RAMET_KIND_NONE,
 	RAMET_KIND_BOOLEAN,
@@ -435,10 +496,11 @@ enum ramet_kind {
 	RAMET_KIND_MAP,
 };
 
-/* The kind: NONE, BOOLEAN, I64 (every integer that fits), U64 (those above), F64, STR, BYTES, CONTEXT, SENDER, ARRAY
- * or MAP. */
+/* The kind: NONE, BOOLEAN, I64 (every integer that fits), U64 (those above), F64, STR, BYTES,
+ * CONTEXT, SENDER, ARRAY or MAP. */
 enum ramet_kind ramet_value_kind(const ramet_value *value);
 
+/* What it holds. Strings, bytes and handles belong to the value. */
 bool ramet_value_boolean(const ramet_value *value);
 int64_t ramet_value_i64(const ramet_value *value);
 uint64_t ramet_value_u64(const ramet_value *value);
@@ -448,13 +510,14 @@ ramet_bytes ramet_value_bytes(const ramet_value *value);
 ramet_context *ramet_value_context(const ramet_value *value);
 ramet_sender *ramet_value_sender(const ramet_value *value);
 
-/* Items of a list, or pairs of a map; and the index-th of them (for a map its value, and its key). Borrowed. */
+/* Items of a list, or pairs of a map; and the index-th of them (for a map its value, and its key).
+ * Borrowed. */
 size_t ramet_value_count(const ramet_value *value);
 const ramet_value *ramet_value_item(const ramet_value *value, size_t index);
 const ramet_value *ramet_value_key(const ramet_value *value, size_t index);
 
-/* Make values. Strings and bytes are copied; items get a reference each. NULL when there is no memory. A map's keys
- * must differ. */
+/* Make values. Strings and bytes are copied; items get a reference each. NULL when there is no
+ * memory. A map's keys must differ. */
 ramet_value *ramet_value_new_none(void);
 ramet_value *ramet_value_new_boolean(bool value);
 ramet_value *ramet_value_new_i64(int64_t value);
@@ -465,34 +528,38 @@ ramet_value *ramet_value_new_bytes(ramet_bytes value);
 ramet_value *ramet_value_new_context(ramet_context *context);
 ramet_value *ramet_value_new_sender(ramet_sender *sender);
 ramet_value *ramet_value_new_array(ramet_value *const *items, size_t count);
-ramet_value *ramet_value_new_map(ramet_value *const *keys, ramet_value *const *values, size_t count);
+ramet_value *ramet_value_new_map(ramet_value *const *keys, ramet_value *const *values,
+				 size_t count);
 
+/* One more reference, one less. */
 ramet_value *ramet_value_ref(ramet_value *value);
 void ramet_value_unref(ramet_value *value);
 
-/* --- Calls by name ------------------------------------------------------------------------------------------------
+/* --- Calls by name ---------------------------------------------------------------------------
  *
  * What the generated functions do, for programs that learn names and arguments at run time (bindings, tools).
  * arguments is a list with one value for each parameter; NULL stands for none.
  */
 
-/* Calls and waits. Errors: -ENOSYS (no such function there), -EINVAL (arguments), what the function failed with,
- * -ECONNRESET (the context is gone), -EHOSTUNREACH (no way to it), -EPERM (its policy), -ETIMEDOUT, -EMSGSIZE,
- * -ESHUTDOWN. Blocks. */
-int ramet_invoke(ramet_context *context, const char *function, const ramet_value *arguments, ramet_value **ret_value,
-		 ramet_error *error);
+/* Calls and waits. Errors: -ENOSYS (no such function there), -EINVAL (arguments), what the function
+ * failed with, -ECONNRESET (the context is gone), -EHOSTUNREACH (no way to it), -EPERM (its
+ * policy), -ETIMEDOUT, -EMSGSIZE, -ESHUTDOWN. Blocks. */
+int ramet_invoke(ramet_context *context, const char *function, const ramet_value *arguments,
+		 ramet_value **ret_value, ramet_error *error);
 
 /* Calls without waiting for the result. May block while too much is on its way to that context. */
 int ramet_invoke_start(ramet_context *context, const char *function, const ramet_value *arguments,
 		       ramet_receiver **ret_receiver, ramet_error *error);
 
 /* Waits for the result. -ETIMEDOUT leaves the call running and the receiver usable. Blocks. */
-int ramet_invoke_finish(ramet_receiver *receiver, int timeout, ramet_value **ret_value, ramet_error *error);
+int ramet_invoke_finish(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
+			ramet_error *error);
 
 /* Calls without a result: a failure is recorded in the log over there. */
-int ramet_invoke_post(ramet_context *context, const char *function, const ramet_value *arguments, ramet_error *error);
+int ramet_invoke_post(ramet_context *context, const char *function, const ramet_value *arguments,
+		      ramet_error *error);
 
-/* --- Time --------------------------------------------------------------------------------------------------------- */
+/* --- Time --------------------------------------------------------------------------------- */
 
 /* The point in time that is so many ms from now, on the monotonic clock; -1 for never. */
 int64_t ramet_deadline(int timeout);
@@ -500,50 +567,58 @@ int64_t ramet_deadline(int timeout);
 /* Milliseconds until then, rounded up; 0 when it has passed, -1 when it never comes. */
 int ramet_time_left(int64_t deadline);
 
-/* --- Log ---------------------------------------------------------------------------------------------------------- */
+/* --- Log ---------------------------------------------------------------------------------- */
 
 /* Sends a record to the master. source says which part of the program speaks. */
-void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source, const char *format, ...)
+void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source,
+	       const char *format, ...)
 #if defined(__GNUC__)
 	__attribute__((format(printf, 4, 5)))
 #endif
 	;
 
-/* The level that a router without options would have, and that children inherit: $RAMET_LOG_LEVEL (a name: error,
- * warning, info, debug, io; or a number), or RAMET_LOG_INFO. */
+/* The level that a router without options would have, and that children inherit: $RAMET_LOG_LEVEL
+ * (a name: error, warning, info, debug, io; or a number), or RAMET_LOG_INFO. */
 enum ramet_log_level ramet_log_level(void);
 
-/* --- Helpers ------------------------------------------------------------------------------------------------------ */
+/* --- Helpers ------------------------------------------------------------------------------ */
 
-/* The path of the executable that children run. When the system does not say, argv[0] as ramet_init() got it, and
- * one warning (RAMET_EXECUTABLE_MSG) per process in the log. Borrowed for ever. */
+/* The path of the executable that children run. When the system does not say, argv[0] as
+ * ramet_init() got it, and one warning (RAMET_EXECUTABLE_MSG) per process in the log. Borrowed for
+ * ever. */
 const char *ramet_executable(void);
 
-/* What is sent to a place where nothing is installed: this executable without what is not loaded (sections, symbols),
- * compressed as gzip(1) does where that tool is there, plain otherwise. Computed once per process; borrowed for
- * ever. Errors: those of open(2) and read(2), -ENOEXEC (not an ELF file). May block for the time it takes to read
- * and compress. */
+/* What is sent to a place where nothing is installed: this executable without what is not loaded
+ * (sections, symbols), compressed as gzip(1) does where that tool is there, plain otherwise.
+ * Computed once per process; borrowed for ever. Errors: those of open(2) and read(2), -ENOEXEC (not
+ * an ELF file). May block for the time it takes to read and compress. */
 int ramet_core_image(ramet_bytes *ret_image, ramet_error *error);
 
-/* A function that runs in each new child between fork(2) and exec(3), before anything else; NULL: none. Only what is
- * async-signal-safe (signal-safety(7)) may be done there. One for the whole process. */
+/* A function that runs in each new child between fork(2) and exec(3), before anything else; NULL:
+ * none. Only what is async-signal-safe (signal-safety(7)) may be done there. One for the whole
+ * process. */
 void ramet_set_preexec_hook(void (*hook)(void *data), void *data);
 
-/* "SIGTERM" for 15: the usual name, of several that one number has; "SIGRTMIN+n" for real-time signals, NULL for what
- * is no signal. Borrowed for ever. */
+/* "SIGTERM" for 15: the usual name, of several that one number has; "SIGRTMIN+n" for real-time
+ * signals, NULL for what is no signal. Borrowed for ever. */
 const char *ramet_signal_name(int signal);
 
-/* Descriptors that this process may have open at the same time: sysconf(_SC_OPEN_MAX), 1024 if that does not say. */
+/* Descriptors that this process may have open at the same time: sysconf(_SC_OPEN_MAX), 1024 if that
+ * does not say. */
 int ramet_open_max(void);
 
 /* Messages of errors that people search for. The first takes a text for its %s. */
-#define RAMET_OPENPTY_MSG                                                                                              \
-	"cannot create a pseudo-terminal: %s. Perhaps all of them are in use: on Linux the sysctl kernel.pty.max "     \
-	"limits them, on macOS kern.tty.ptmx_max. Connections that need no password need no terminal."
-#define RAMET_EXECUTABLE_MSG                                                                                           \
-	"the system does not say which file this program was started from (is /proc mounted?); children will be "      \
+#define RAMET_OPENPTY_MSG                                                                     \
+	"cannot create a pseudo-terminal: %s. Perhaps all of them are in use: on Linux the "  \
+	"sysctl kernel.pty.max "                                                              \
+	"limits them, on macOS kern.tty.ptmx_max. Connections that need no password need no " \
+	"terminal."
+#define RAMET_EXECUTABLE_MSG                                                                     \
+	"the system does not say which file this program was started from (is /proc mounted?); " \
+	"children will be "                                                                      \
 	"started with '%s'"
-#define RAMET_BROKER_SHUTDOWN_MSG "the connection was cancelled because its router began to shut down"
+#define RAMET_BROKER_SHUTDOWN_MSG \
+	"the connection was cancelled because its router began to shut down"
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,8 @@
 #include "parent/connection.h"
 #include "parent/executable.h"
 
-RMT_PUBLIC int ramet_init_functions(int argc, char **argv, const struct ramet_function *const *begin,
+RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
+				    const struct ramet_function *const *begin,
 				    const struct ramet_function *const *end)
 {
 	bool child = argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0;
@@ -27,7 +28,8 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv, const struct ramet_fu
 		return r;
 	/* From here on the process is the library's own. Its parent reads what it prints. */
 	if (r < 0) {
-		fprintf(stderr, "ramet: %s%s\n", r == -EEXIST ? "two functions are called " : rmt_strerror(r),
+		fprintf(stderr, "ramet: %s%s\n",
+			r == -EEXIST ? "two functions are called " : rmt_strerror(r),
 			twice ? twice : "");
 		exit(EXIT_FAILURE);
 	}

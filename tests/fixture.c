@@ -273,7 +273,7 @@ static uint64_t own_identity(void)
 {
 	const char *twice;
 
-	rmt_functions_set(__start_ramet_functions, __stop_ramet_functions, &twice);
+	rmt_functions_set(ramet__functions_begin, ramet__functions_end, &twice);
 	return rmt_program_identity();
 }
 

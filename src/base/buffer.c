@@ -10,9 +10,15 @@
 /* Below this, doubling would only buy a series of tiny reallocations. */
 #define CAPACITY_MIN 64u
 
+void rmt_buffer_init(struct rmt_buffer *buffer, void *memory, size_t size)
+{
+	*buffer = (struct rmt_buffer){.data = memory, .capacity = size, .borrowed = true};
+}
+
 void rmt_buffer_done(struct rmt_buffer *buffer)
 {
-	free(buffer->data);
+	if (!buffer->borrowed)
+		free(buffer->data);
 	*buffer = (struct rmt_buffer)RMT_BUFFER_INIT;
 }
 
@@ -34,9 +40,12 @@ static int grow(struct rmt_buffer *buffer, size_t size)
 	if (capacity < CAPACITY_MIN)
 		capacity = CAPACITY_MIN;
 
-	data = realloc(buffer->data, capacity);
+	data = realloc(buffer->borrowed ? NULL : buffer->data, capacity);
 	if (!data)
 		return -ENOMEM;
+	if (buffer->borrowed)
+		memcpy(data, buffer->data, buffer->size);
+	buffer->borrowed = false;
 	buffer->data = data;
 	buffer->capacity = capacity;
 	return 0;
@@ -120,7 +129,7 @@ char *rmt_buffer_steal_string(struct rmt_buffer *buffer)
 	rmt_buffer_append_byte(buffer, '\0');
 	if (buffer->error < 0)
 		return NULL;
-	string = (char *)buffer->data;
+	string = buffer->borrowed ? strdup((char *)buffer->data) : (char *)buffer->data;
 	*buffer = (struct rmt_buffer)RMT_BUFFER_INIT;
 	return string;
 }

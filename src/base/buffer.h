@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A growable byte buffer with a sticky error: appending never needs a check, the end of the work does.
+ * A growable byte buffer with a sticky error: appending never needs a check, the end of the work
+ * does.
  *
  *	struct rmt_buffer buffer = RMT_BUFFER_INIT;
  *	rmt_buffer_append(&buffer, data, size);
@@ -11,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +20,17 @@ struct rmt_buffer {
 	unsigned char *data;
 	size_t size;
 	size_t capacity;
-	int error; /* the first failure, -ENOMEM; nothing is appended after it */
+	int error;     /* the first failure, -ENOMEM; nothing is appended after it */
+	bool borrowed; /* data is the caller's memory */
 };
 
-#define RMT_BUFFER_INIT {NULL, 0, 0, 0}
+#define RMT_BUFFER_INIT              \
+	{                            \
+		NULL, 0, 0, 0, false \
+	}
+
+/* Begins in memory of the caller's, and moves to the heap when that is full. */
+void rmt_buffer_init(struct rmt_buffer *buffer, void *memory, size_t size);
 
 /* Frees the memory; the buffer is then as new. */
 void rmt_buffer_done(struct rmt_buffer *buffer);
@@ -29,8 +38,8 @@ void rmt_buffer_done(struct rmt_buffer *buffer);
 /* Forgets the content and the error, keeps the memory. */
 void rmt_buffer_reset(struct rmt_buffer *buffer);
 
-/* Makes room for size more bytes and returns where they go (the caller adds to buffer->size what it wrote), or NULL
- * once the buffer has failed. */
+/* Makes room for size more bytes and returns where they go (the caller adds to buffer->size what it
+ * wrote), or NULL once the buffer has failed. */
 unsigned char *rmt_buffer_reserve(struct rmt_buffer *buffer, size_t size);
 
 void rmt_buffer_append(struct rmt_buffer *buffer, const void *data, size_t size);
@@ -38,6 +47,6 @@ void rmt_buffer_append_byte(struct rmt_buffer *buffer, unsigned char byte);
 void rmt_buffer_printf(struct rmt_buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The content as a string (NUL-terminated, owned by the caller, who frees it), the buffer is then empty; NULL when
- * the buffer has failed. */
+/* The content as a string (NUL-terminated, owned by the caller, who frees it), the buffer is then
+ * empty; NULL when the buffer has failed. */
 char *rmt_buffer_steal_string(struct rmt_buffer *buffer);

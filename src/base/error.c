@@ -11,7 +11,8 @@ static int negative(int code)
 	return code > 0 ? -code : code;
 }
 
-int rmt_error_set_text(ramet_error *error, int code, const char *where, const char *text, size_t text_size)
+int rmt_error_set_text(ramet_error *error, int code, const char *where, const char *text,
+		       size_t text_size)
 {
 	code = negative(code);
 	if (!error)
@@ -29,7 +30,8 @@ int rmt_error_set_text(ramet_error *error, int code, const char *where, const ch
 	return code;
 }
 
-int rmt_error_setv(ramet_error *error, int code, const char *where, const char *format, va_list arguments)
+int rmt_error_setv(ramet_error *error, int code, const char *where, const char *format,
+		   va_list arguments)
 {
 	char *text = NULL;
 	int size;
@@ -38,7 +40,8 @@ int rmt_error_setv(ramet_error *error, int code, const char *where, const char *
 		return negative(code);
 	size = vasprintf(&text, format, arguments);
 	if (size < 0)
-		return rmt_error_set_text(error, code, where, "out of memory", strlen("out of memory"));
+		return rmt_error_set_text(error, code, where, "out of memory",
+					  strlen("out of memory"));
 	code = rmt_error_set_text(error, code, where, text, (size_t)size);
 	free(text);
 	return code;
@@ -84,10 +87,15 @@ const char *rmt_strerror(int code)
 {
 	static _Thread_local char text[96];
 
-	if (strerror_r(code < 0 ? -code : code, text, sizeof(text)) == 0)
-		return text;
-	snprintf(text, sizeof(text), "error %d", code);
+	code = code < 0 ? -code : code;
+#ifdef __GLIBC__
+	/* With _GNU_SOURCE this is GNU's form, which returns a text that need not be in the buffer. */
+	return strerror_r(code, text, sizeof(text));
+#else
+	if (strerror_r(code, text, sizeof(text)) != 0)
+		snprintf(text, sizeof(text), "error %d", code);
 	return text;
+#endif
 }
 
 RMT_PUBLIC void ramet_error_clear(ramet_error *error)

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every limit of the project, each with its reason. Whatever a peer can make a context hold is bounded by one of
- * these and charged to that peer.
+ * Every limit of the project, each with its reason. Whatever a peer can make a context hold is
+ * bounded by one of these and charged to that peer.
  */
 #pragma once
 
-/* Bytes of payload in one frame. Large enough that a bulk transfer costs one system call per 64 KiB, small enough
- * that a call waits for microseconds, not milliseconds, behind a frame on a fast link. */
+/* Bytes of payload in one frame. Large enough that a bulk transfer costs one system call per 64
+ * KiB, small enough that a call waits for microseconds, not milliseconds, behind a frame on a fast
+ * link. */
 #define RMT_FRAME_PAYLOAD_MAX 65536u
 
 /* Fixed frame header, see docs/protocol.md. */
 #define RMT_FRAME_HEADER_SIZE 32u
 
-/* Bytes of one message, all frames together, unless the router's options say otherwise: the largest thing that a
- * receiver can be made to assemble in memory. Bigger data belongs in a stream of messages. */
+/* Bytes of one message, all frames together, unless the router's options say otherwise: the largest
+ * thing that a receiver can be made to assemble in memory. Bigger data belongs in a stream of
+ * messages. */
 #define RMT_MESSAGE_SIZE_MAX (128u << 20)
 
-/* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of them and keeps
- * the recursion of readers below 8 KiB of stack. */
+/* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of
+ * them and keeps the recursion of readers below 8 KiB of stack. */
 #define RMT_CBOR_DEPTH_MAX 32u
 
 /* Bytes of a function's name on the wire. */
@@ -26,26 +28,34 @@
 /* Bytes of text in an error that crosses the wire: a message worth reading, not a log. */
 #define RMT_ERROR_TEXT_MAX 8192u
 
-/* Depth of the tree. The chain of parents travels in every welcome; 64 hops is far beyond any real chain of
- * machines and bounds the work of checking authority. */
+/* Depth of the tree. The chain of parents travels in every welcome; 64 hops is far beyond any real
+ * chain of machines and bounds the work of checking authority. */
 #define RMT_TREE_DEPTH_MAX 64u
 
-/* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more. Four times what
- * a local socket buffer holds, so that a flow on one machine never waits for credit while its reader keeps up. */
+/* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.
+ * Four times what a local socket buffer holds, so that a flow on one machine never waits for credit
+ * while its reader keeps up. */
 #define RMT_FLOW_WINDOW (1u << 20)
 
-/* A receiver grants credit when this much was consumed: few grants (one per four full frames), never a stall. */
-#define RMT_FLOW_GRANT (RMT_FLOW_WINDOW / 4)
+/* The same for calls to one context: some thousand small ones wait there at most, and a thread that
+ * executes them has done so before the broker thinks that nobody reads. */
+#define RMT_CALL_WINDOW (256u << 10)
 
-/* Ids handed out with one request. One round trip to the master then serves 64 children, and a route covers them. */
+/* A receiver grants credit when this much was consumed: few grants (one per four full frames),
+ * never a stall. */
+#define RMT_FLOW_GRANT(window) ((window) / 4)
+
+/* Ids handed out with one request. One round trip to the master then serves 64 children, and a
+ * route covers them. */
 #define RMT_ID_BLOCK 64u
 
-/* Milliseconds that a subtree has for a graceful end before force is used: a child must be done before its parent
- * loses patience, so a child's time is shorter. */
+/* Milliseconds that a subtree has for a graceful end before force is used: a child must be done
+ * before its parent loses patience, so a child's time is shorter. */
 #define RMT_SHUTDOWN_MASTER_MS 5000
-#define RMT_SHUTDOWN_CHILD_MS  3000
+#define RMT_SHUTDOWN_CHILD_MS 3000
 
-/* Milliseconds for a connection, from launch to hello, unless the router's options say otherwise. */
+/* Milliseconds for a connection, from launch to hello, unless the router's options say otherwise.
+ */
 #define RMT_CONNECT_TIMEOUT_MS 30000
 
 /* Last lines of a child's output kept for the message about a connection that failed. */
@@ -60,10 +70,10 @@
 /* Children of one connect: a typing error in a count must not fork a machine to death. */
 #define RMT_COUNT_MAX 100000u
 
-/* Small frames are gathered up to this size before they are written when they come faster than one per
- * RMT_CORK_US; a post that comes alone is written at once. */
+/* Small frames are gathered up to this size before they are written when they come faster than one
+ * per RMT_CORK_US; a post that comes alone is written at once. */
 #define RMT_CORK_BYTES 32768u
-#define RMT_CORK_US    50
+#define RMT_CORK_US 50
 
 /* The broker thread takes over, and gathered frames are flushed, within this many microseconds. */
 #define RMT_BROKER_US 1000

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Intrusive doubly linked lists with a head that is a node too: what is linked anywhere can leave without knowing
- * which list it is in. */
+/* Intrusive doubly linked lists with a head that is a node too: what is linked anywhere can leave
+ * without knowing which list it is in. */
 #pragma once
 
 #include <stdbool.h>
@@ -52,5 +52,6 @@ static inline void rmt_list_move(struct rmt_list *to, struct rmt_list *from)
 #define rmt_list_first(list, type, member) RMT_CONTAINER((list)->next, type, member)
 
 /* The body may remove the current node, and no other. */
-#define rmt_list_each(list, node, following)                                                                           \
-	for (node = (list)->next, following = node->next; node != (list); node = following, following = node->next)
+#define rmt_list_each(list, node, following)                              \
+	for (node = (list)->next, following = node->next; node != (list); \
+	     node = following, following = node->next)

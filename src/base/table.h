@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An intrusive hash table from 64-bit keys to whatever embeds a node. Adding never fails: when there is no memory to
- * grow, chains get longer. Keys need not be unique; the caller that wants them so looks first.
+ * An intrusive hash table from 64-bit keys to whatever embeds a node. Adding never fails: when
+ * there is no memory to grow, chains get longer. Keys need not be unique; the caller that wants
+ * them so looks first.
  *
  *	struct rmt_table_node *node = rmt_table_find(&table, id);
  *	if (node)
@@ -21,8 +22,9 @@ struct rmt_table_node {
 
 struct rmt_table {
 	struct rmt_table_node **buckets;
-	struct rmt_table_node *first_bucket; /* the only one before the first growth: an empty table owns no memory */
-	size_t mask;                         /* buckets - 1 */
+	/* the only one before the first growth: an empty table owns no memory */
+	struct rmt_table_node *first_bucket;
+	size_t mask; /* buckets - 1 */
 	size_t count;
 };
 

@@ -14,7 +14,7 @@
 #include "core/value.h"
 #include "core/wait.h"
 
-/* --- handles inside arguments and results --------------------------------------------------------------------------- */
+/* --- handles inside arguments and results ------------------------------------------------- */
 
 static void encode_value(const ramet_value *value, struct rmt_buffer *out, void *userdata)
 {
@@ -68,19 +68,22 @@ const struct rmt_type_hooks rmt_call_hooks = {
 	.decode_sender = decode_sender,
 };
 
-/* --- requests ------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------- */
 
-/* A call as it goes out: [name, [arguments], (chain, timeout)]. The typed and the dynamic form differ only in how the
- * arguments get there. */
+/* A call as it goes out: [name, [arguments], (chain, timeout)]. The typed and the dynamic form
+ * differ only in how the arguments get there. */
 struct request {
 	ramet_context *context;
 	const char *name;
 	struct rmt_buffer payload;
+	unsigned char small[512]; /* most calls fit */
 };
 
 static void request_begin(struct request *request, ramet_context *context, const char *name)
 {
-	*request = (struct request){.context = context, .name = name};
+	request->context = context;
+	request->name = name;
+	rmt_buffer_init(&request->payload, request->small, sizeof(request->small));
 	rmt_cbor_put_array(&request->payload, context->chain || context->timeout > 0 ? 4 : 2);
 	rmt_cbor_put_str(&request->payload, name);
 }
@@ -90,16 +93,18 @@ static void request_end(struct request *request)
 	if (!request->context->chain && request->context->timeout <= 0)
 		return;
 	rmt_cbor_put_uint(&request->payload, request->context->chain);
-	rmt_cbor_put_uint(&request->payload, request->context->timeout > 0 ? (unsigned)request->context->timeout : 0);
+	rmt_cbor_put_uint(&request->payload,
+			  request->context->timeout > 0 ? (unsigned)request->context->timeout : 0);
 }
 
-static void request_typed(struct request *request, const struct ramet_function *function, ramet_context *context,
-			  const void *arguments)
+static void request_typed(struct request *request, const struct ramet_function *function,
+			  ramet_context *context, const void *arguments)
 {
 	struct rmt_call_target target = {context->peer->router, context->peer->id};
 
 	request_begin(request, context, function->name);
-	rmt_type_encode(&function->arguments, arguments, &request->payload, &rmt_call_hooks, &target);
+	rmt_type_encode(&function->arguments, arguments, &request->payload, &rmt_call_hooks,
+			&target);
 	request_end(request);
 }
 
@@ -122,30 +127,38 @@ static int request_send(struct request *request, uint32_t reply, bool gather, ra
 	struct rmt_peer *peer = request->context->peer;
 	ramet_router *router = peer->router;
 	struct rmt_frame frame = {.handle = RMT_HANDLE_CALL, .reply = reply};
-	int64_t until = request->context->timeout > 0 ? rmt_after(request->context->timeout) : RMT_NEVER;
+	int64_t until = request->context->timeout > 0 ? rmt_after(request->context->timeout)
+						      : RMT_NEVER;
 	struct rmt_flow *flow;
 	int r;
 
 	if (request->payload.error < 0)
-		return rmt_error_set(error, ENOMEM, "out of memory for the arguments of '%s'", request->name);
+		return rmt_error_set(error, ENOMEM, "out of memory for the arguments of '%s'",
+				     request->name);
 	if (router->state == RMT_ROUTER_ENDED)
 		return rmt_error_set(error, ESHUTDOWN, "the router has ended");
 	if (!peer->alive)
 		return rmt_error_set(error, ECONNRESET, "%s is gone: %s", rmt_peer_name(peer),
 				     peer->reason ? peer->reason : "out of memory");
-	flow = rmt_flow_get(router, peer->id, RMT_HANDLE_CALL);
-	r = flow ? rmt_flow_send(flow, &frame, request->payload.data, request->payload.size, until, gather) : -ENOMEM;
+	flow = rmt_flow_of_calls(peer);
+	r = flow ? rmt_flow_send(flow, &frame, request->payload.data, request->payload.size, until,
+				 gather)
+		 : -ENOMEM;
 	rmt_flow_unref(flow);
 	if (r == -EPIPE)
 		return rmt_error_set(error, ECONNRESET, "%s is gone: %s", rmt_peer_name(peer),
 				     peer->reason ? peer->reason : "out of memory");
 	if (r == -EMSGSIZE)
-		return rmt_error_set(error, EMSGSIZE, "the arguments of '%s' have %zu bytes, %u are allowed", request->name,
-				     request->payload.size, router->message_size_max);
+		return rmt_error_set(
+			error, EMSGSIZE, "the arguments of '%s' have %zu bytes, %u are allowed",
+			request->name, request->payload.size, router->message_size_max);
 	if (r == -ETIMEDOUT)
-		return rmt_error_set(error, ETIMEDOUT, "the call of '%s' could not be sent within %d ms: %s is behind",
-				     request->name, request->context->timeout, rmt_peer_name(peer));
-	return r < 0 ? rmt_error_set(error, r, "the call of '%s' could not be sent: %s", request->name, rmt_strerror(r))
+		return rmt_error_set(
+			error, ETIMEDOUT,
+			"the call of '%s' could not be sent within %d ms: %s is behind",
+			request->name, request->context->timeout, rmt_peer_name(peer));
+	return r < 0 ? rmt_error_set(error, r, "the call of '%s' could not be sent: %s",
+				     request->name, rmt_strerror(r))
 		     : 0;
 }
 
@@ -154,7 +167,7 @@ static void request_done(struct request *request)
 	rmt_buffer_done(&request->payload);
 }
 
-/* --- the call's own time-out ---------------------------------------------------------------------------------------- */
+/* --- the call's own time-out -------------------------------------------------------------- */
 
 static void timed_out(struct rmt_timer *timer)
 {
@@ -162,8 +175,8 @@ static void timed_out(struct rmt_timer *timer)
 	ramet_router *router = receiver->router;
 
 	rmt_control_cancel(router, receiver->respondent->id, (uint32_t)receiver->node.key);
-	rmt_receiver_fail(receiver, ETIMEDOUT, "%s did not answer '%s' in time", rmt_peer_name(receiver->respondent),
-			  receiver->function);
+	rmt_receiver_fail(receiver, ETIMEDOUT, "%s did not answer '%s' in time",
+			  rmt_peer_name(receiver->respondent), receiver->function);
 }
 
 static void expect(ramet_receiver *receiver, struct request *request)
@@ -171,12 +184,14 @@ static void expect(ramet_receiver *receiver, struct request *request)
 	rmt_receiver_expect(receiver, request->context->peer, request->name);
 	receiver->timer.expired = timed_out;
 	if (request->context->timeout > 0)
-		rmt_loop_timer_start(&receiver->router->loop, &receiver->timer, rmt_after(request->context->timeout));
+		rmt_loop_timer_start(&receiver->router->loop, &receiver->timer,
+				     rmt_after(request->context->timeout));
 }
 
-/* --- results -------------------------------------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------------------------ */
 
-/* The result in receiver->first, which the caller owns now: decodes it as the function's type, or as a value. */
+/* The result in receiver->first, which the caller owns now: decodes it as the function's type, or
+ * as a value. */
 static int decode_result(ramet_receiver *receiver, const struct ramet_function *function, void *ret,
 			 ramet_value **ret_value, ramet_error *error)
 {
@@ -189,8 +204,8 @@ static int decode_result(ramet_receiver *receiver, const struct ramet_function *
 
 	if (!function) {
 		r = rmt_value_from_message(receiver->router, message, ret_value);
-		return r < 0 ? rmt_error_set(error, EPROTO, "the result of '%s' cannot be read: %s", receiver->function,
-					     rmt_strerror(r))
+		return r < 0 ? rmt_error_set(error, EPROTO, "the result of '%s' cannot be read: %s",
+					     receiver->function, rmt_strerror(r))
 			     : 0;
 	}
 	rmt_cbor_reader_init(&reader, message->data, message->size);
@@ -200,10 +215,11 @@ static int decode_result(ramet_receiver *receiver, const struct ramet_function *
 	object = function->result->size <= sizeof(small) ? small : malloc(function->result->size);
 	if (!object)
 		return rmt_error_set(error, ENOMEM, "out of memory");
-	r = rmt_type_decode(function->result, &reader, object, &memory, &rmt_call_hooks, receiver->router, where,
-			    sizeof(where));
+	r = rmt_type_decode(function->result, &reader, object, &memory, &rmt_call_hooks,
+			    receiver->router, where, sizeof(where));
 	if (r < 0)
-		r = rmt_error_set(error, EPROTO, "the result of '%s' is not what it should be: %s", function->name, where);
+		r = rmt_error_set(error, EPROTO, "the result of '%s' is not what it should be: %s",
+				  function->name, where);
 	else if (ret)
 		memcpy(ret, object, function->result->size);
 	else
@@ -213,16 +229,18 @@ static int decode_result(ramet_receiver *receiver, const struct ramet_function *
 	return r;
 }
 
-/* Waits for the result and takes it. The lock is held, and given up before it is decoded; then held again. */
-static int finish(ramet_receiver *receiver, const struct ramet_function *function, int64_t until, int timeout, void *ret,
-		  ramet_value **ret_value, ramet_error *error)
+/* Waits for the result and takes it. The lock is held, and given up before it is decoded; then held
+ * again. */
+static int finish(ramet_receiver *receiver, const struct ramet_function *function, int64_t until,
+		  int timeout, void *ret, ramet_value **ret_value, ramet_error *error)
 {
 	ramet_router *router = receiver->router;
 	int r = rmt_wait(router, rmt_receiver_is_done, receiver, until);
 
 	if (r == -ETIMEDOUT)
 		return rmt_error_set(error, ETIMEDOUT, "%s has not answered '%s' within %d ms",
-				     rmt_peer_name(receiver->respondent), receiver->function, timeout);
+				     rmt_peer_name(receiver->respondent), receiver->function,
+				     timeout);
 	if (r < 0)
 		return rmt_error_set(error, r, "the router has ended");
 	r = rmt_receiver_failure(receiver, error);
@@ -234,7 +252,7 @@ static int finish(ramet_receiver *receiver, const struct ramet_function *functio
 	return r;
 }
 
-/* --- calling -------------------------------------------------------------------------------------------------------- */
+/* --- calling ------------------------------------------------------------------------------ */
 
 /* Calls and waits: nothing is allocated for the result's arrival. */
 static int call_and_wait(struct request *request, const struct ramet_function *function, void *ret,
@@ -280,16 +298,18 @@ static int start(struct request *request, ramet_receiver **ret_receiver, ramet_e
 	return r;
 }
 
-static int finish_public(ramet_receiver *receiver, const struct ramet_function *function, int timeout, void *ret,
-			 ramet_value **ret_value, ramet_error *error)
+static int finish_public(ramet_receiver *receiver, const struct ramet_function *function,
+			 int timeout, void *ret, ramet_value **ret_value, ramet_error *error)
 {
 	int r;
 
 	rmt_lock(receiver->router);
 	if (!receiver->result)
-		r = rmt_error_set(error, EINVAL, "this receiver is a stream, not the result of a call");
+		r = rmt_error_set(error, EINVAL,
+				  "this receiver is a stream, not the result of a call");
 	else if (function && strcmp(function->name, receiver->function) != 0)
-		r = rmt_error_set(error, EINVAL, "this is a call of '%s', not of '%s'", receiver->function, function->name);
+		r = rmt_error_set(error, EINVAL, "this is a call of '%s', not of '%s'",
+				  receiver->function, function->name);
 	else
 		r = finish(receiver, function, rmt_after(timeout), timeout, ret, ret_value, error);
 	rmt_unlock(receiver->router);
@@ -308,8 +328,8 @@ static int post(struct request *request, ramet_error *error)
 	return r;
 }
 
-RMT_PUBLIC int ramet_function_call(const struct ramet_function *function, ramet_context *context, const void *arguments,
-				   void *ret, ramet_error *error)
+RMT_PUBLIC int ramet_function_call(const struct ramet_function *function, ramet_context *context,
+				   const void *arguments, void *ret, ramet_error *error)
 {
 	struct request request;
 
@@ -326,14 +346,15 @@ RMT_PUBLIC int ramet_function_start(const struct ramet_function *function, ramet
 	return start(&request, ret, error);
 }
 
-RMT_PUBLIC int ramet_function_finish(const struct ramet_function *function, ramet_receiver *receiver, int timeout,
-				     void *ret, ramet_error *error)
+RMT_PUBLIC int ramet_function_finish(const struct ramet_function *function,
+				     ramet_receiver *receiver, int timeout, void *ret,
+				     ramet_error *error)
 {
 	return finish_public(receiver, function, timeout, ret, NULL, error);
 }
 
-RMT_PUBLIC int ramet_function_post(const struct ramet_function *function, ramet_context *context, const void *arguments,
-				   ramet_error *error)
+RMT_PUBLIC int ramet_function_post(const struct ramet_function *function, ramet_context *context,
+				   const void *arguments, ramet_error *error)
 {
 	struct request request;
 
@@ -344,14 +365,17 @@ RMT_PUBLIC int ramet_function_post(const struct ramet_function *function, ramet_
 static int check_dynamic(const char *function, const ramet_value *arguments, ramet_error *error)
 {
 	if (strlen(function) > RMT_FUNCTION_NAME_MAX)
-		return rmt_error_set(error, EINVAL, "the name of a function has at most %u bytes", RMT_FUNCTION_NAME_MAX);
+		return rmt_error_set(error, EINVAL, "the name of a function has at most %u bytes",
+				     RMT_FUNCTION_NAME_MAX);
 	if (arguments && ramet_value_kind(arguments) != RAMET_KIND_ARRAY)
-		return rmt_error_set(error, EINVAL, "the arguments of '%s' are not a list", function);
+		return rmt_error_set(error, EINVAL, "the arguments of '%s' are not a list",
+				     function);
 	return 0;
 }
 
-RMT_PUBLIC int ramet_invoke(ramet_context *context, const char *function, const ramet_value *arguments,
-			    ramet_value **ret_value, ramet_error *error)
+RMT_PUBLIC int ramet_invoke(ramet_context *context, const char *function,
+			    const ramet_value *arguments, ramet_value **ret_value,
+			    ramet_error *error)
 {
 	struct request request;
 	ramet_value *value = NULL;
@@ -368,8 +392,9 @@ RMT_PUBLIC int ramet_invoke(ramet_context *context, const char *function, const 
 	return r;
 }
 
-RMT_PUBLIC int ramet_invoke_start(ramet_context *context, const char *function, const ramet_value *arguments,
-				  ramet_receiver **ret_receiver, ramet_error *error)
+RMT_PUBLIC int ramet_invoke_start(ramet_context *context, const char *function,
+				  const ramet_value *arguments, ramet_receiver **ret_receiver,
+				  ramet_error *error)
 {
 	struct request request;
 	int r = check_dynamic(function, arguments, error);
@@ -380,7 +405,8 @@ RMT_PUBLIC int ramet_invoke_start(ramet_context *context, const char *function, 
 	return start(&request, ret_receiver, error);
 }
 
-RMT_PUBLIC int ramet_invoke_finish(ramet_receiver *receiver, int timeout, ramet_value **ret_value, ramet_error *error)
+RMT_PUBLIC int ramet_invoke_finish(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
+				   ramet_error *error)
 {
 	ramet_value *value = NULL;
 	int r = finish_public(receiver, NULL, timeout, NULL, &value, error);
@@ -392,8 +418,8 @@ RMT_PUBLIC int ramet_invoke_finish(ramet_receiver *receiver, int timeout, ramet_
 	return r;
 }
 
-RMT_PUBLIC int ramet_invoke_post(ramet_context *context, const char *function, const ramet_value *arguments,
-				 ramet_error *error)
+RMT_PUBLIC int ramet_invoke_post(ramet_context *context, const char *function,
+				 const ramet_value *arguments, ramet_error *error)
 {
 	struct request request;
 	int r = check_dynamic(function, arguments, error);

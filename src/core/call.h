@@ -7,7 +7,8 @@
 #include "core/router.h"
 #include "core/type.h"
 
-/* To whom something is encoded: the userdata of rmt_call_hooks. For decoding it is the router alone. */
+/* To whom something is encoded: the userdata of rmt_call_hooks. For decoding it is the router
+ * alone. */
 struct rmt_call_target {
 	ramet_router *router;
 	uint32_t context;

@@ -29,14 +29,15 @@
 static struct child {
 	ramet_router *router;
 	const struct rmt_parent_hooks *hooks;
-	bool welcome;            /* the handshake is done */
-	int refused;             /* or was refused by us: why, negative */
-	struct rmt_timer last;   /* the program does not return: the process ends with it */
+	bool welcome;          /* the handshake is done */
+	int refused;           /* or was refused by us: why, negative */
+	struct rmt_timer last; /* the program does not return: the process ends with it */
 } child;
 
-/* --- the handshake -------------------------------------------------------------------------------- */
+/* --- the handshake ------------------------------------------------------------------------ */
 
-static void send_first(struct rmt_stream *stream, uint32_t id, uint32_t parent, const struct rmt_buffer *out)
+static void send_first(struct rmt_stream *stream, uint32_t id, uint32_t parent,
+		       const struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {
 		.length = (uint32_t)out->size,
@@ -116,7 +117,8 @@ static void say_hello(struct rmt_stream *stream, uint32_t parent)
 	rmt_buffer_done(&out);
 }
 
-static void refuse(struct rmt_stream *stream, const struct rmt_welcome *welcome, int code, const char *text)
+static void refuse(struct rmt_stream *stream, const struct rmt_welcome *welcome, int code,
+		   const char *text)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -167,7 +169,8 @@ static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *ar
 		return r;
 	if (welcome.program != rmt_program_identity()) {
 		refuse(stream, &welcome, EPROTO,
-		       "this is another program, or another version of it: the names or types of its functions differ");
+		       "this is another program, or another version of it: the names or types of "
+		       "its functions differ");
 		return 0;
 	}
 	r = setup(&welcome.setup, text, sizeof(text));
@@ -183,7 +186,7 @@ static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *ar
 	return 0;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 /* The program's function does not return, or children do not end: enough. */
 static void last_resort(struct rmt_timer *timer)
@@ -224,7 +227,7 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 	}
 	/* With the parent goes everybody who is reached through it; our own children end, too. */
 	rmt_router_end(router, RMT_SHUTDOWN_CHILD_MS);
-	rmt_peers_lost(router, (const uint32_t (*)[2])everybody, 1, reason, NULL);
+	rmt_peers_lost(router, (const uint32_t(*)[2])everybody, 1, reason, NULL);
 }
 
 static bool has_begun(void *argument)
@@ -240,9 +243,10 @@ static bool has_written(void *argument)
 	return stream->failed || rmt_stream_idle(stream);
 }
 
-/* --- the life --------------------------------------------------------------------------------------- */
+/* --- the life ----------------------------------------------------------------------------- */
 
-/* Standard input is the stream to the parent at first; functions of the program find an empty one. */
+/* Standard input is the stream to the parent at first; functions of the program find an empty one.
+ */
 static int take_stdin(int fd)
 {
 	int stream = fcntl(fd, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -10,11 +10,12 @@
 #define RMT_CHILD_ARGUMENT "--ramet-context"
 
 /*
- * Is a child until its parent is gone or says that it shall end; the process then ends. `fd`, the socket to the parent,
- * is the child's. `forked`: this process shares its memory with the parent's, and must not run the parent's exit
- * handlers.
+ * Is a child until its parent is gone or says that it shall end; the process then ends. `fd`, the
+ * socket to the parent, is the child's. `forked`: this process shares its memory with the parent's,
+ * and must not run the parent's exit handlers.
  */
 _Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks *hooks);
 
-/* The child's router has begun to end: the process ends with it, whether the program's functions return or not. */
+/* The child's router has begun to end: the process ends with it, whether the program's functions
+ * return or not. */
 void rmt_child_ending(ramet_router *router);

@@ -16,7 +16,7 @@
 #include "core/stream.h"
 #include "wire/cbor.h"
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------ */
 
 static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation operation)
 {
@@ -25,7 +25,8 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 }
 
 /* [operation, a, b] */
-static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation, uint64_t a, uint64_t b)
+static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+		      uint64_t a, uint64_t b)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -36,7 +37,8 @@ static void send_pair(ramet_router *router, uint32_t destination, enum rmt_opera
 }
 
 /* [operation, a] */
-static void send_one(ramet_router *router, uint32_t destination, enum rmt_operation operation, uint64_t a)
+static void send_one(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+		     uint64_t a)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -65,12 +67,14 @@ void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 	send_one(router, destination, RMT_OP_SHUTDOWN, (unsigned)ms);
 }
 
-void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle, uint32_t context)
+void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
+		       uint32_t context)
 {
 	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code, const char *text)
+void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
+			const char *text)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -94,7 +98,8 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	rmt_send_control(router, destination, &out);
 }
 
-void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count, const char *reason)
+void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
+		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -107,16 +112,16 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	rmt_send_control(stream->router, stream->peer->id, &out);
 }
 
-/* --- ids ---------------------------------------------------------------------------------------------------------
+/* --- ids -------------------------------------------------------------------------------------
  *
  * The master owns all ids. Who needs some asks its parent, hop by hop up; on the way down each hop notes the block as
  * a route to whoever asked it.
  */
 
 struct id_request {
-	struct rmt_list node;   /* in ids->below */
-	uint32_t child;         /* who asked */
-	uint32_t token;         /* its own name for the request */
+	struct rmt_list node; /* in ids->below */
+	uint32_t child;       /* who asked */
+	uint32_t token;       /* its own name for the request */
 	uint32_t count;
 };
 
@@ -159,14 +164,16 @@ int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
 void rmt_ids_done(ramet_router *router)
 {
 	while (!rmt_list_empty(&router->ids.below)) {
-		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request, node);
+		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request,
+							    node);
 
 		rmt_list_remove(&request->node);
 		free(request);
 	}
 }
 
-static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token, uint32_t first, uint32_t last)
+static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
+		     uint32_t first, uint32_t last)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
@@ -179,13 +186,14 @@ static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t t
 	rmt_send_control(router, stream->peer->id, &out);
 }
 
-static void allocate(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader)
+static void allocate(ramet_router *router, struct rmt_stream *stream,
+		     struct rmt_cbor_reader *reader)
 {
 	struct id_request *request;
 	uint32_t count, token, first;
 
-	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 || count == 0 ||
-	    count > RMT_COUNT_MAX || stream == router->uplink)
+	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 ||
+	    count == 0 || count > RMT_COUNT_MAX || stream == router->uplink)
 		return;
 	if (router->id == 0) {
 		if (rmt_ids_take(router, count, &first) == 0)
@@ -200,7 +208,8 @@ static void allocate(ramet_router *router, struct rmt_stream *stream, struct rmt
 	ask_for_ids(router);
 }
 
-static void allocated(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader)
+static void allocated(ramet_router *router, struct rmt_stream *stream,
+		      struct rmt_cbor_reader *reader)
 {
 	struct rmt_ids *ids = &router->ids;
 	uint32_t token, first, last;
@@ -228,29 +237,33 @@ static void allocated(ramet_router *router, struct rmt_stream *stream, struct rm
 	ask_for_ids(router);
 }
 
-/* --- arriving ----------------------------------------------------------------------------------------------------- */
+/* --- arriving ----------------------------------------------------------------------------- */
 
-static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader, uint64_t items)
+static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbor_reader *reader,
+		 uint64_t items)
 {
-	uint32_t (*ranges)[2];
+	uint32_t(*ranges)[2];
 	size_t count = (size_t)(items - 2) / 2, size;
 	const char *text;
 	char *reason;
 
-	if (items < 4 || items > 2 + 2 * (uint64_t)RMT_COUNT_MAX || rmt_cbor_read_str(reader, &text, &size) < 0 || !text)
+	if (items < 4 || items > 2 + 2 * (uint64_t)RMT_COUNT_MAX ||
+	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text)
 		return;
 	reason = strndup(text, size);
 	ranges = calloc(count, sizeof(*ranges));
 	for (size_t i = 0; reason && ranges && i < count; i++) {
-		if (rmt_cbor_read_u32(reader, &ranges[i][0]) < 0 || rmt_cbor_read_u32(reader, &ranges[i][1]) < 0)
+		if (rmt_cbor_read_u32(reader, &ranges[i][0]) < 0 ||
+		    rmt_cbor_read_u32(reader, &ranges[i][1]) < 0)
 			count = 0;
 		/* A neighbour may speak for what lies behind it, and for nothing else. */
 		else if (stream != router->uplink &&
-			 (rmt_route_below(router, ranges[i][0]) != stream || rmt_route_below(router, ranges[i][1]) != stream))
+			 (rmt_route_below(router, ranges[i][0]) != stream ||
+			  rmt_route_below(router, ranges[i][1]) != stream))
 			count = 0;
 	}
 	if (reason && ranges && count > 0)
-		rmt_peers_lost(router, (const uint32_t (*)[2])ranges, count, reason, stream);
+		rmt_peers_lost(router, (const uint32_t(*)[2])ranges, count, reason, stream);
 	free(ranges);
 	free(reason);
 }
@@ -275,7 +288,8 @@ static void closed(ramet_router *router, const struct rmt_frame *frame, struct r
 		    rmt_route_to(router, other->peer->id) == stream)
 			flow = other;
 	}
-	/* The flow of calls has no reader that could close: what did not arrive was answered by itself, or logged. */
+	/* The flow of calls has no reader that could close: what did not arrive was answered by
+	 * itself, or logged. */
 	if (flow && handle != RMT_HANDLE_CALL)
 		rmt_flow_close(flow);
 	else if (flow)
@@ -294,7 +308,8 @@ static void given(ramet_router *router, struct rmt_cbor_reader *reader)
 		rmt_receiver_given(receiver, context);
 }
 
-static void release(ramet_router *router, const struct rmt_frame *frame, struct rmt_cbor_reader *reader)
+static void release(ramet_router *router, const struct rmt_frame *frame,
+		    struct rmt_cbor_reader *reader)
 {
 	struct rmt_peer *child;
 	uint32_t id, ms;
@@ -310,14 +325,17 @@ static void release(ramet_router *router, const struct rmt_frame *frame, struct 
 		rmt_peer_unhold(child, frame->source, 1);
 }
 
-static void connect_child(ramet_router *router, const struct rmt_frame *frame, struct rmt_cbor_reader *reader)
+static void connect_child(ramet_router *router, const struct rmt_frame *frame,
+			  struct rmt_cbor_reader *reader)
 {
 	const char *hop;
 	uint32_t index;
 	size_t size;
 
-	if (rmt_cbor_read_str(reader, &hop, &size) < 0 || !hop || rmt_cbor_read_u32(reader, &index) < 0)
-		rmt_dead_letter(router, frame, EPROTO, "the request to start a child makes no sense");
+	if (rmt_cbor_read_str(reader, &hop, &size) < 0 || !hop ||
+	    rmt_cbor_read_u32(reader, &index) < 0)
+		rmt_dead_letter(router, frame, EPROTO,
+				"the request to start a child makes no sense");
 	else if (router->hooks)
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
@@ -330,7 +348,8 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 
 	if (!rmt_router_obeys(router, frame->authority)) {
 		router->dropped++;
-		rmt_dead_letter(router, frame, EPERM, "context %u is no parent of context %u, and may not command there",
+		rmt_dead_letter(router, frame, EPERM,
+				"context %u is no parent of context %u, and may not command there",
 				frame->authority, router->id);
 		return;
 	}
@@ -358,8 +377,8 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 	}
 }
 
-void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
-			 const unsigned char *data)
+void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
+			 const struct rmt_frame *frame, const unsigned char *data)
 {
 	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
 	struct rmt_cbor_reader reader;
@@ -373,7 +392,8 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream, const 
 		return;
 	switch (operation) {
 	case RMT_OP_CREDIT:
-		if (rmt_cbor_read_u32(&reader, &handle) < 0 || rmt_cbor_read_u64(&reader, &bytes) < 0)
+		if (rmt_cbor_read_u32(&reader, &handle) < 0 ||
+		    rmt_cbor_read_u64(&reader, &bytes) < 0)
 			return;
 		flow = rmt_flow_find(router, frame->source, handle);
 		if (flow)

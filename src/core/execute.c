@@ -20,11 +20,15 @@
 #include "wire/cbor.h"
 #include "wire/handshake.h"
 
-/* Call objects kept for reuse: as many as fit a burst of small calls that arrives with one read. */
-#define IDLE_CALLS_MAX 64
+/* Call objects kept for reuse: as many as fit a window of small calls. */
+#define IDLE_CALLS_MAX 4096
 
-/* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it never touched. */
+/* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it
+ * never touched. */
 #define WORKER_STACK (2u << 20)
+
+/* Calls that are executed before the loop is looked after again. */
+#define TURN_EVERY 256
 
 /* A worker that had nothing to do for so long ends. */
 #define WORKER_IDLE_US 10000000
@@ -38,6 +42,8 @@ struct failed_chain {
 
 /* What a thread that executes keeps from call to call. */
 struct executor {
+	/* small arguments need no other memory */
+	unsigned char arena[1024] __attribute__((aligned(16)));
 	struct rmt_buffer out;
 	void *result; /* room for a result */
 	size_t result_size;
@@ -55,7 +61,7 @@ void rmt_execute_init(ramet_router *router)
 	rmt_condition_init(&execution->quiet);
 }
 
-/* --- call objects ------------------------------------------------------------------------------------------------- */
+/* --- call objects ------------------------------------------------------------------------- */
 
 static ramet_call *call_new(ramet_router *router)
 {
@@ -80,7 +86,6 @@ static ramet_call *call_new(ramet_router *router)
 	atomic_init(&call->cancelled, false);
 	call->caller = NULL;
 	call->failure = (ramet_error)RAMET_ERROR_INIT;
-	rmt_type_memory_init(&call->memory, call->arena, sizeof(call->arena));
 	return call;
 }
 
@@ -91,7 +96,8 @@ static void call_free(ramet_call *call)
 
 	rmt_list_remove(&call->node);
 	rmt_chunk_unref(call->message.chunk);
-	ramet_error_clear(&call->failure);
+	if (call->failure.code)
+		ramet_error_clear(&call->failure);
 	if (call->caller)
 		rmt_context_drop(call->caller);
 	if (execution->idle_call_count < IDLE_CALLS_MAX) {
@@ -102,11 +108,12 @@ static void call_free(ramet_call *call)
 	}
 }
 
-/* --- chains ------------------------------------------------------------------------------------------------------- */
+/* --- chains ------------------------------------------------------------------------------- */
 
 static struct failed_chain *chain_find(ramet_router *router, uint32_t caller, uint32_t chain)
 {
-	struct rmt_table_node *node = rmt_table_find(&router->execution.chains, rmt_key(caller, chain));
+	struct rmt_table_node *node = rmt_table_find(&router->execution.chains,
+						     rmt_key(caller, chain));
 
 	return node ? RMT_CONTAINER(node, struct failed_chain, node) : NULL;
 }
@@ -123,13 +130,15 @@ static void chain_fail(ramet_call *call, int code, const char *text)
 	ramet_router *router = call->router;
 	struct failed_chain *chain;
 
-	if (call->chain == 0 || call->lost || chain_find(router, call->message.frame.source, call->chain))
+	if (call->chain == 0 || call->lost ||
+	    chain_find(router, call->message.frame.source, call->chain))
 		return;
 	chain = calloc(1, sizeof(*chain));
 	if (!chain)
 		return;
 	rmt_error_set_at(&chain->failure, code, router->path, "%s", text);
-	rmt_table_add(&router->execution.chains, &chain->node, rmt_key(call->message.frame.source, call->chain));
+	rmt_table_add(&router->execution.chains, &chain->node,
+		      rmt_key(call->message.frame.source, call->chain));
 }
 
 void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain)
@@ -140,7 +149,7 @@ void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t cha
 		chain_free(router, failed);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------ */
 
 /* More calls wait: their answers go out together. */
 static bool more_to_come(const ramet_router *router)
@@ -162,7 +171,8 @@ static void answer_failure(ramet_call *call, int code, const char *where, const 
 	if (call->lost || router->state == RMT_ROUTER_ENDED)
 		return;
 	if (frame.handle == 0) {
-		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_ERROR, "a call of '%s' without an answer failed: %s",
+		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_ERROR,
+			"a call of '%s' without an answer failed: %s",
 			call->function ? call->function->name : "?", text);
 		return;
 	}
@@ -175,7 +185,8 @@ static void answer_failure(ramet_call *call, int code, const char *where, const 
 static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 {
 	ramet_router *router = call->router;
-	struct rmt_frame frame = {.destination = call->message.frame.source, .handle = call->message.frame.reply};
+	struct rmt_frame frame = {.destination = call->message.frame.source,
+				  .handle = call->message.frame.reply};
 	struct rmt_flow *flow;
 	char text[128];
 	int r;
@@ -190,16 +201,16 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 	r = flow ? rmt_flow_send(flow, &frame, out->data, out->size, RMT_NEVER, false) : -ENOMEM;
 	rmt_flow_unref(flow);
 	if (r == -EMSGSIZE) {
-		snprintf(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed", call->function->name,
-			 out->size, router->message_size_max);
+		snprintf(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed",
+			 call->function->name, out->size, router->message_size_max);
 		answer_failure(call, EMSGSIZE, router->path, text);
 	}
 }
 
-/* --- arriving ------------------------------------------------------------------------------------------------------ */
+/* --- arriving ----------------------------------------------------------------------------- */
 
-/* [name, [arguments...]] or [name, [arguments...], chain or null, timeout ms or null]: the options lie behind the
- * arguments, so these are stepped over. */
+/* [name, [arguments...]] or [name, [arguments...], chain or null, timeout ms or null]: the options
+ * lie behind the arguments, so these are stepped over. */
 static int read_options(ramet_call *call, struct rmt_cbor_reader *reader)
 {
 	uint32_t number;
@@ -219,10 +230,18 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || (items != 2 && items != 4) ||
-	    rmt_cbor_read_str(&reader, ret_name, ret_size) < 0 || !*ret_name || *ret_size > RMT_FUNCTION_NAME_MAX)
+	    rmt_cbor_read_str(&reader, ret_name, ret_size) < 0 || !*ret_name ||
+	    *ret_size > RMT_FUNCTION_NAME_MAX)
 		return -EBADMSG;
 	call->arguments = reader.position;
 	return items == 4 ? read_options(call, &reader) : 0;
+}
+
+/* It was answered without being executed. */
+static void call_refused(ramet_call *call)
+{
+	rmt_inflow_consumed(call->router, &call->message);
+	call_free(call);
 }
 
 static void worker_wanted(ramet_router *router);
@@ -237,8 +256,8 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	size_t name_size;
 	char text[RMT_FUNCTION_NAME_MAX + 64];
 
-	rmt_inflow_consumed(router, message);
 	if (!call) {
+		rmt_inflow_consumed(router, message);
 		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
 		rmt_chunk_unref(message->chunk);
 		return;
@@ -247,21 +266,23 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	call->function = NULL;
 	if (parse(call, &name, &name_size) < 0) {
 		answer_failure(call, EPROTO, router->path, "the call makes no sense");
-		call_free(call);
+		call_refused(call);
 		return;
 	}
 	call->function = rmt_function_find(name, name_size);
 	failed = call->chain ? chain_find(router, message->frame.source, call->chain) : NULL;
 	if (!call->function) {
-		snprintf(text, sizeof(text), "there is no function '%.*s' in this program", (int)name_size, name);
+		snprintf(text, sizeof(text), "there is no function '%.*s' in this program",
+			 (int)name_size, name);
 		answer_failure(call, ENOSYS, router->path, text);
-		call_free(call);
+		call_refused(call);
 	} else if (failed) {
-		answer_failure(call, failed->failure.code, failed->failure.where, failed->failure.message);
-		call_free(call);
+		answer_failure(call, failed->failure.code, failed->failure.where,
+			       failed->failure.message);
+		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
-		call_free(call);
+		call_refused(call);
 	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		worker_wanted(router);
@@ -284,8 +305,9 @@ static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
 
 static void cancel_queued(ramet_call *call)
 {
-	answer_failure(call, ECANCELED, call->router->path, "the call was cancelled before it began");
-	call_free(call);
+	answer_failure(call, ECANCELED, call->router->path,
+		       "the call was cancelled before it began");
+	call_refused(call);
 }
 
 void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
@@ -355,7 +377,7 @@ void rmt_execute_cancel_all(ramet_router *router)
 	pthread_cond_broadcast(&execution->work);
 }
 
-/* --- executing ---------------------------------------------------------------------------------------------------- */
+/* --- executing ---------------------------------------------------------------------------- */
 
 /* Decodes, runs, encodes: without the lock. */
 static void invoke(ramet_call *call, struct executor *executor)
@@ -369,7 +391,8 @@ static void invoke(ramet_call *call, struct executor *executor)
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
 	reader.position = call->arguments;
-	arguments = rmt_type_memory_take(&call->memory, function->arguments.size ? function->arguments.size : 1);
+	arguments = rmt_type_memory_take(&call->memory,
+					 function->arguments.size ? function->arguments.size : 1);
 	if (size > executor->result_size) {
 		void *grown = realloc(executor->result, size);
 
@@ -382,11 +405,11 @@ static void invoke(ramet_call *call, struct executor *executor)
 		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
 		return;
 	}
-	r = rmt_type_decode(&function->arguments, &reader, arguments, &call->memory, &rmt_call_hooks, call->router, where,
-			    sizeof(where));
+	r = rmt_type_decode(&function->arguments, &reader, arguments, &call->memory,
+			    &rmt_call_hooks, call->router, where, sizeof(where));
 	if (r < 0) {
-		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path, "%s: %s",
-				 function->name, *where ? where : rmt_strerror(r));
+		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path,
+				 "%s: %s", function->name, *where ? where : rmt_strerror(r));
 		return;
 	}
 	if (size > 0)
@@ -395,7 +418,8 @@ static void invoke(ramet_call *call, struct executor *executor)
 	if (!call->failure.code && call->message.frame.reply != 0) {
 		struct rmt_call_target target = {call->router, call->message.frame.source};
 
-		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks, &target);
+		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks,
+				&target);
 		if (executor->out.error < 0)
 			rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
 					 "out of memory for the result of '%s'", function->name);
@@ -409,13 +433,16 @@ static void execute(ramet_call *call, struct executor *executor)
 	ramet_router *router = call->router;
 
 	call->state = RMT_CALL_RUNNING;
+	rmt_inflow_consumed(router, &call->message);
+	rmt_type_memory_init(&call->memory, executor->arena, sizeof(executor->arena));
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
 	invoke(call, executor);
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
 	if (call->failure.code)
-		answer_failure(call, call->failure.code, call->failure.where ? call->failure.where : "",
+		answer_failure(call, call->failure.code,
+			       call->failure.where ? call->failure.where : "",
 			       call->failure.message ? call->failure.message : "out of memory");
 	else if (atomic_load(&call->cancelled))
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
@@ -435,7 +462,7 @@ static void executor_done(struct executor *executor)
 	free(executor->result);
 }
 
-/* --- on the main thread of a child -------------------------------------------------------------------------------- */
+/* --- on the main thread of a child -------------------------------------------------------- */
 
 static bool serial_has_work(void *argument)
 {
@@ -456,6 +483,7 @@ void rmt_execute_main(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
 	struct executor executor = {0};
+	unsigned executed = 0;
 
 	execution->serial_thread = true;
 	while (router->state == RMT_ROUTER_RUNNING) {
@@ -465,6 +493,10 @@ void rmt_execute_main(ramet_router *router)
 		if (router->state != RMT_ROUTER_RUNNING || rmt_list_empty(&execution->serial))
 			break;
 		execute(take(&execution->serial), &executor);
+		/* While calls keep coming, this thread reads the next ones, too: the broker would
+		 * only be in its way. */
+		if (++executed % TURN_EVERY == 0 && !rmt_list_empty(&execution->serial))
+			rmt_wait_turn(router);
 		/* What the function printed is a log record now, not when the buffer is full. */
 		if (rmt_list_empty(&execution->serial)) {
 			rmt_unlock(router);
@@ -475,7 +507,7 @@ void rmt_execute_main(ramet_router *router)
 	executor_done(&executor);
 }
 
-/* --- on threads of our own ---------------------------------------------------------------------------------------- */
+/* --- on threads of our own ---------------------------------------------------------------- */
 
 struct worker {
 	ramet_router *router;
@@ -550,7 +582,8 @@ static void no_thread(struct rmt_list *list)
 	while (!rmt_list_empty(list)) {
 		ramet_call *call = take(list);
 
-		answer_failure(call, EAGAIN, call->router->path, "no thread could be started for the call");
+		answer_failure(call, EAGAIN, call->router->path,
+			       "no thread could be started for the call");
 		call_free(call);
 	}
 }
@@ -573,7 +606,8 @@ static void serial_wanted(ramet_router *router)
 	struct rmt_execution *execution = &router->execution;
 
 	if (!execution->serial_thread) {
-		/* Nobody's main thread works for us here: the master, or a process that was joined. */
+		/* Nobody's main thread works for us here: the master, or a process that was joined.
+		 */
 		if (worker_start(router, &execution->serial))
 			execution->serial_thread = true;
 		else
@@ -590,8 +624,9 @@ bool rmt_execute_quiet(ramet_router *router, int64_t until)
 	pthread_cond_broadcast(&execution->work);
 	while (execution->threads > 0) {
 		struct timespec at = rmt_timespec(until);
-		int r = until == RMT_NEVER ? pthread_cond_wait(&execution->quiet, &router->lock)
-					   : pthread_cond_timedwait(&execution->quiet, &router->lock, &at);
+		int r = until == RMT_NEVER
+				? pthread_cond_wait(&execution->quiet, &router->lock)
+				: pthread_cond_timedwait(&execution->quiet, &router->lock, &at);
 
 		if (r == ETIMEDOUT)
 			return execution->threads == 0;
@@ -618,7 +653,7 @@ void rmt_execute_done(ramet_router *router)
 	pthread_cond_destroy(&execution->quiet);
 }
 
-/* --- what a function may ask ---------------------------------------------------------------------------------------- */
+/* --- what a function may ask -------------------------------------------------------------- */
 
 RMT_PUBLIC ramet_router *ramet_call_router(ramet_call *call)
 {
@@ -668,7 +703,8 @@ RMT_PUBLIC void ramet_fail(ramet_call *call, int code, const char *format, ...)
 RMT_PUBLIC void ramet_fail_error(ramet_call *call, ramet_error *error)
 {
 	if (!call->failure.code && error->code)
-		rmt_error_set_at(&call->failure, error->code, error->where && *error->where ? error->where : call->router->path,
+		rmt_error_set_at(&call->failure, error->code,
+				 error->where && *error->where ? error->where : call->router->path,
 				 "%s", error->message ? error->message : "out of memory");
 	else if (!call->failure.code)
 		rmt_error_set_at(&call->failure, EIO, call->router->path, "the call failed");

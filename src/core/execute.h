@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Calls that have arrived: executed one at a time, in order, on the main thread of a child (or, where that thread is
- * not ours, on one of our own), or on worker threads when the function is marked concurrent.
+ * Calls that have arrived: executed one at a time, in order, on the main thread of a child (or,
+ * where that thread is not ours, on one of our own), or on worker threads when the function is
+ * marked concurrent.
  */
 #pragma once
 
@@ -15,8 +16,6 @@
 #include "core/router.h"
 #include "core/type.h"
 
-#define RMT_CALL_ARENA 512
-
 enum rmt_call_state { RMT_CALL_QUEUED, RMT_CALL_RUNNING };
 
 struct ramet_call {
@@ -25,15 +24,14 @@ struct ramet_call {
 	enum rmt_call_state state;
 	const struct ramet_function *function;
 	struct rmt_message message;
-	size_t arguments;     /* where they begin in the message */
+	size_t arguments; /* where they begin in the message */
 	uint32_t chain;
-	int64_t deadline;     /* RMT_NEVER: none */
-	bool lost;            /* nobody is there to be answered */
+	int64_t deadline; /* RMT_NEVER: none */
+	bool lost;        /* nobody is there to be answered */
 	atomic_bool cancelled;
 	ramet_context *caller; /* made when asked for */
 	ramet_error failure;
 	struct rmt_type_memory memory;
-	unsigned char arena[RMT_CALL_ARENA] __attribute__((aligned(16)));
 };
 
 /* A call has arrived; takes the message's chunk. */

@@ -12,7 +12,23 @@
 #include "core/stream.h"
 #include "core/wait.h"
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+static size_t window(uint32_t handle)
+{
+	return handle == RMT_HANDLE_CALL ? RMT_CALL_WINDOW : RMT_FLOW_WINDOW;
+}
+
+/* --- sending ------------------------------------------------------------------------------ */
+
+/* Most calls go where the last one went, and a lookup costs as much as a small call's other
+ * bookkeeping. */
+struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer)
+{
+	if (peer->calls)
+		peer->calls->references++;
+	else
+		peer->calls = rmt_flow_get(peer->router, peer->id, RMT_HANDLE_CALL);
+	return peer->calls;
+}
 
 struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle)
 {
@@ -51,13 +67,16 @@ void rmt_flow_unref(struct rmt_flow *flow)
 
 	if (!flow || --flow->references > 0)
 		return;
-	/* What was sent and not consumed yet still counts: the next thread that sends there goes on with it. The flow
-	 * of calls, which is used again and again, therefore stays as long as its peer. */
+	/* What was sent and not consumed yet still counts: the next thread that sends there goes on
+	 * with it. The flow of calls, which is used again and again, therefore stays as long as its
+	 * peer. */
 	peer = flow->peer;
 	if (flow->handle == RMT_HANDLE_CALL && peer->alive)
 		return;
 	rmt_table_remove(&peer->router->flows, &flow->node);
 	rmt_list_remove(&flow->of_peer);
+	if (peer->calls == flow)
+		peer->calls = NULL;
 	free(flow);
 	rmt_peer_collect(peer);
 }
@@ -88,8 +107,8 @@ static bool flow_is_free(void *argument)
 	return !flow->busy || flow->closed;
 }
 
-/* The next frame may go: there is credit, and the stream is not behind. A bulk frame waits for an idle stream, so that
- * it can be written from where it is; small ones may queue up. */
+/* The next frame may go: there is credit, and the stream is not behind. A bulk frame waits for an
+ * idle stream, so that it can be written from where it is; small ones may queue up. */
 struct room {
 	struct rmt_flow *flow;
 	uint32_t size;
@@ -103,15 +122,15 @@ static bool flow_has_room(void *argument)
 
 	if (flow->closed)
 		return true;
-	if (flow->in_flight > 0 && flow->in_flight + room->size > RMT_FLOW_WINDOW)
+	if (flow->in_flight > 0 && flow->in_flight + room->size > window(flow->handle))
 		return false;
 	stream = stream_to(flow);
 	return !stream || stream->failed || rmt_stream_idle(stream) ||
 	       stream->output.bytes + room->size < RMT_FRAME_PAYLOAD_MAX;
 }
 
-static int send_piece(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, uint32_t size, int64_t until,
-		      bool gather)
+static int send_piece(struct rmt_flow *flow, struct rmt_frame *frame, const void *data,
+		      uint32_t size, int64_t until, bool gather)
 {
 	ramet_router *router = flow->peer->router;
 	struct room room = {flow, size};
@@ -139,19 +158,21 @@ static void abort_message(struct rmt_flow *flow, const struct rmt_frame *first)
 		rmt_send_frame(flow->peer->router, &frame, NULL, 0, false);
 }
 
-static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, const char *data, size_t size,
-		       int64_t until, bool gather)
+static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, const char *data,
+		       size_t size, int64_t until, bool gather)
 {
 	size_t at = 0;
 
 	do {
 		size_t left = size - at;
-		uint32_t piece = left > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX : (uint32_t)left;
+		uint32_t piece = left > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX
+							      : (uint32_t)left;
 		struct rmt_frame frame = *first;
 		int r;
 
 		frame.destination = flow->peer->id;
-		frame.flags |= RMT_FRAME_COUNTED | (piece < left ? RMT_FRAME_MORE : 0) | (at > 0 ? RMT_FRAME_CONTINUES : 0);
+		frame.flags |= RMT_FRAME_COUNTED | (piece < left ? RMT_FRAME_MORE : 0) |
+			       (at > 0 ? RMT_FRAME_CONTINUES : 0);
 		frame.total = (uint32_t)(at > 0 ? at : size);
 		r = send_piece(flow, &frame, data + at, piece, until, gather);
 		if (r < 0) {
@@ -164,8 +185,8 @@ static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, con
 	return 0;
 }
 
-int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data, size_t size, int64_t until,
-		  bool gather)
+int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
+		  size_t size, int64_t until, bool gather)
 {
 	ramet_router *router = flow->peer->router;
 	int r;
@@ -195,7 +216,7 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 	return r;
 }
 
-/* --- receiving -------------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------- */
 
 struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle)
 {
@@ -244,7 +265,7 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 static void grant(struct rmt_inflow *inflow, size_t bytes)
 {
 	inflow->granted += bytes;
-	if (inflow->granted < RMT_FLOW_GRANT)
+	if (inflow->granted < RMT_FLOW_GRANT(window(inflow->handle)))
 		return;
 	bytes = inflow->granted;
 	inflow->granted = 0;
@@ -265,12 +286,14 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 				"the message is larger than the %u bytes that are allowed here",
 				inflow->peer->router->message_size_max);
 	else
-		rmt_dead_letter(inflow->peer->router, &first, -code, "the message could not be put together: %s",
+		rmt_dead_letter(inflow->peer->router, &first, -code,
+				"the message could not be put together: %s",
 				code == -ENOMEM ? "out of memory" : "its parts do not fit");
 }
 
-int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame, struct rmt_chunk *chunk,
-		     const unsigned char *payload, struct rmt_message *ret_message)
+int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
+		     struct rmt_chunk *chunk, const unsigned char *payload,
+		     struct rmt_message *ret_message)
 {
 	bool counted = frame->flags & RMT_FRAME_COUNTED;
 	int r;
@@ -278,13 +301,15 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame, s
 	if (counted)
 		inflow->held += frame->length;
 	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))) {
-		*ret_message = (struct rmt_message){*frame, rmt_chunk_ref(chunk), payload, frame->length, inflow->held};
+		*ret_message = (struct rmt_message){*frame, rmt_chunk_ref(chunk), payload,
+						    frame->length, inflow->held};
 		inflow->held = 0;
 		inflow->waiting++;
 		return 1;
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, payload, inflow->peer->router->message_size_max,
-			     &ret_message->chunk, &ret_message->frame);
+	r = rmt_assembly_add(&inflow->assembly, frame, payload,
+			     inflow->peer->router->message_size_max, &ret_message->chunk,
+			     &ret_message->frame);
 	if (r < 0) {
 		message_failed(inflow, frame, r);
 		return r;

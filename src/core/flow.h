@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Flow control. A flow is what one context sends to one handle of another. The sending side (struct rmt_flow) may
- * have RMT_FLOW_WINDOW bytes on their way; the receiving side (struct rmt_inflow) grants bytes back as they are
- * consumed. So nobody in between ever holds more than a window for each flow, however slow the reader is.
+ * Flow control. A flow is what one context sends to one handle of another. The sending side (struct
+ * rmt_flow) may have RMT_FLOW_WINDOW bytes on their way; the receiving side (struct rmt_inflow)
+ * grants bytes back as they are consumed. So nobody in between ever holds more than a window for
+ * each flow, however slow the reader is.
  *
- * Frames of a message that is still being put together are granted at once as long as its flow has nothing else
- * waiting here: else a message larger than the window could never arrive.
+ * Frames of a message that is still being put together are granted at once as long as its flow has
+ * nothing else waiting here: else a message larger than the window could never arrive.
  */
 #pragma once
 
@@ -20,34 +21,37 @@
 
 /* The sending side. */
 struct rmt_flow {
-	struct rmt_table_node node;  /* in router->flows, by (destination, handle) */
-	struct rmt_list of_peer;     /* in peer->flows */
-	struct rmt_peer *peer;       /* the destination */
+	struct rmt_table_node node; /* in router->flows, by (destination, handle) */
+	struct rmt_list of_peer;    /* in peer->flows */
+	struct rmt_peer *peer;      /* the destination */
 	uint32_t handle;
-	unsigned references;         /* senders, and threads that send */
+	unsigned references; /* senders, and threads that send */
 	uint64_t in_flight;
-	bool busy;                   /* a thread is in the middle of a message */
-	bool closed;                 /* nobody reads any more */
-	uint32_t given;              /* ENDs that the reader waits for from here */
+	bool busy;      /* a thread is in the middle of a message */
+	bool closed;    /* nobody reads any more */
+	uint32_t given; /* ENDs that the reader waits for from here */
 };
 
 /* The receiving side. */
 struct rmt_inflow {
-	struct rmt_table_node node; /* in router->inflows, by (source, handle) */
-	struct rmt_list of_peer;    /* in peer->inflows */
+	struct rmt_table_node node;  /* in router->inflows, by (source, handle) */
+	struct rmt_list of_peer;     /* in peer->inflows */
 	struct rmt_list of_receiver; /* in receiver->inflows; itself, when it belongs to calls */
-	struct rmt_peer *peer;      /* the source */
-	ramet_receiver *receiver;   /* NULL: calls, or the result of one */
+	struct rmt_peer *peer;       /* the source */
+	ramet_receiver *receiver;    /* NULL: calls, or the result of one */
 	uint32_t handle;
 	struct rmt_assembly assembly;
-	size_t held;                /* bytes of the message being put together that were not granted */
-	size_t waiting;             /* whole messages that wait here to be consumed */
-	size_t granted;             /* consumed, but the grant was not sent yet */
-	uint32_t given, ended;      /* for streams: senders that the source was given, and those it has closed */
+	/* bytes of the message being put together that were not granted */
+	size_t held;
+	size_t waiting; /* whole messages that wait here to be consumed */
+	size_t granted; /* consumed, but the grant was not sent yet */
+	/* for streams: senders that the source was given, and those it has closed */
+	uint32_t given, ended;
 };
 
 struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32_t handle);
 struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination, uint32_t handle);
+struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer); /* to its RMT_HANDLE_CALL */
 void rmt_flow_unref(struct rmt_flow *flow);
 
 /* The reader has consumed so much. */
@@ -55,24 +59,26 @@ void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes);
 void rmt_flow_close(struct rmt_flow *flow);
 
 /*
- * Sends a message of any size, in frames, waiting for credit and room; the lock is given up meanwhile. The caller sets
- * handle, reply and flags of the frame; data must stay. `gather` as for streams. Threads that send on one flow take
- * turns, a message each. 0, -EPIPE (closed, or the destination is gone), -ETIMEDOUT, -ECANCELED (stop() said so),
- * -EMSGSIZE, -ESHUTDOWN, -ENOMEM. After a failure nothing of the message is delivered.
+ * Sends a message of any size, in frames, waiting for credit and room; the lock is given up
+ * meanwhile. The caller sets handle, reply and flags of the frame; data must stay. `gather` as for
+ * streams. Threads that send on one flow take turns, a message each. 0, -EPIPE (closed, or the
+ * destination is gone), -ETIMEDOUT, -ECANCELED (stop() said so), -EMSGSIZE, -ESHUTDOWN, -ENOMEM.
+ * After a failure nothing of the message is delivered.
  */
-int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data, size_t size, int64_t until,
-		  bool gather);
+int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
+		  size_t size, int64_t until, bool gather);
 
 struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle);
 struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle);
 void rmt_inflow_free(struct rmt_inflow *inflow);
 
 /*
- * Takes a frame that has MORE, CONTINUES or COUNTED. 1: *ret_message is whole (the caller has its chunk); 0: not yet;
- * negative: it will not become whole, the sender was told if it wants to know.
+ * Takes a frame that has MORE, CONTINUES or COUNTED. 1: *ret_message is whole (the caller has its
+ * chunk); 0: not yet; negative: it will not become whole, the sender was told if it wants to know.
  */
-int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame, struct rmt_chunk *chunk,
-		     const unsigned char *payload, struct rmt_message *ret_message);
+int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
+		     struct rmt_chunk *chunk, const unsigned char *payload,
+		     struct rmt_message *ret_message);
 
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. */
 void rmt_inflow_consumed(ramet_router *router, struct rmt_message *message);

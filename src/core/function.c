@@ -14,7 +14,7 @@ static struct {
 	struct entry {
 		struct rmt_table_node node;
 		const struct ramet_function *function;
-	} *entries;
+	} * entries;
 	uint64_t identity;
 } functions;
 
@@ -27,8 +27,8 @@ static uint64_t name_key(const char *name, size_t size)
 	return hash;
 }
 
-int rmt_functions_set(const struct ramet_function *const *begin, const struct ramet_function *const *end,
-		      const char **ret_twice)
+int rmt_functions_set(const struct ramet_function *const *begin,
+		      const struct ramet_function *const *end, const char **ret_twice)
 {
 	size_t count = begin ? (size_t)(end - begin) : 0, used = 0;
 	struct entry *entries = calloc(count ? count : 1, sizeof(*entries));
@@ -52,7 +52,8 @@ int rmt_functions_set(const struct ramet_function *const *begin, const struct ra
 			return -EEXIST;
 		}
 		entries[used].function = function;
-		rmt_table_add(&functions.by_name, &entries[used++].node, name_key(function->name, size));
+		rmt_table_add(&functions.by_name, &entries[used++].node,
+			      name_key(function->name, size));
 		/* A sum does not depend on the order in which the linker put them. */
 		functions.identity += rmt_function_signature(function);
 	}
@@ -64,7 +65,8 @@ const struct ramet_function *rmt_function_find(const char *name, size_t size)
 	struct rmt_table_node *node = rmt_table_find(&functions.by_name, name_key(name, size));
 
 	for (; node; node = rmt_table_find_next(node)) {
-		const struct ramet_function *function = RMT_CONTAINER(node, struct entry, node)->function;
+		const struct ramet_function *function =
+			RMT_CONTAINER(node, struct entry, node)->function;
 
 		if (strlen(function->name) == size && memcmp(function->name, name, size) == 0)
 			return function;

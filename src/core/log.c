@@ -50,12 +50,13 @@ RMT_PUBLIC void ramet_log_to_stderr(const ramet_log_record *record, void *data)
 	for (size_t i = 0; i < RMT_COUNT(levels); i++)
 		if (levels[i].level == record->level)
 			name = levels[i].name;
-	used = (size_t)snprintf(line, sizeof(line), "%s %s%s%s: ", name, record->context, *record->context ? " " : "",
-				record->source);
+	used = (size_t)snprintf(line, sizeof(line), "%s %s%s%s: ", name, record->context,
+				*record->context ? " " : "", record->source);
 	for (const char *c = record->text; used < sizeof(line) - 8 && *c; c++) {
 		/* A remote text must not move the cursor of whoever reads it. */
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			used += (size_t)snprintf(line + used, 5, *c == '\t' ? "\t" : "\\x%02x", (unsigned char)*c);
+			used += (size_t)snprintf(line + used, 5, *c == '\t' ? "\t" : "\\x%02x",
+						 (unsigned char)*c);
 		else
 			line[used++] = *c;
 	}
@@ -92,14 +93,15 @@ static void send_up(ramet_router *router, const ramet_log_record *record)
 	rmt_send_control(router, 0, &out);
 }
 
-void rmt_log_text(ramet_router *router, const char *context, const char *source, enum ramet_log_level level,
-		  const char *text, size_t size)
+void rmt_log_text(ramet_router *router, const char *context, const char *source,
+		  enum ramet_log_level level, const char *text, size_t size)
 {
 	struct timespec now;
 	ramet_log_record record;
 	char *copy;
 
-	if (level > router->log_level || router->state == RMT_ROUTER_ENDED || (router->id == 0 && !router->log))
+	if (level > router->log_level || router->state == RMT_ROUTER_ENDED ||
+	    (router->id == 0 && !router->log))
 		return;
 	copy = malloc(size + 1);
 	if (!copy)
@@ -123,8 +125,8 @@ void rmt_log_text(ramet_router *router, const char *context, const char *source,
 	free(copy);
 }
 
-static void logv(ramet_router *router, const char *source, enum ramet_log_level level, const char *format,
-		 va_list arguments)
+static void logv(ramet_router *router, const char *source, enum ramet_log_level level,
+		 const char *format, va_list arguments)
 {
 	char text[TEXT_MAX];
 	int size;
@@ -137,7 +139,8 @@ static void logv(ramet_router *router, const char *source, enum ramet_log_level 
 	rmt_log_text(router, NULL, source, level, text, RMT_MIN((size_t)size, sizeof(text) - 1));
 }
 
-void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level, const char *format, ...)
+void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level,
+	     const char *format, ...)
 {
 	va_list arguments;
 
@@ -146,7 +149,8 @@ void rmt_log(ramet_router *router, const char *source, enum ramet_log_level leve
 	va_end(arguments);
 }
 
-RMT_PUBLIC void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source, const char *format, ...)
+RMT_PUBLIC void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source,
+			  const char *format, ...)
 {
 	va_list arguments;
 

@@ -11,13 +11,13 @@
 #define RMT_LOG_SELF "ramet"
 
 /* A record of this context. The lock is held. */
-void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level, const char *format, ...)
-	RMT_PRINTF(4, 5);
+void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level,
+	     const char *format, ...) RMT_PRINTF(4, 5);
 
-/* A record of another context (a line that a child printed), or of this one with context NULL. text need not end with
- * a NUL. */
-void rmt_log_text(ramet_router *router, const char *context, const char *source, enum ramet_log_level level,
-		  const char *text, size_t size);
+/* A record of another context (a line that a child printed), or of this one with context NULL. text
+ * need not end with a NUL. */
+void rmt_log_text(ramet_router *router, const char *context, const char *source,
+		  enum ramet_log_level level, const char *text, size_t size);
 
 /* A LOG message has arrived in the master. */
 void rmt_log_arrived(ramet_router *router, const unsigned char *data, size_t size);

@@ -29,7 +29,7 @@ int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t
 		.wake = {.fd = -1, .events = RMT_READABLE, .ready = wake_ready},
 	};
 	rmt_list_init(&loop->deferred);
-	r = loop->type->new(&loop->poller);
+	r = loop->type->new (&loop->poller);
 	if (r < 0)
 		return r;
 	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -104,7 +104,7 @@ void rmt_loop_defer(struct rmt_loop *loop, struct rmt_deferred *deferred)
 		rmt_loop_wake(loop);
 }
 
-/* --- timers: a binary heap, the earliest at 0 ------------------------------------------------------------------ */
+/* --- timers: a binary heap, the earliest at 0 --------------------------------------------- */
 
 static void place(struct rmt_loop *loop, size_t at, struct rmt_timer *timer)
 {
@@ -121,7 +121,8 @@ static void sift(struct rmt_loop *loop, size_t at, struct rmt_timer *timer)
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < loop->timer_count && loop->timers[child + 1]->when < loop->timers[child]->when)
+		if (child + 1 < loop->timer_count &&
+		    loop->timers[child + 1]->when < loop->timers[child]->when)
 			child++;
 		if (child >= loop->timer_count || loop->timers[child]->when >= timer->when)
 			break;

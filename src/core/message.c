@@ -26,7 +26,8 @@ static int send_here(ramet_router *router, const struct rmt_frame *frame, const 
 	return 0;
 }
 
-int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size, bool gather)
+int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size,
+		   bool gather)
 {
 	struct rmt_stream *stream;
 
@@ -40,7 +41,8 @@ int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *da
 		return send_here(router, frame, data);
 	stream = rmt_route_to(router, frame->destination);
 	if (!stream || stream->failed) {
-		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u", frame->destination);
+		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u",
+				frame->destination);
 		return 0;
 	}
 	return rmt_stream_send(stream, frame, data, NULL, gather);
@@ -50,15 +52,15 @@ void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buf
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 
-	/* Without memory for a few bytes there is none to tell anybody either; the wait at the other end has its own
-	 * end. */
+	/* Without memory for a few bytes there is none to tell anybody either; the wait at the
+	 * other end has its own end. */
 	if (out->error == 0)
 		rmt_send_frame(router, &frame, out->data, out->size, false);
 	rmt_buffer_done(out);
 }
 
-static void message_arrived(ramet_router *router, struct rmt_stream *stream, ramet_receiver *receiver,
-			    struct rmt_message *message)
+static void message_arrived(ramet_router *router, struct rmt_stream *stream,
+			    ramet_receiver *receiver, struct rmt_message *message)
 {
 	if (receiver)
 		rmt_receiver_arrived(receiver, stream, message);
@@ -67,7 +69,8 @@ static void message_arrived(ramet_router *router, struct rmt_stream *stream, ram
 }
 
 /* END: the payload says how many of the source's senders were closed. */
-static void stream_ended(ramet_router *router, ramet_receiver *receiver, const struct rmt_frame *frame)
+static void stream_ended(ramet_router *router, ramet_receiver *receiver,
+			 const struct rmt_frame *frame)
 {
 	struct rmt_inflow *inflow;
 
@@ -91,7 +94,8 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 	if (frame->handle == RMT_HANDLE_CALL) {
 		if (!rmt_router_obeys(router, frame->authority)) {
 			rmt_dead_letter(router, frame, EPERM,
-					"context %u is no parent of context %u, and may not call functions there",
+					"context %u is no parent of context %u, and may not call "
+					"functions there",
 					frame->authority, router->id);
 			return;
 		}

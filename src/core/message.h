@@ -15,15 +15,16 @@ struct rmt_message {
 	struct rmt_chunk *chunk; /* a reference, or NULL for an empty one */
 	const unsigned char *data;
 	size_t size;
-	size_t owed;             /* credit that its sender gets back when it is consumed */
+	size_t owed; /* credit that its sender gets back when it is consumed */
 };
 
 /*
- * Sends a message that fits one frame, without flow control: for what answers something, and for control. The caller
- * sets destination, handle, reply and flags of the frame. A destination that cannot be reached is answered like any
- * other, with a dead letter. 0, -EMSGSIZE or -ENOMEM.
+ * Sends a message that fits one frame, without flow control: for what answers something, and for
+ * control. The caller sets destination, handle, reply and flags of the frame. A destination that
+ * cannot be reached is answered like any other, with a dead letter. 0, -EMSGSIZE or -ENOMEM.
  */
-int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size, bool gather);
+int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size,
+		   bool gather);
 
 /* Sends a control message: the content of out, which is then reset. */
 void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out);

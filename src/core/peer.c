@@ -16,7 +16,7 @@
 #include "core/stream.h"
 #include "core/wait.h"
 
-/* --- peers ------------------------------------------------------------------------------------------------------ */
+/* --- peers -------------------------------------------------------------------------------- */
 
 struct rmt_peer *rmt_peer_find(const ramet_router *router, uint32_t id)
 {
@@ -78,9 +78,9 @@ void rmt_peer_collect(struct rmt_peer *peer)
 {
 	ramet_router *router = peer->router;
 
-	if (peer->handle.references > 0 || peer->handles > 0 || peer->lent || peer->stream || peer->process ||
-	    !rmt_list_empty(&peer->pending) || !rmt_list_empty(&peer->flows) || !rmt_list_empty(&peer->inflows) ||
-	    peer == router->self)
+	if (peer->handle.references > 0 || peer->handles > 0 || peer->lent || peer->stream ||
+	    peer->process || !rmt_list_empty(&peer->pending) || !rmt_list_empty(&peer->flows) ||
+	    !rmt_list_empty(&peer->inflows) || peer == router->self)
 		return;
 	rmt_table_remove(&router->peers, &peer->node);
 	rmt_list_remove(&peer->child);
@@ -105,8 +105,8 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	peer->handle.references++; /* what follows may drop the last one */
 	rmt_list_remove(&peer->child);
 	while (!rmt_list_empty(&peer->pending))
-		rmt_receiver_fail(rmt_list_first(&peer->pending, ramet_receiver, pending), ECONNRESET,
-				  "%s is gone: %s", rmt_peer_name(peer), reason);
+		rmt_receiver_fail(rmt_list_first(&peer->pending, ramet_receiver, pending),
+				  ECONNRESET, "%s is gone: %s", rmt_peer_name(peer), reason);
 	rmt_list_each(&peer->flows, node, following) {
 		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
 
@@ -140,9 +140,10 @@ static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
 	return false;
 }
 
-/* Which neighbours have to hear of it: the parent, for the whole way up; and those that talked to the lost. */
-static void tell_neighbours(ramet_router *router, const uint32_t (*ranges)[2], size_t count, const char *reason,
-			    struct rmt_stream *from)
+/* Which neighbours have to hear of it: the parent, for the whole way up; and those that talked to
+ * the lost. */
+static void tell_neighbours(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
+			    const char *reason, struct rmt_stream *from)
 {
 	struct rmt_list *node, *following;
 
@@ -159,8 +160,8 @@ static void tell_neighbours(ramet_router *router, const uint32_t (*ranges)[2], s
 	}
 }
 
-void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count, const char *reason,
-		    struct rmt_stream *from)
+void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
+		    const char *reason, struct rmt_stream *from)
 {
 	struct rmt_table_walk walk = {0};
 	struct rmt_table_node *node;
@@ -170,7 +171,8 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 	if (router->state == RMT_ROUTER_RUNNING)
 		tell_neighbours(router, ranges, count, reason, from);
 	/* Losing one peer may free others, so their ids are noted first. */
-	for (node = rmt_table_walk(&router->peers, &walk); node; node = rmt_table_walk(&router->peers, &walk))
+	for (node = rmt_table_walk(&router->peers, &walk); node;
+	     node = rmt_table_walk(&router->peers, &walk))
 		known += in_ranges((uint32_t)node->key, ranges, count);
 	if (known == 0)
 		return;
@@ -189,7 +191,7 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 	free(ids);
 }
 
-/* --- children ---------------------------------------------------------------------------------------------------- */
+/* --- children ----------------------------------------------------------------------------- */
 
 static struct rmt_holder *holder_find(struct rmt_peer *child, uint32_t id)
 {
@@ -218,8 +220,9 @@ int rmt_peer_hold(struct rmt_peer *child, uint32_t id)
 /* A child whom nobody holds ends. */
 static void end_unheld(struct rmt_peer *child)
 {
-	if (child->stream && child->alive && !child->kept && child->handle.references == 0 && child->handles == 0 &&
-	    child->holder_count == 0 && child->router->state == RMT_ROUTER_RUNNING)
+	if (child->stream && child->alive && !child->kept && child->handle.references == 0 &&
+	    child->handles == 0 && child->holder_count == 0 &&
+	    child->router->state == RMT_ROUTER_RUNNING)
 		rmt_child_end(child, child->router->shutdown_timeout);
 }
 
@@ -250,7 +253,8 @@ void rmt_child_end(struct rmt_peer *child, int ms)
 	if (child->ending)
 		return;
 	child->ending = true;
-	/* It needs a little less than we have, to end its own children by force and still end by itself. */
+	/* It needs a little less than we have, to end its own children by force and still end by
+	 * itself. */
 	rmt_control_shutdown(router, child->id, ms < 0 ? RMT_SHUTDOWN_CHILD_MS : ms - ms / 4);
 }
 
@@ -258,7 +262,7 @@ void rmt_child_lost(struct rmt_peer *child, const char *reason)
 {
 	ramet_router *router = child->router;
 	struct rmt_stream *stream = child->stream;
-	uint32_t (*ranges)[2] = NULL;
+	uint32_t(*ranges)[2] = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < router->route_count; i++)
@@ -276,7 +280,7 @@ void rmt_child_lost(struct rmt_peer *child, const char *reason)
 	child->stream = NULL;
 	child->handle.references++;
 	rmt_stream_free(stream);
-	rmt_peers_lost(router, (const uint32_t (*)[2])ranges, count, reason, NULL);
+	rmt_peers_lost(router, (const uint32_t(*)[2])ranges, count, reason, NULL);
 	rmt_peer_lost(child, reason);
 	free(ranges);
 	child->handle.references--;
@@ -284,7 +288,7 @@ void rmt_child_lost(struct rmt_peer *child, const char *reason)
 	rmt_wait_changed(router);
 }
 
-/* --- handles ---------------------------------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------------ */
 
 ramet_context *rmt_context_take(struct rmt_peer *peer)
 {
@@ -431,7 +435,8 @@ RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet
 	else if (peer->via && peer->alive)
 		rmt_control_release(router, peer->via->id, peer->id, ms);
 	else if (peer->alive)
-		r = rmt_error_set(error, EPERM, "%s was not connected from here", rmt_peer_name(peer));
+		r = rmt_error_set(error, EPERM, "%s was not connected from here",
+				  rmt_peer_name(peer));
 	/* TERM and KILL need a moment after the grace. */
 	if (r == 0)
 		r = rmt_wait(router, peer_is_gone, peer, rmt_after(ms + 2000));

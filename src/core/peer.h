@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A peer: what this context knows of one context, itself included. Public handles (ramet_context) point to it. A peer
- * exists while anything here refers to it: a handle, a pending call, a flow, or a child's process.
+ * A peer: what this context knows of one context, itself included. Public handles (ramet_context)
+ * point to it. A peer exists while anything here refers to it: a handle, a pending call, a flow, or
+ * a child's process.
  */
 #pragma once
 
@@ -31,32 +32,35 @@ struct rmt_peer {
 	struct rmt_table_node node; /* in router->peers, by id */
 	ramet_router *router;
 	uint32_t id;
-	char *path;         /* NULL: not known */
+	char *path; /* NULL: not known */
 	int pid;
 	bool alive;
-	char *reason;       /* why not */
+	char *reason; /* why not */
 	struct ramet_context handle;
-	unsigned handles;   /* allocated handles */
+	unsigned handles; /* allocated handles */
 
 	struct rmt_list pending; /* ramet_receiver: calls that wait for this context's answer */
 	struct rmt_list flows;   /* struct rmt_flow to it */
+	struct rmt_flow *calls;  /* the one of calls, among them */
 	struct rmt_list inflows; /* struct rmt_inflow from it */
 
 	/* A child that this context has started. */
-	struct rmt_list child;   /* in router->children while it is alive */
+	struct rmt_list child; /* in router->children while it is alive */
 	struct rmt_stream *stream;
-	void *process;           /* of the layer above */
-	char *key;               /* the hop that leads here, to find it again */
+	void *process; /* of the layer above */
+	char *key;     /* the hop that leads here, to find it again */
 	struct rmt_holder *holders;
 	size_t holder_count;
 	bool kept;
-	bool ending;             /* was asked to end */
-	struct rmt_timer grace;  /* then it is killed */
-	bool lent;               /* a borrowed handle is out: stays in memory until the router ends */
+	bool ending;            /* was asked to end */
+	struct rmt_timer grace; /* then it is killed */
+	/* a borrowed handle is out: stays in memory until the router ends */
+	bool lent;
 
 	/* A child of another context that was started from here. */
-	struct rmt_peer *via;    /* its parent, with a reference to the handle; NULL: not started from here */
-	uint32_t holds;          /* how often it was asked for: as many RELEASEs are due */
+	/* its parent, with a reference to the handle; NULL: not started from here */
+	struct rmt_peer *via;
+	uint32_t holds; /* how often it was asked for: as many RELEASEs are due */
 };
 
 /* The peer with that id, made if there is none. NULL: out of memory. */
@@ -66,7 +70,8 @@ struct rmt_peer *rmt_peer_find(const ramet_router *router, uint32_t id);
 /* Fills in what is not known yet. Takes no ownership. */
 void rmt_peer_describe(struct rmt_peer *peer, const char *path, size_t path_size, int pid);
 
-/* What to call it in messages: its path, or "context ID"; the master is "the master". From a buffer of the thread. */
+/* What to call it in messages: its path, or "context ID"; the master is "the master". From a buffer
+ * of the thread. */
 const char *rmt_peer_name(const struct rmt_peer *peer);
 
 /* Frees the peer if nothing refers to it any more. */
@@ -75,10 +80,10 @@ void rmt_peer_collect(struct rmt_peer *peer);
 /* The context is gone: everything that waits for it ends with this reason. */
 void rmt_peer_lost(struct rmt_peer *peer, const char *reason);
 
-/* The same for all peers with these ids, and for the routes' sake for neighbours that talked to them. `from` is the
- * stream that told us, NULL for a loss of our own. */
-void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count, const char *reason,
-		    struct rmt_stream *from);
+/* The same for all peers with these ids, and for the routes' sake for neighbours that talked to
+ * them. `from` is the stream that told us, NULL for a loss of our own. */
+void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
+		    const char *reason, struct rmt_stream *from);
 
 /* A handle for the public: one more reference to the peer's first handle. */
 ramet_context *rmt_context_take(struct rmt_peer *peer);
@@ -93,5 +98,6 @@ void rmt_peer_unhold(struct rmt_peer *child, uint32_t holder, uint32_t count);
 /* Asks a child to end within ms, and has it killed when it does not. */
 void rmt_child_end(struct rmt_peer *child, int ms);
 
-/* A child's stream was lost, or closed: its routes go, its peers are lost, whoever talked to them is told. */
+/* A child's stream was lost, or closed: its routes go, its peers are lost, whoever talked to them
+ * is told. */
 void rmt_child_lost(struct rmt_peer *child, const char *reason);

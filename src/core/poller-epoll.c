@@ -12,8 +12,9 @@
 
 struct epoll_poller {
 	int fd;
-	/* Removals while a wait is under way: the kernel may have handed out the event already. When there were too many
-	 * to note, the batch is dropped: being level-triggered, it is told again. */
+	/* Removals while a wait is under way: the kernel may have handed out the event already.
+	 * When there were too many to note, the batch is dropped: being level-triggered, it is told
+	 * again. */
 	struct rmt_source *removed[EPOLL_BATCH];
 	unsigned removed_count;
 	bool waiting;
@@ -52,7 +53,8 @@ static void epoll_forked(void *p)
 static struct epoll_event wanted(struct rmt_source *source)
 {
 	return (struct epoll_event){
-		.events = (source->events & RMT_READABLE ? EPOLLIN : 0) | (source->events & RMT_WRITABLE ? EPOLLOUT : 0),
+		.events = (source->events & RMT_READABLE ? EPOLLIN : 0) |
+			  (source->events & RMT_WRITABLE ? EPOLLOUT : 0),
 		.data.ptr = source,
 	};
 }
@@ -95,7 +97,8 @@ static bool was_removed(const struct epoll_poller *poller, const struct rmt_sour
 	return false;
 }
 
-static int epoll_wait_(void *p, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready, int max)
+static int epoll_wait_(void *p, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready,
+		       int max)
 {
 	struct epoll_poller *poller = p;
 	struct epoll_event events[EPOLL_BATCH];
@@ -112,7 +115,9 @@ static int epoll_wait_(void *p, pthread_mutex_t *lock, int timeout, struct rmt_r
 		if (poller->removed_count != 0 && was_removed(poller, source))
 			continue;
 		ready[count].source = source;
-		ready[count].events = events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? RMT_READABLE : 0;
+		ready[count].events = events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)
+					      ? RMT_READABLE
+					      : 0;
 		if (events[i].events & EPOLLOUT)
 			ready[count].events |= RMT_WRITABLE;
 		count++;

@@ -12,7 +12,8 @@ struct poll_poller {
 	struct rmt_source **sources; /* parallel to fds; NULL: removed during a wait */
 	struct pollfd *fds;
 	size_t count, capacity;
-	/* A wait works on copies, because others may change the set (and move the arrays) meanwhile. */
+	/* A wait works on copies, because others may change the set (and move the arrays)
+	 * meanwhile. */
 	struct rmt_source **waiting_sources;
 	struct pollfd *waiting_fds;
 	size_t waiting_count, waiting_capacity;
@@ -46,10 +47,12 @@ static void poll_forked(void *p)
 
 static short wanted(const struct rmt_source *source)
 {
-	return (short)((source->events & RMT_READABLE ? POLLIN : 0) | (source->events & RMT_WRITABLE ? POLLOUT : 0));
+	return (short)((source->events & RMT_READABLE ? POLLIN : 0) |
+		       (source->events & RMT_WRITABLE ? POLLOUT : 0));
 }
 
-static int grow(struct rmt_source ***sources, struct pollfd **fds, size_t *capacity, size_t wanted_capacity)
+static int grow(struct rmt_source ***sources, struct pollfd **fds, size_t *capacity,
+		size_t wanted_capacity)
 {
 	struct rmt_source **new_sources;
 	struct pollfd *new_fds;
@@ -111,10 +114,12 @@ static int poll_wait(void *p, pthread_mutex_t *lock, int timeout, struct rmt_rea
 	struct poll_poller *poller = p;
 	int n, count = 0;
 
-	if (grow(&poller->waiting_sources, &poller->waiting_fds, &poller->waiting_capacity, poller->count) < 0)
+	if (grow(&poller->waiting_sources, &poller->waiting_fds, &poller->waiting_capacity,
+		 poller->count) < 0)
 		return -ENOMEM;
 	if (poller->count > 0) {
-		memcpy(poller->waiting_sources, poller->sources, poller->count * sizeof(*poller->sources));
+		memcpy(poller->waiting_sources, poller->sources,
+		       poller->count * sizeof(*poller->sources));
 		memcpy(poller->waiting_fds, poller->fds, poller->count * sizeof(*poller->fds));
 	}
 	poller->waiting_count = poller->count;
@@ -130,7 +135,8 @@ static int poll_wait(void *p, pthread_mutex_t *lock, int timeout, struct rmt_rea
 		if (!poller->waiting_sources[i])
 			continue;
 		ready[count].source = poller->waiting_sources[i];
-		ready[count].events = got & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? RMT_READABLE : 0;
+		ready[count].events = got & (POLLIN | POLLHUP | POLLERR | POLLNVAL) ? RMT_READABLE
+										    : 0;
 		if (got & POLLOUT)
 			ready[count].events |= RMT_WRITABLE;
 		count++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waiting for descriptors, behind one small interface. Level-triggered. All functions are called with the router's
- * lock held; wait releases it while it waits, and others may change the set meanwhile.
+ * Waiting for descriptors, behind one small interface. Level-triggered. All functions are called
+ * with the router's lock held; wait releases it while it waits, and others may change the set
+ * meanwhile.
  */
 #pragma once
 
@@ -32,9 +33,10 @@ struct rmt_poller_type {
 	int (*add)(void *poller, struct rmt_source *source);
 	void (*modify)(void *poller, struct rmt_source *source); /* source->events has changed */
 	void (*remove)(void *poller, struct rmt_source *source);
-	/* Waits at most timeout ms (-1: for ever), fills at most max, returns how many; 0 on time-out and on a signal.
-	 * Sources that were removed during the wait are not returned. */
-	int (*wait)(void *poller, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready, int max);
+	/* Waits at most timeout ms (-1: for ever), fills at most max, returns how many; 0 on
+	 * time-out and on a signal. Sources that were removed during the wait are not returned. */
+	int (*wait)(void *poller, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready,
+		    int max);
 	/* A change of the set takes effect on a wait that is under way. */
 	_Bool live;
 };

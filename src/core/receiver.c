@@ -22,7 +22,8 @@ static void register_handle(ramet_receiver *receiver)
 {
 	ramet_router *router = receiver->router;
 
-	/* Handles are not used again until 2^32 of them were: an answer that comes too late finds nobody. */
+	/* Handles are not used again until 2^32 of them were: an answer that comes too late finds
+	 * nobody. */
 	do {
 		if (++router->handle_next < RMT_HANDLE_FIRST)
 			router->handle_next = RMT_HANDLE_FIRST;
@@ -64,11 +65,12 @@ static void changed(ramet_receiver *receiver)
 	rmt_wait_changed(receiver->router);
 }
 
-/* --- the queue -------------------------------------------------------------------------------------------------- */
+/* --- the queue ---------------------------------------------------------------------------- */
 
 static int push(ramet_receiver *receiver, const struct rmt_message *message)
 {
-	struct rmt_entry *entry = receiver->result ? &receiver->inline_entry : malloc(sizeof(*entry));
+	struct rmt_entry *entry = receiver->result ? &receiver->inline_entry
+						   : malloc(sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -106,7 +108,7 @@ static void discard_messages(ramet_receiver *receiver)
 	}
 }
 
-/* --- results of calls --------------------------------------------------------------------------------------------- */
+/* --- results of calls --------------------------------------------------------------------- */
 
 static void result_done(ramet_receiver *receiver)
 {
@@ -117,7 +119,8 @@ static void result_done(ramet_receiver *receiver)
 	changed(receiver);
 }
 
-void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent, const char *function)
+void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
+			 const char *function)
 {
 	receiver_init(receiver, respondent->router);
 	receiver->result = true;
@@ -160,7 +163,8 @@ void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, .
 }
 
 /* A dead letter comes from some router on the way, and only from that direction. */
-static bool may_answer(const ramet_receiver *receiver, const struct rmt_stream *stream, const struct rmt_frame *frame)
+static bool may_answer(const ramet_receiver *receiver, const struct rmt_stream *stream,
+		       const struct rmt_frame *frame)
 {
 	const struct rmt_peer *respondent = receiver->respondent;
 
@@ -171,7 +175,8 @@ static bool may_answer(const ramet_receiver *receiver, const struct rmt_stream *
 	return !stream || stream == rmt_route_to(receiver->router, respondent->id);
 }
 
-static void result_arrived(ramet_receiver *receiver, struct rmt_stream *stream, struct rmt_message *message)
+static void result_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
+			   struct rmt_message *message)
 {
 	if (!may_answer(receiver, stream, &message->frame)) {
 		receiver->router->dropped++;
@@ -196,19 +201,21 @@ int rmt_receiver_failure(ramet_receiver *receiver, ramet_error *error)
 	int code;
 
 	if (receiver->code < 0)
-		return rmt_error_set_at(error, receiver->code, "", "%s", receiver->text ? receiver->text : "out of memory");
+		return rmt_error_set_at(error, receiver->code, "", "%s",
+					receiver->text ? receiver->text : "out of memory");
 	if (!(message->frame.flags & RMT_FRAME_ERROR))
 		return 0;
 	if (rmt_failure_decode(message->data, message->size, &failure) < 0)
 		return rmt_error_set(error, EPROTO, "the failure that came back makes no sense");
 	rmt_buffer_append(&where, failure.where.data, failure.where.size);
 	place = rmt_buffer_steal_string(&where);
-	code = rmt_error_set_text(error, failure.code, place ? place : "", failure.text.data, failure.text.size);
+	code = rmt_error_set_text(error, failure.code, place ? place : "", failure.text.data,
+				  failure.text.size);
 	free(place);
 	return code;
 }
 
-/* --- streams ---------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------ */
 
 RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver)
 {
@@ -223,7 +230,8 @@ RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_rec
 	else
 		receiver_init(receiver, router);
 	if (r == 0) {
-		receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key, true);
+		receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key,
+						  true);
 		if (!receiver->sender) {
 			rmt_receiver_done(receiver);
 			r = -ENOMEM;
@@ -239,7 +247,8 @@ RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_rec
 	return r;
 }
 
-void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream, struct rmt_message *message)
+void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
+			  struct rmt_message *message)
 {
 	if (receiver->result) {
 		result_arrived(receiver, stream, message);
@@ -251,9 +260,11 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream, s
 		changed(receiver);
 }
 
-void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow, const char *reason)
+void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
+			      const char *reason)
 {
-	struct rmt_message message = {.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
+	struct rmt_message message = {
+		.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	char text[512];
 
@@ -262,7 +273,8 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 	if (inflow->given <= inflow->ended)
 		return;
 	inflow->ended = inflow->given;
-	snprintf(text, sizeof(text), "%s, which sent here, is gone: %s", rmt_peer_name(inflow->peer), reason);
+	snprintf(text, sizeof(text), "%s, which sent here, is gone: %s",
+		 rmt_peer_name(inflow->peer), reason);
 	rmt_failure_encode(ECONNRESET, "", text, &out);
 	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
 	if (message.chunk) {
@@ -284,7 +296,8 @@ void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uin
 
 int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 {
-	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context, (uint32_t)receiver->node.key);
+	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context,
+						   (uint32_t)receiver->node.key);
 
 	if (!inflow)
 		return -ENOMEM;
@@ -312,7 +325,8 @@ bool rmt_receiver_is_done(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->result ? receiver->done : receiver->closed || (!receiver->first && all_ended(receiver));
+	return receiver->result ? receiver->done
+				: receiver->closed || (!receiver->first && all_ended(receiver));
 }
 
 bool rmt_receiver_has_something(void *argument)
@@ -322,8 +336,8 @@ bool rmt_receiver_has_something(void *argument)
 	return receiver->first || rmt_receiver_is_done(receiver);
 }
 
-static int take_message(ramet_receiver *receiver, struct rmt_message *message, ramet_value **ret_value,
-			ramet_error *error)
+static int take_message(ramet_receiver *receiver, struct rmt_message *message,
+			ramet_value **ret_value, ramet_error *error)
 {
 	struct rmt_failure failure;
 	char where[256];
@@ -331,18 +345,21 @@ static int take_message(ramet_receiver *receiver, struct rmt_message *message, r
 
 	if (message->frame.flags & RMT_FRAME_ERROR) {
 		if (rmt_failure_decode(message->data, message->size, &failure) < 0)
-			return rmt_error_set(error, EPROTO, "a failure arrived that makes no sense");
+			return rmt_error_set(error, EPROTO,
+					     "a failure arrived that makes no sense");
 		snprintf(where, sizeof(where), "%.*s", (int)failure.where.size, failure.where.data);
-		return rmt_error_set_text(error, failure.code, where, failure.text.data, failure.text.size);
+		return rmt_error_set_text(error, failure.code, where, failure.text.data,
+					  failure.text.size);
 	}
 	r = rmt_value_from_message(receiver->router, message, ret_value);
 	if (r < 0)
-		return rmt_error_set(error, r, "context %u sent a value that cannot be read: %s", message->frame.source,
-				     rmt_strerror(r));
+		return rmt_error_set(error, r, "context %u sent a value that cannot be read: %s",
+				     message->frame.source, rmt_strerror(r));
 	return 1;
 }
 
-RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value, ramet_error *error)
+RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
+			     ramet_error *error)
 {
 	ramet_router *router = receiver->router;
 	struct rmt_message message;
@@ -351,13 +368,16 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	rmt_lock(router);
 	if (receiver->result) {
 		rmt_unlock(router);
-		return rmt_error_set(error, EINVAL, "this is the result of a call: take it with the call's _finish");
+		return rmt_error_set(
+			error, EINVAL,
+			"this is the result of a call: take it with the call's _finish");
 	}
 	r = rmt_wait(router, rmt_receiver_has_something, receiver, rmt_after(timeout));
 	if (r < 0 || !receiver->first) {
 		rmt_unlock(router);
 		if (r == -ETIMEDOUT)
-			return rmt_error_set(error, ETIMEDOUT, "nothing arrived within %d ms", timeout);
+			return rmt_error_set(error, ETIMEDOUT, "nothing arrived within %d ms",
+					     timeout);
 		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
 	}
 	message = pop(receiver);
@@ -377,10 +397,12 @@ static void close_stream(ramet_receiver *receiver)
 	receiver->closed = true;
 	unregister_handle(receiver);
 	while (!rmt_list_empty(&receiver->inflows)) {
-		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow, of_receiver);
+		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow,
+							   of_receiver);
 
 		if (inflow->ended < inflow->given || inflow->given == 0)
-			rmt_control_closed(receiver->router, inflow->peer->id, handle, EPIPE, "the reader has closed");
+			rmt_control_closed(receiver->router, inflow->peer->id, handle, EPIPE,
+					   "the reader has closed");
 		rmt_inflow_free(inflow);
 	}
 	changed(receiver);
@@ -396,7 +418,7 @@ RMT_PUBLIC void ramet_receiver_close(ramet_receiver *receiver)
 	rmt_unlock(router);
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------- */
+/* --- both --------------------------------------------------------------------------------- */
 
 void rmt_receiver_drop(ramet_receiver *receiver)
 {

@@ -22,38 +22,41 @@ struct ramet_receiver {
 	ramet_router *router;
 	unsigned references;
 	bool registered;
-	bool result;                /* of a call; else a stream */
+	bool result;                              /* of a call; else a stream */
 	void (*notify)(ramet_receiver *receiver); /* something has arrived; called by the loop */
 	void *data;
 
 	/* Of a call. */
-	struct rmt_list pending;    /* in respondent->pending until it is done */
+	struct rmt_list pending; /* in respondent->pending until it is done */
 	struct rmt_peer *respondent;
-	struct rmt_timer timer;     /* the call's own time-out */
-	const char *function;       /* its name, for messages; lives as long as the program or the value */
+	struct rmt_timer timer; /* the call's own time-out */
+	/* its name, for messages; lives as long as the program or the value */
+	const char *function;
 	bool done;
 	bool cancelled;
-	int code;                   /* of a failure that arose here; 0: look into the message */
+	int code; /* of a failure that arose here; 0: look into the message */
 	char *text;
 
 	/* The result, or the values of a stream, in order. */
 	struct rmt_entry *first, *last;
 	struct rmt_entry inline_entry; /* the one that a result needs */
-	unsigned char small[96];    /* a small result itself, so that it does not keep the chunk in which it came */
+	/* a small result itself, so that it does not keep the chunk in which it came */
+	unsigned char small[96];
 
 	/* Of a stream. */
 	bool closed;
-	struct rmt_list inflows;    /* struct rmt_inflow.of_receiver: those who have sent, or may */
-	bool had_senders;           /* some of those are gone, and with them their inflows */
+	struct rmt_list inflows; /* struct rmt_inflow.of_receiver: those who have sent, or may */
+	bool had_senders;        /* some of those are gone, and with them their inflows */
 	ramet_sender *sender;
 
 	struct ramet_select *select;
-	struct rmt_list in_select;  /* in select->members */
-	struct rmt_list announced;  /* in select->ready */
+	struct rmt_list in_select; /* in select->members */
+	struct rmt_list announced; /* in select->ready */
 };
 
 /* A receiver for the result of a call by `respondent`, in memory of the caller's. */
-void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent, const char *function);
+void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
+			 const char *function);
 
 /* Takes it out of everything; its memory is the caller's. */
 void rmt_receiver_done(ramet_receiver *receiver);
@@ -63,13 +66,16 @@ void rmt_receiver_drop(ramet_receiver *receiver);
 ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle);
 
 /* A message has arrived; takes its chunk. `stream` is where it came from, NULL for here. */
-void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream, struct rmt_message *message);
+void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
+			  struct rmt_message *message);
 
 /* The call will have no other result. */
-void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, ...) RMT_PRINTF(3, 4);
+void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, ...)
+	RMT_PRINTF(3, 4);
 
 /* A context that sends to this stream is gone. */
-void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow, const char *reason);
+void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
+			      const char *reason);
 
 /* One of the senders that a context had was closed. */
 void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count);
@@ -81,7 +87,8 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context);
 bool rmt_receiver_is_done(void *receiver);
 bool rmt_receiver_has_something(void *receiver);
 
-/* The failure of a call that is done, as an error; 0 if it has a value, which is in receiver->first->message. */
+/* The failure of a call that is done, as an error; 0 if it has a value, which is in
+ * receiver->first->message. */
 int rmt_receiver_failure(ramet_receiver *receiver, ramet_error *error);
 
 struct ramet_sender {
@@ -90,7 +97,7 @@ struct ramet_sender {
 	uint32_t destination, handle;
 	struct rmt_flow *flow; /* NULL: closed */
 	int timeout;
-	bool own;              /* a receiver's own end: its closing says nothing to anybody */
+	bool own; /* a receiver's own end: its closing says nothing to anybody */
 };
 
 /* A sender that arrived as a value: closing it tells the reader. */

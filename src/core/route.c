@@ -14,7 +14,7 @@
 #include "core/stream.h"
 #include "wire/handshake.h"
 
-/* --- the table --------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------- */
 
 /* The index of the first route that ends at or behind id. */
 static size_t position(const ramet_router *router, uint32_t id)
@@ -55,7 +55,8 @@ int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rm
 		router->routes = grown;
 		router->route_capacity = capacity;
 	}
-	memmove(router->routes + at + 1, router->routes + at, (router->route_count - at) * sizeof(*router->routes));
+	memmove(router->routes + at + 1, router->routes + at,
+		(router->route_count - at) * sizeof(*router->routes));
 	router->routes[at] = (struct rmt_route){first, last, stream};
 	router->route_count++;
 	routes_changed(router);
@@ -89,7 +90,7 @@ struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id)
 	return below ? below : router->uplink;
 }
 
-/* --- who has talked to whom ---------------------------------------------------------------------------------------- */
+/* --- who has talked to whom --------------------------------------------------------------- */
 
 static size_t talked_position(const struct rmt_stream *stream, uint32_t id)
 {
@@ -113,8 +114,8 @@ bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t
 	return at < stream->talked_count && stream->talked[at] <= last;
 }
 
-/* When there is no memory to note it, that neighbour will not hear of the loss, but gets a dead letter at its next
- * message. */
+/* When there is no memory to note it, that neighbour will not hear of the loss, but gets a dead
+ * letter at its next message. */
 static void note_talk(struct rmt_stream *stream, uint32_t id)
 {
 	size_t at;
@@ -134,14 +135,16 @@ static void note_talk(struct rmt_stream *stream, uint32_t id)
 		stream->talked = grown;
 		stream->talked_capacity = capacity;
 	}
-	memmove(stream->talked + at + 1, stream->talked + at, (stream->talked_count - at) * sizeof(*stream->talked));
+	memmove(stream->talked + at + 1, stream->talked + at,
+		(stream->talked_count - at) * sizeof(*stream->talked));
 	stream->talked[at] = id;
 	stream->talked_count++;
 }
 
-/* --- dead letters ----------------------------------------------------------------------------------------------- */
+/* --- dead letters ------------------------------------------------------------------------- */
 
-void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code, const char *format, ...)
+void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
+		     const char *format, ...)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	va_list arguments;
@@ -171,7 +174,7 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	}
 }
 
-/* --- arrivals --------------------------------------------------------------------------------------------------- */
+/* --- arrivals ----------------------------------------------------------------------------- */
 
 /* True when a context with this id can be the author of what arrives on this stream. */
 static bool lies_behind(const struct rmt_stream *stream, uint32_t id)
@@ -195,8 +198,10 @@ static bool check_source(struct rmt_stream *stream, const struct rmt_frame *fram
 
 		if ((count & (count - 1)) == 0)
 			rmt_log(stream->router, RMT_LOG_SELF, RAMET_LOG_WARNING,
-				"dropped a message that claims to come from context %u for %u, but came from %s",
-				frame->source, frame->authority, stream->peer ? rmt_peer_name(stream->peer) : "?");
+				"dropped a message that claims to come from context %u for %u, but "
+				"came from %s",
+				frame->source, frame->authority,
+				stream->peer ? rmt_peer_name(stream->peer) : "?");
 		return false;
 	}
 	stream->checked = true;
@@ -216,8 +221,8 @@ void rmt_run_forward(struct rmt_run *run)
 	*run = (struct rmt_run){0};
 }
 
-static void forward(struct rmt_stream *from, struct rmt_stream *to, const struct rmt_arrival *arrival,
-		    struct rmt_run *run)
+static void forward(struct rmt_stream *from, struct rmt_stream *to,
+		    const struct rmt_arrival *arrival, struct rmt_run *run)
 {
 	size_t size = RMT_FRAME_HEADER_SIZE + arrival->frame.length;
 
@@ -231,7 +236,8 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to, const struct
 	*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
 }
 
-void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival, struct rmt_run *run)
+void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,
+		       struct rmt_run *run)
 {
 	ramet_router *router = stream->router;
 	const struct rmt_frame *frame = &arrival->frame;
@@ -247,12 +253,14 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 	to = rmt_route_to(router, frame->destination);
 	if (!to || to == stream || to->failed) {
 		rmt_run_forward(run);
-		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u%s%s", frame->destination,
-				to && to != stream ? " any more: " : "", to && to != stream ? "its stream failed" : "");
+		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u%s%s",
+				frame->destination, to && to != stream ? " any more: " : "",
+				to && to != stream ? "its stream failed" : "");
 	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
 		rmt_run_forward(run);
 		rmt_dead_letter(router, frame, EPERM,
-				"contexts %u and %u are not parent and child, and siblings may not talk to each other here",
+				"contexts %u and %u are not parent and child, and siblings may not "
+				"talk to each other here",
 				frame->source, frame->destination);
 	} else {
 		forward(stream, to, arrival, run);

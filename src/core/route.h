@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which way a frame goes, and whether it may. A route covers a block of ids: all contexts below one child. What is in
- * no route is reached through the parent.
+ * Which way a frame goes, and whether it may. A route covers a block of ids: all contexts below one
+ * child. What is in no route is reached through the parent.
  *
  * Who may send what, checked at every hop by the stream on which a frame arrives:
  * - its source and its authority must lie behind that stream;
  * - between two children nothing passes, unless siblings are allowed to talk.
- * A frame with a wrong source is dropped, counted and logged: answering would tell the wrong context.
+ * A frame with a wrong source is dropped, counted and logged: answering would tell the wrong
+ * context.
  */
 #pragma once
 
@@ -38,18 +39,23 @@ void rmt_route_remove(ramet_router *router, struct rmt_stream *stream);
 /* The child's stream behind which `id` is; NULL when it is no descendant. */
 struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id);
 
-/* The stream through which `id` is reached: below, or the parent's. NULL: no way. Not for the router's own id. */
+/* The stream through which `id` is reached: below, or the parent's. NULL: no way. Not for the
+ * router's own id. */
 struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id);
 
-/* A frame has arrived on a stream: delivers it here, or forwards it (now, or as a part of the run). */
-void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival, struct rmt_run *run);
+/* A frame has arrived on a stream: delivers it here, or forwards it (now, or as a part of the run).
+ */
+void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,
+		       struct rmt_run *run);
 
 /* Writes the run. */
 void rmt_run_forward(struct rmt_run *run);
 
-/* True when the neighbour behind `stream`, or somebody behind it, has sent something to one of these contexts. */
+/* True when the neighbour behind `stream`, or somebody behind it, has sent something to one of
+ * these contexts. */
 bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t last);
 
-/* Answers a frame that cannot be delivered, if it wants an answer: the sender's wait ends with this. */
-void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code, const char *format, ...)
-	RMT_PRINTF(4, 5);
+/* Answers a frame that cannot be delivered, if it wants an answer: the sender's wait ends with
+ * this. */
+void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
+		     const char *format, ...) RMT_PRINTF(4, 5);

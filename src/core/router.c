@@ -18,9 +18,10 @@
 #include "core/wait.h"
 #include "wire/input.h"
 
-/* Room for what is read at once, and for a full frame whose beginning was read with it; few are free at a time. */
+/* Room for what is read at once, and for a full frame whose beginning was read with it; few are
+ * free at a time. */
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
-#define CHUNKS_KEPT    8
+#define CHUNKS_KEPT 16
 
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000
@@ -33,12 +34,12 @@ static struct {
 
 static void set_options(ramet_router *router, const ramet_router_options *options)
 {
-	router->message_size_max =
-		options->message_size_max ? options->message_size_max : RMT_MESSAGE_SIZE_MAX;
-	router->connect_timeout =
-		options->connect_timeout > 0 ? options->connect_timeout : RMT_CONNECT_TIMEOUT_MS;
-	router->shutdown_timeout =
-		options->shutdown_timeout > 0 ? options->shutdown_timeout : RMT_SHUTDOWN_MASTER_MS;
+	router->message_size_max = options->message_size_max ? options->message_size_max
+							     : RMT_MESSAGE_SIZE_MAX;
+	router->connect_timeout = options->connect_timeout > 0 ? options->connect_timeout
+							       : RMT_CONNECT_TIMEOUT_MS;
+	router->shutdown_timeout = options->shutdown_timeout > 0 ? options->shutdown_timeout
+								 : RMT_SHUTDOWN_MASTER_MS;
 	router->allow_siblings = options->allow_siblings;
 	router->log_level = options->log_level ? options->log_level : ramet_log_level();
 	router->log = options->log;
@@ -98,7 +99,8 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	router_init(router);
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
-	r = router->chunks ? rmt_loop_init(&router->loop, all_options.poller, &router->lock) : -ENOMEM;
+	r = router->chunks ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
+			   : -ENOMEM;
 	if (r < 0) {
 		router_free(router);
 		return r;
@@ -145,7 +147,7 @@ bool rmt_router_obeys(const ramet_router *router, uint32_t id)
 	return false;
 }
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 void rmt_router_end(ramet_router *router, int ms)
 {
@@ -264,7 +266,8 @@ void rmt_router_finish(ramet_router *router)
 	if (router->hooks)
 		router->hooks->done(router);
 	while (!rmt_list_empty(&router->streams)) {
-		struct rmt_stream *stream = rmt_list_first(&router->streams, struct rmt_stream, node);
+		struct rmt_stream *stream = rmt_list_first(&router->streams, struct rmt_stream,
+							   node);
 
 		if (stream->peer && stream->peer->stream == stream)
 			stream->peer->stream = NULL;
@@ -280,7 +283,7 @@ void rmt_router_finish(ramet_router *router)
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* --- fork --------------------------------------------------------------------------------------- */
+/* --- fork --------------------------------------------------------------------------------- */
 
 void rmt_routers_before_fork(ramet_router *held)
 {
@@ -292,7 +295,8 @@ void rmt_routers_before_fork(ramet_router *held)
 			rmt_lock(RMT_CONTAINER(node, ramet_router, all));
 }
 
-/* Closes what the parent's routers have open: the parent's children must not keep each other's streams. */
+/* Closes what the parent's routers have open: the parent's children must not keep each other's
+ * streams. */
 static void let_go(ramet_router *router)
 {
 	struct rmt_list *node, *following;
@@ -327,7 +331,7 @@ void rmt_routers_after_fork(ramet_router *held, bool in_child)
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* --- the public face ----------------------------------------------------------------------------- */
+/* --- the public face ---------------------------------------------------------------------- */
 
 RMT_PUBLIC ramet_router *ramet_router_ref(ramet_router *router)
 {

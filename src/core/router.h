@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The router: one process's place in a tree of contexts. Everything in this layer hangs off it and is guarded by its
- * one lock, unless a comment says otherwise; functions in here are called with the lock held, and public functions
- * take it.
+ * The router: one process's place in a tree of contexts. Everything in this layer hangs off it and
+ * is guarded by its one lock, unless a comment says otherwise; functions in here are called with
+ * the lock held, and public functions take it.
  *
- * The parts of a router are structures of their own, each with a file that works on it: waiting (wait.c), streams
- * (stream.c), routes (route.c), peers (peer.c), flows (flow.c), receivers (receiver.c), calls that run here
- * (execute.c).
+ * The parts of a router are structures of their own, each with a file that works on it: waiting
+ * (wait.c), streams (stream.c), routes (route.c), peers (peer.c), flows (flow.c), receivers
+ * (receiver.c), calls that run here (execute.c).
  */
 #pragma once
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,16 +37,18 @@ enum rmt_router_state {
 	RMT_ROUTER_ENDED,  /* nothing is left: no stream, no loop; handles are shells */
 };
 
-/* What the layer above does for a router: starting and ending children. Set by rmt_router_new()'s caller. */
+/* What the layer above does for a router: starting and ending children. Set by rmt_router_new()'s
+ * caller. */
 struct rmt_parent_hooks {
 	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
-	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop, size_t hop_size,
-			uint32_t index);
+	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
+			size_t hop_size, uint32_t index);
 	/* The child must end now (its grace is over): TERM, then KILL. */
 	void (*kill)(struct rmt_peer *child);
 	/* Connections that are under way end with an error (the router is ending). */
 	void (*cancel)(ramet_router *router);
-	/* True while the hooks still have something to do in the loop: children to reap, output to read. */
+	/* True while the hooks still have something to do in the loop: children to reap, output to
+	 * read. */
 	bool (*busy)(ramet_router *router);
 	/* Ids have arrived that were asked for with rmt_ids_take(). */
 	void (*ids_ready)(ramet_router *router);
@@ -57,20 +60,22 @@ struct rmt_parent_hooks {
 
 /* Waiting: who polls, who sleeps. See wait.h. */
 struct rmt_waiting {
-	struct rmt_list sleepers;   /* struct rmt_waiter, threads asleep on their own condition */
-	struct rmt_waiter *poller;  /* the user thread that runs the loop now */
-	bool polling;               /* somebody runs the loop: poller, or the broker if that is NULL */
-	uint64_t turns;             /* how often a thread has taken the loop */
+	struct rmt_list sleepers;  /* struct rmt_waiter, threads asleep on their own condition */
+	struct rmt_waiter *poller; /* the user thread that runs the loop now */
+	/* somebody runs the loop: poller, or the broker if that is NULL */
+	bool polling;
+	uint64_t turns; /* how often a thread has taken the loop */
 	pthread_t broker;
 	pthread_cond_t broker_call;
+	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	bool broker_started, broker_asleep /* without time-out */, broker_stop;
 };
 
 /* Ids that this context may give to children. */
 struct rmt_ids {
-	uint32_t next, end;  /* [next, end) are free; in the master end is the end of all */
-	bool asked;          /* an ALLOCATE of our own is on its way */
-	uint32_t wanted;     /* as many as this, when it arrives */
+	uint32_t next, end;    /* [next, end) are free; in the master end is the end of all */
+	bool asked;            /* an ALLOCATE of our own is on its way */
+	uint32_t wanted;       /* as many as this, when it arrives */
 	struct rmt_list below; /* requests of children, waiting for the answer from above */
 };
 
@@ -82,12 +87,12 @@ struct rmt_execution {
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
-	bool serial_thread;         /* the thread that stands in for a main thread that is not ours */
-	bool serial_busy;
-	pthread_cond_t work;        /* for workers */
-	pthread_cond_t quiet;       /* a worker has ended */
-	unsigned threads;           /* workers and the serial thread */
-	struct rmt_table chains;    /* struct failed_chain by (caller, chain) */
+	/* the thread that stands in for a main thread that is not ours */
+	bool serial_thread;
+	pthread_cond_t work;     /* for workers */
+	pthread_cond_t quiet;    /* a worker has ended */
+	unsigned threads;        /* workers and the serial thread */
+	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
 };
 
 struct ramet_router {
@@ -95,7 +100,7 @@ struct ramet_router {
 	unsigned references; /* of the memory: users and all handles */
 	unsigned users;      /* ramet_router_ref */
 	enum rmt_router_state state;
-	int64_t end_by;      /* when an end turns into force */
+	int64_t end_by; /* when an end turns into force */
 	bool is_child;
 
 	uint32_t id;
@@ -115,21 +120,21 @@ struct ramet_router {
 	struct rmt_waiting waiting;
 
 	struct rmt_chunk_pool *chunks;
-	struct rmt_list streams;      /* struct rmt_stream */
-	struct rmt_list dirty;        /* those with frames gathered but not written */
-	struct rmt_stream *uplink;    /* to the parent */
-	struct rmt_route *routes;     /* sorted by first id */
+	struct rmt_list streams;   /* struct rmt_stream */
+	struct rmt_list dirty;     /* those with frames gathered but not written */
+	struct rmt_stream *uplink; /* to the parent */
+	struct rmt_route *routes;  /* sorted by first id */
 	size_t route_count, route_capacity;
 	struct rmt_ids ids;
 
-	struct rmt_table peers;       /* struct rmt_peer by id */
+	struct rmt_table peers; /* struct rmt_peer by id */
 	struct rmt_peer *self;
-	struct rmt_list children;     /* struct rmt_peer.child, in the order of their start */
+	struct rmt_list children; /* struct rmt_peer.child, in the order of their start */
 
-	struct rmt_table receivers;   /* ramet_receiver by handle */
+	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
-	struct rmt_table flows;       /* struct rmt_flow by (destination, handle) */
-	struct rmt_table inflows;     /* struct rmt_inflow by (source, handle) */
+	struct rmt_table flows;   /* struct rmt_flow by (destination, handle) */
+	struct rmt_table inflows; /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
 	struct rmt_execution execution;
@@ -137,8 +142,8 @@ struct ramet_router {
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
 
-	uint64_t dropped;             /* frames refused for a wrong source, see route.c */
-	struct rmt_list all;          /* in the list of all routers of the process */
+	uint64_t dropped;    /* frames refused for a wrong source, see route.c */
+	struct rmt_list all; /* in the list of all routers of the process */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */
@@ -158,7 +163,8 @@ static inline void rmt_unlock(ramet_router *router)
 	pthread_mutex_unlock(&router->lock);
 }
 
-/* One more or less thing that keeps the memory. The lock is held; _release gives it up and may free the router. */
+/* One more or less thing that keeps the memory. The lock is held; _release gives it up and may free
+ * the router. */
 static inline void rmt_router_hold(ramet_router *router)
 {
 	router->references++;
@@ -169,15 +175,17 @@ void rmt_router_release(ramet_router *router);
 /* Begins the end: no new connections, SHUTDOWN to all children, force after ms. Returns at once. */
 void rmt_router_end(ramet_router *router, int ms);
 
-/* Waits until what rmt_router_end began is done, then closes everything. The lock is held, and released meanwhile. */
+/* Waits until what rmt_router_end began is done, then closes everything. The lock is held, and
+ * released meanwhile. */
 void rmt_router_finish(ramet_router *router);
 
 /* True when `id` is this context or one of its parents: may command here. */
 bool rmt_router_obeys(const ramet_router *router, uint32_t id);
 
 /*
- * Around a fork(2) by this library: takes the locks of all routers but the one that the caller holds, so that their
- * state is whole in the child, which then closes their descriptors and forgets them.
+ * Around a fork(2) by this library: takes the locks of all routers but the one that the caller
+ * holds, so that their state is whole in the child, which then closes their descriptors and forgets
+ * them.
  */
 void rmt_routers_before_fork(ramet_router *held);
 void rmt_routers_after_fork(ramet_router *held, bool in_child);

@@ -10,9 +10,10 @@
 struct ramet_select {
 	ramet_router *router;
 	unsigned references;
-	struct rmt_list members;   /* ramet_receiver.in_select, a reference each */
-	struct rmt_list ready;     /* ramet_receiver.announced, in the order of arrival */
-	ramet_receiver *last;      /* given out by the last _next after it left: kept until the next use */
+	struct rmt_list members; /* ramet_receiver.in_select, a reference each */
+	struct rmt_list ready;   /* ramet_receiver.announced, in the order of arrival */
+	/* given out by the last _next after it left: kept until the next use */
+	ramet_receiver *last;
 };
 
 RMT_PUBLIC int ramet_select_new(ramet_router *router, ramet_select **ret_select)
@@ -107,7 +108,8 @@ static bool select_has_something(void *argument)
 static ramet_receiver *take_ready(ramet_select *select)
 {
 	while (!rmt_list_empty(&select->ready)) {
-		ramet_receiver *receiver = rmt_list_first(&select->ready, ramet_receiver, announced);
+		ramet_receiver *receiver = rmt_list_first(&select->ready, ramet_receiver,
+							  announced);
 
 		rmt_list_remove(&receiver->announced);
 		if (!rmt_receiver_has_something(receiver))
@@ -117,7 +119,8 @@ static ramet_receiver *take_ready(ramet_select *select)
 			rmt_select_leave(select, receiver);
 			select->last = receiver;
 		} else {
-			/* To the end of the queue: others have their turn before its next message. */
+			/* To the end of the queue: others have their turn before its next message.
+			 */
 			rmt_list_append(&select->ready, &receiver->announced);
 		}
 		return receiver;
@@ -135,7 +138,8 @@ RMT_PUBLIC int ramet_select_next(ramet_select *select, int timeout, ramet_receiv
 	rmt_lock(router);
 	rmt_router_hold(router);
 	forget_last(select);
-	while (!receiver && r == 0 && !(rmt_list_empty(&select->ready) && rmt_list_empty(&select->members))) {
+	while (!receiver && r == 0 &&
+	       !(rmt_list_empty(&select->ready) && rmt_list_empty(&select->members))) {
 		r = rmt_wait(router, select_has_something, select, until);
 		if (r == 0)
 			receiver = take_ready(select);
@@ -170,7 +174,8 @@ RMT_PUBLIC void ramet_select_unref(ramet_select *select)
 	}
 	forget_last(select);
 	while (!rmt_list_empty(&select->members)) {
-		ramet_receiver *receiver = rmt_list_first(&select->members, ramet_receiver, in_select);
+		ramet_receiver *receiver = rmt_list_first(&select->members, ramet_receiver,
+							  in_select);
 
 		rmt_select_leave(select, receiver);
 		rmt_receiver_drop(receiver);

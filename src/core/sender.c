@@ -12,7 +12,6 @@
 #include "core/value.h"
 #include "wire/cbor.h"
 
-
 ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_t handle, bool own)
 {
 	ramet_sender *sender = calloc(1, sizeof(*sender));
@@ -41,7 +40,9 @@ ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_
 
 static void sender_close(ramet_sender *sender)
 {
-	struct rmt_frame end = {.flags = RMT_FRAME_END, .destination = sender->destination, .handle = sender->handle};
+	struct rmt_frame end = {.flags = RMT_FRAME_END,
+				.destination = sender->destination,
+				.handle = sender->handle};
 	struct rmt_flow *flow = sender->flow;
 
 	if (!flow)
@@ -80,7 +81,10 @@ void rmt_sender_give(ramet_sender *sender, uint32_t context)
 		rmt_receiver_given(receiver, context);
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* Holds any number, and most lines of text. */
+#define SMALL 256
+
+/* --- sending ------------------------------------------------------------------------------ */
 
 static int send_message(ramet_sender *sender, unsigned flags, const void *data, size_t size)
 {
@@ -90,12 +94,14 @@ static int send_message(ramet_sender *sender, unsigned flags, const void *data, 
 	int r;
 
 	rmt_lock(router);
-	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED && rmt_receiver_find(router, sender->handle))
+	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED &&
+	    rmt_receiver_find(router, sender->handle))
 		sender->flow = rmt_flow_get(router, sender->destination, sender->handle);
 	if (!sender->flow)
 		r = -EPIPE;
 	else
-		r = rmt_flow_send(sender->flow, &frame, data, size, until, size < RMT_CORK_BYTES / 8);
+		r = rmt_flow_send(sender->flow, &frame, data, size, until,
+				  size < RMT_CORK_BYTES / 8);
 	rmt_unlock(router);
 	if (r == -ESHUTDOWN)
 		return -EPIPE;
@@ -112,34 +118,42 @@ static int send_buffer(ramet_sender *sender, struct rmt_buffer *out)
 
 RMT_PUBLIC int ramet_send_boolean(ramet_sender *sender, bool value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_bool(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_i64(ramet_sender *sender, int64_t value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_int(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_f64(ramet_sender *sender, double value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_f64(&out, value);
 	return send_buffer(sender, &out);
 }
 
 RMT_PUBLIC int ramet_send_str(ramet_sender *sender, const char *value)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_buffer out;
+	unsigned char small[SMALL];
 
 	if (!value)
 		return -EINVAL;
+	rmt_buffer_init(&out, small, sizeof(small));
 	rmt_cbor_put_str(&out, value);
 	return send_buffer(sender, &out);
 }
@@ -167,7 +181,7 @@ RMT_PUBLIC int ramet_send_value(ramet_sender *sender, const ramet_value *value)
 	return send_buffer(sender, &out);
 }
 
-/* --- handles ---------------------------------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------------ */
 
 RMT_PUBLIC ramet_sender *ramet_sender_ref(ramet_sender *sender)
 {

@@ -48,7 +48,8 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	if (!stream)
 		return -ENOMEM;
 	stream->router = router;
-	stream->is_socket = in_fd == out_fd && fstat(in_fd, &status) == 0 && S_ISSOCK(status.st_mode);
+	stream->is_socket = in_fd == out_fd && fstat(in_fd, &status) == 0 &&
+			    S_ISSOCK(status.st_mode);
 	stream->in = (struct rmt_source){.fd = in_fd, .events = RMT_READABLE, .ready = in_ready};
 	stream->out = (struct rmt_source){.fd = out_fd, .ready = out_ready};
 	stream->loss.run = loss_run;
@@ -128,7 +129,7 @@ static void loss_run(struct rmt_deferred *deferred)
 	stream->lost(stream, stream->reason ? stream->reason : "out of memory");
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------ */
 
 static void watch_writable(struct rmt_stream *stream, bool wanted)
 {
@@ -138,15 +139,18 @@ static void watch_writable(struct rmt_stream *stream, bool wanted)
 	rmt_loop_modify(&stream->router->loop, source, events | (wanted ? RMT_WRITABLE : 0));
 }
 
-/* One write; returns how much went, 0 when there is no room now. A failure fails the stream and also gives 0. */
+/* One write; returns how much went, 0 when there is no room now. A failure fails the stream and
+ * also gives 0. */
 static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int count)
 {
 	ssize_t n;
 
 	do {
 		if (stream->is_socket)
-			n = sendmsg(stream->out.fd,
-				    &(struct msghdr){.msg_iov = pieces, .msg_iovlen = (size_t)count}, MSG_NOSIGNAL);
+			n = sendmsg(
+				stream->out.fd,
+				&(struct msghdr){.msg_iov = pieces, .msg_iovlen = (size_t)count},
+				MSG_NOSIGNAL);
 		else
 			n = writev(stream->out.fd, pieces, count);
 	} while (n < 0 && errno == EINTR);
@@ -160,8 +164,8 @@ static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int co
 }
 
 /* Writes head and data now, as far as there is room; the rest waits before everything else. */
-static int write_now(struct rmt_stream *stream, const void *head, size_t head_size, const void *data, size_t size,
-		     struct rmt_chunk *chunk)
+static int write_now(struct rmt_stream *stream, const void *head, size_t head_size,
+		     const void *data, size_t size, struct rmt_chunk *chunk)
 {
 	struct iovec pieces[2] = {{(void *)head, head_size}, {(void *)data, size}};
 	int first = head_size == 0, r;
@@ -170,10 +174,11 @@ static int write_now(struct rmt_stream *stream, const void *head, size_t head_si
 	if (written == head_size + size || stream->failed)
 		return 0;
 	if (written < head_size)
-		r = rmt_output_push_rest(&stream->output, (const char *)head + written, head_size - written, data, size,
-					 chunk);
+		r = rmt_output_push_rest(&stream->output, (const char *)head + written,
+					 head_size - written, data, size, chunk);
 	else
-		r = rmt_output_push_rest(&stream->output, NULL, 0, (const char *)data + (written - head_size),
+		r = rmt_output_push_rest(&stream->output, NULL, 0,
+					 (const char *)data + (written - head_size),
 					 size - (written - head_size), chunk);
 	/* The neighbour has a part of a frame that will never be whole. */
 	if (r < 0)
@@ -204,40 +209,71 @@ void rmt_streams_flush(ramet_router *router)
 	int64_t now = rmt_now();
 
 	while (!rmt_list_empty(&router->dirty)) {
-		struct rmt_stream *stream = rmt_list_first(&router->dirty, struct rmt_stream, dirty);
+		struct rmt_stream *stream = rmt_list_first(&router->dirty, struct rmt_stream,
+							   dirty);
 
 		stream->written_at = now;
 		rmt_stream_flush(stream);
 	}
 }
 
-/* Adds a frame to what is gathered. False: it has to be sent another way. */
-static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload)
+/* Room for so many bytes more behind what is gathered; NULL: not here. */
+static unsigned char *gather_room(struct rmt_stream *stream, size_t size)
+{
+	if (size > RMT_CORK_BYTES || stream->gathered_size + size > 2 * RMT_CORK_BYTES)
+		return NULL;
+	if (!stream->gathered)
+		stream->gathered = rmt_chunk_new(stream->router->chunks, 2 * RMT_CORK_BYTES);
+	return stream->gathered ? stream->gathered->data + stream->gathered_size : NULL;
+}
+
+static void gathered(struct rmt_stream *stream, size_t size)
+{
+	stream->gathered_size += size;
+	if (stream->gathered_size >= RMT_CORK_BYTES)
+		rmt_stream_flush(stream);
+	else if (rmt_list_empty(&stream->dirty))
+		rmt_list_append(&stream->router->dirty, &stream->dirty);
+}
+
+/* Adds a frame to what is gathered, if others were sent just before. False: it has to be written
+ * now. */
+static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *frame,
+			 const void *payload)
 {
 	size_t size = RMT_FRAME_HEADER_SIZE + frame->length;
 	int64_t now = rmt_now();
+	unsigned char *room;
 
-	if (size > RMT_CORK_BYTES)
-		return false;
-	if (stream->gathered_size == 0 && now - stream->written_at > RMT_CORK_US) {
+	if (now - stream->written_at > RMT_CORK_US) {
 		stream->written_at = now;
 		return false;
 	}
-	if (!stream->gathered) {
-		stream->gathered = rmt_chunk_new(stream->router->chunks, RMT_CORK_BYTES * 2);
-		if (!stream->gathered)
-			return false;
-	}
-	rmt_frame_encode(frame, stream->gathered->data + stream->gathered_size);
-	memcpy(stream->gathered->data + stream->gathered_size + RMT_FRAME_HEADER_SIZE, payload, frame->length);
-	stream->gathered_size += size;
-	if (stream->gathered_size >= RMT_CORK_BYTES || now - stream->written_at > RMT_CORK_US) {
-		stream->written_at = now;
-		rmt_stream_flush(stream);
-	} else if (rmt_list_empty(&stream->dirty)) {
-		rmt_list_append(&stream->router->dirty, &stream->dirty);
+	room = gather_room(stream, size);
+	if (!room)
+		return false;
+	rmt_frame_encode(frame, room);
+	memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
+	if (rmt_list_empty(&stream->dirty))
 		rmt_wait_soon(stream->router);
-	}
+	gathered(stream, size);
+	return true;
+}
+
+/* While the loop has more to handle, more may follow: what is gathered is written when it has
+ * handled all. */
+static bool gather_run(struct rmt_stream *stream, const unsigned char *data, size_t size)
+{
+	struct rmt_loop *loop = &stream->router->loop;
+	unsigned char *room;
+
+	if (loop->ready_next == loop->ready_count || size > RMT_CORK_BYTES / 8)
+		return false;
+	room = gather_room(stream, size);
+	if (!room)
+		return false;
+	memcpy(room, data, size);
+	gathered(stream, size);
 	return true;
 }
 
@@ -261,8 +297,13 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	return rmt_output_push(&stream->output, frame, header, payload, chunk);
 }
 
-int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size, struct rmt_chunk *chunk)
+int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
+		       struct rmt_chunk *chunk)
 {
+	if (stream->failed)
+		return 0;
+	if (rmt_stream_idle(stream) && gather_run(stream, data, size))
+		return 0;
 	if (stream->gathered_size > 0)
 		rmt_stream_flush(stream);
 	if (stream->failed)
@@ -275,7 +316,8 @@ int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, siz
 
 		r = rmt_frame_decode(data + at, &frame);
 		if (r == 0)
-			r = rmt_output_push(&stream->output, &frame, data + at, data + at + RMT_FRAME_HEADER_SIZE, chunk);
+			r = rmt_output_push(&stream->output, &frame, data + at,
+					    data + at + RMT_FRAME_HEADER_SIZE, chunk);
 		if (r < 0)
 			return r;
 		at += RMT_FRAME_HEADER_SIZE + frame.length;
@@ -310,10 +352,11 @@ static void out_ready(struct rmt_source *source, unsigned events)
 	if (events & RMT_WRITABLE)
 		write_waiting(stream);
 	else
-		rmt_stream_fail(stream, "the other end closed it"); /* the reading side of a pipe is gone */
+		/* the reading side of a pipe is gone */
+		rmt_stream_fail(stream, "the other end closed it");
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------ */
 
 static void describe_garbage(struct rmt_stream *stream, int code)
 {
@@ -322,7 +365,8 @@ static void describe_garbage(struct rmt_stream *stream, int code)
 	char text[256];
 
 	if (code == -EPROTONOSUPPORT) {
-		rmt_stream_fail(stream, "it speaks another version of the protocol (%d, this is %d)",
+		rmt_stream_fail(stream,
+				"it speaks another version of the protocol (%d, this is %d)",
 				size > 2 ? data[2] : -1, RMT_PROTOCOL_VERSION);
 		return;
 	}
@@ -337,7 +381,9 @@ static void describe_garbage(struct rmt_stream *stream, int code)
 			used += (size_t)snprintf(text + used, 5, "\\x%02x", data[i]);
 	}
 	text[used] = '\0';
-	rmt_stream_fail(stream, "it sent what is no frame (something else writes to the stream?): \"%s\"", text);
+	rmt_stream_fail(stream,
+			"it sent what is no frame (something else writes to the stream?): \"%s\"",
+			text);
 }
 
 static void handle_frames(struct rmt_stream *stream)
@@ -356,7 +402,8 @@ static void handle_frames(struct rmt_stream *stream)
 		if (stream->frame) {
 			r = stream->frame(stream, &arrival);
 			if (r < 0)
-				rmt_stream_fail(stream, "its first message makes no sense: %s", rmt_strerror(r));
+				rmt_stream_fail(stream, "its first message makes no sense: %s",
+						rmt_strerror(r));
 			continue;
 		}
 		rmt_route_arrival(stream, &arrival, &run);
@@ -381,17 +428,21 @@ static void read_frames(struct rmt_stream *stream)
 			return;
 		if (n <= 0) {
 			if (n < 0 && errno != ECONNRESET && errno != EIO)
-				rmt_stream_fail(stream, "reading from it failed: %s", rmt_strerror(errno));
+				rmt_stream_fail(stream, "reading from it failed: %s",
+						rmt_strerror(errno));
 			else
-				rmt_stream_fail(stream, rmt_input_at_boundary(&stream->input)
-								? "the connection ended"
-								: "the connection ended in the middle of a frame");
+				rmt_stream_fail(
+					stream,
+					rmt_input_at_boundary(&stream->input)
+						? "the connection ended"
+						: "the connection ended in the middle of a frame");
 			return;
 		}
 		stream->bytes_in += (size_t)n;
 		rmt_input_filled(&stream->input, (size_t)n);
 		handle_frames(stream);
-		/* A short read means that the socket is empty now: asking again would only cost a call. */
+		/* A short read means that the socket is empty now: asking again would only cost a
+		 * call. */
 		if (stream->failed || (size_t)n < space.iov_len)
 			return;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A stream: the descriptors to a neighbour in the tree, with what was read but is not a whole frame yet and what
- * could not be written yet. Frames are written at once when nothing waits before them, or gathered for a moment when
- * they come one after the other.
+ * A stream: the descriptors to a neighbour in the tree, with what was read but is not a whole frame
+ * yet and what could not be written yet. Frames are written at once when nothing waits before them,
+ * or gathered for a moment when they come one after the other.
  */
 #pragma once
 
@@ -19,60 +19,66 @@ struct rmt_inflow;
 
 struct rmt_stream {
 	ramet_router *router;
-	struct rmt_list node;         /* in router->streams */
-	struct rmt_list dirty;        /* in router->dirty while frames are gathered */
-	struct rmt_deferred loss;     /* it has failed: rmt_stream_lost outside of whatever noticed it */
-	struct rmt_source in, out;    /* out is unused when both directions are one descriptor */
-	bool is_socket;               /* one descriptor, written with MSG_NOSIGNAL */
+	struct rmt_list node;  /* in router->streams */
+	struct rmt_list dirty; /* in router->dirty while frames are gathered */
+	/* it has failed: rmt_stream_lost outside of whatever noticed it */
+	struct rmt_deferred loss;
+	struct rmt_source in, out; /* out is unused when both directions are one descriptor */
+	bool is_socket;            /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
 	struct rmt_input input;
 	struct rmt_output output;
-	struct rmt_chunk *gathered;   /* small frames, not yet written */
+	struct rmt_chunk *gathered; /* small frames, not yet written */
 	size_t gathered_size;
-	int64_t written_at;           /* when something was last written */
-	size_t blocked;               /* threads that wait for room */
+	int64_t written_at; /* when something was last written */
+	size_t blocked;     /* threads that wait for room */
 
-	/* Before the handshake is done, frames go here: returns 0, or a negative errno that loses the stream. */
+	/* Before the handshake is done, frames go here: returns 0, or a negative errno that loses
+	 * the stream. */
 	int (*frame)(struct rmt_stream *stream, const struct rmt_arrival *arrival);
-	/* The stream has failed or ended, and is closed: reason says how. Called once. The callee frees the stream. */
+	/* The stream has failed or ended, and is closed: reason says how. Called once. The callee
+	 * frees the stream. */
 	void (*lost)(struct rmt_stream *stream, const char *reason);
 	void *data;
 
-	struct rmt_peer *peer;        /* at the other end; NULL before the handshake is done */
-	char *reason;                 /* of its failure */
+	struct rmt_peer *peer; /* at the other end; NULL before the handshake is done */
+	char *reason;          /* of its failure */
 
-	/* What was checked last, to check it once for a run of frames. Cleared when routes change. */
+	/* What was checked last, to check it once for a run of frames. Cleared when routes change.
+	 */
 	bool checked;
 	uint32_t checked_source, checked_authority;
-	uint32_t talked_last;         /* the destination last noted in `talked` */
-	uint32_t *talked;             /* sorted: contexts that this neighbour's side has sent to */
+	uint32_t talked_last; /* the destination last noted in `talked` */
+	uint32_t *talked;     /* sorted: contexts that this neighbour's side has sent to */
 	size_t talked_count, talked_capacity;
 
 	uint64_t bytes_in, bytes_out, frames_in, frames_out;
 };
 
 /*
- * A stream over in_fd and out_fd (which may be the same, a socket). On success it owns them and sets them non-blocking.
- * The caller sets frame, lost and data, before it lets go of the lock.
+ * A stream over in_fd and out_fd (which may be the same, a socket). On success it owns them and
+ * sets them non-blocking. The caller sets frame, lost and data, before it lets go of the lock.
  */
 int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_stream **ret_stream);
 
 /* Closes it without a word to anybody. NULL is fine. */
 void rmt_stream_free(struct rmt_stream *stream);
 
-/* Marks it failed: nothing more is read or written, and stream->lost is called soon. The first reason counts. */
+/* Marks it failed: nothing more is read or written, and stream->lost is called soon. The first
+ * reason counts. */
 void rmt_stream_fail(struct rmt_stream *stream, const char *format, ...) RMT_PRINTF(2, 3);
 
 /*
- * Sends one frame, whose header is complete. With a chunk, payload lies in it and is kept if it has to wait; without,
- * it is copied then. `gather` allows it to wait for others that follow soon. Failures of the stream itself come
- * through `lost`; the result is 0 or -ENOMEM.
+ * Sends one frame, whose header is complete. With a chunk, payload lies in it and is kept if it has
+ * to wait; without, it is copied then. `gather` allows it to wait for others that follow soon.
+ * Failures of the stream itself come through `lost`; the result is 0 or -ENOMEM.
  */
 int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload,
 		    struct rmt_chunk *chunk, bool gather);
 
 /* Forwards frames as they arrived, one behind the other in chunk. */
-int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size, struct rmt_chunk *chunk);
+int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
+		       struct rmt_chunk *chunk);
 
 /* True when a write could be tried at once: nothing waits. */
 static inline bool rmt_stream_idle(const struct rmt_stream *stream)

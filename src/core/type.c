@@ -10,7 +10,9 @@
 #include "base/limits.h"
 #include "base/macro.h"
 
-#define BUILT_IN(name, kind, type) RMT_PUBLIC const struct ramet_type ramet_type_##name[1] = {{#name, kind, 0, type, NULL, NULL}}
+#define BUILT_IN(name, kind, type)                                  \
+	RMT_PUBLIC const struct ramet_type ramet_type_##name[1] = { \
+		{#name, kind, 0, type, NULL, NULL}}
 
 BUILT_IN(none, RAMET_KIND_NONE, 0);
 BUILT_IN(boolean, RAMET_KIND_BOOLEAN, sizeof(bool));
@@ -30,9 +32,9 @@ struct array {
 	size_t count;
 };
 
-/* --- memory ------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------- */
 
-#define ALIGNMENT  16u
+#define ALIGNMENT 16u
 #define BLOCK_SIZE 4096u
 
 struct rmt_type_block {
@@ -42,7 +44,8 @@ struct rmt_type_block {
 
 void rmt_type_memory_init(struct rmt_type_memory *memory, void *first, size_t size)
 {
-	*memory = (struct rmt_type_memory){.arena = first != NULL, .at = first, .end = (unsigned char *)first + size};
+	*memory = (struct rmt_type_memory){
+		.arena = first != NULL, .at = first, .end = (unsigned char *)first + size};
 }
 
 void *rmt_type_memory_take(struct rmt_type_memory *memory, size_t size)
@@ -84,7 +87,7 @@ void rmt_type_memory_done(struct rmt_type_memory *memory)
 	memory->at = memory->end = NULL;
 }
 
-/* --- encoding ----------------------------------------------------------------------------------------------------- */
+/* --- encoding ----------------------------------------------------------------------------- */
 
 void rmt_type_encode(const struct ramet_type *type, const void *object, struct rmt_buffer *out,
 		     const struct rmt_type_hooks *hooks, void *userdata)
@@ -126,20 +129,23 @@ void rmt_type_encode(const struct ramet_type *type, const void *object, struct r
 	case RAMET_KIND_STRUCT:
 		rmt_cbor_put_array(out, type->count);
 		for (unsigned i = 0; i < type->count; i++)
-			rmt_type_encode(type->fields[i].type, (const char *)object + type->fields[i].offset, out, hooks,
+			rmt_type_encode(type->fields[i].type,
+					(const char *)object + type->fields[i].offset, out, hooks,
 					userdata);
 		return;
 	case RAMET_KIND_ARRAY:
 		rmt_cbor_put_array(out, array->count);
 		for (size_t i = 0; i < array->count; i++)
-			rmt_type_encode(type->item, (const char *)array->items + i * type->item->size, out, hooks, userdata);
+			rmt_type_encode(type->item,
+					(const char *)array->items + i * type->item->size, out,
+					hooks, userdata);
 		return;
 	default:
 		rmt_cbor_put_null(out);
 	}
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------- */
 
 struct decoder {
 	struct rmt_cbor_reader *reader;
@@ -152,14 +158,22 @@ struct decoder {
 };
 
 static const char *const found_names[] = {
-	[RMT_CBOR_UINT] = "an integer", [RMT_CBOR_NINT] = "a negative integer", [RMT_CBOR_BYTES] = "bytes",
-	[RMT_CBOR_TEXT] = "text",	[RMT_CBOR_ARRAY] = "a list",		[RMT_CBOR_MAP] = "a map",
-	[RMT_CBOR_TAG] = "a handle",	[RMT_CBOR_FALSE] = "a boolean",		[RMT_CBOR_TRUE] = "a boolean",
-	[RMT_CBOR_NULL] = "none",	[RMT_CBOR_FLOAT] = "a number with a point",
+	[RMT_CBOR_UINT] = "an integer",
+	[RMT_CBOR_NINT] = "a negative integer",
+	[RMT_CBOR_BYTES] = "bytes",
+	[RMT_CBOR_TEXT] = "text",
+	[RMT_CBOR_ARRAY] = "a list",
+	[RMT_CBOR_MAP] = "a map",
+	[RMT_CBOR_TAG] = "a handle",
+	[RMT_CBOR_FALSE] = "a boolean",
+	[RMT_CBOR_TRUE] = "a boolean",
+	[RMT_CBOR_NULL] = "none",
+	[RMT_CBOR_FLOAT] = "a number with a point",
 };
 
 /* Says what was expected and what is there. Names of fields are put before it on the way out. */
-static int mismatch(struct decoder *decoder, const struct ramet_type *type, size_t position, int code)
+static int mismatch(struct decoder *decoder, const struct ramet_type *type, size_t position,
+		    int code)
 {
 	struct rmt_cbor_reader ahead = *decoder->reader;
 	struct rmt_cbor_item item;
@@ -169,11 +183,13 @@ static int mismatch(struct decoder *decoder, const struct ramet_type *type, size
 	if (rmt_cbor_read(&ahead, &item) > 0)
 		found = found_names[item.type];
 	if (code == -ERANGE)
-		snprintf(decoder->where, decoder->where_size, "the number does not fit %s", type->name);
+		snprintf(decoder->where, decoder->where_size, "the number does not fit %s",
+			 type->name);
 	else if (code == -ENOMEM)
 		snprintf(decoder->where, decoder->where_size, "out of memory");
 	else
-		snprintf(decoder->where, decoder->where_size, "expected %s, got %s", type->name, found);
+		snprintf(decoder->where, decoder->where_size, "expected %s, got %s", type->name,
+			 found);
 	return code;
 }
 
@@ -256,8 +272,8 @@ static int decode_struct(struct decoder *decoder, const struct ramet_type *type,
 	if (r < 0)
 		return mismatch(decoder, type, position, r);
 	if (count != type->count) {
-		snprintf(decoder->where, decoder->where_size, "%llu values for the %u of %s", (unsigned long long)count,
-			 type->count, type->name);
+		snprintf(decoder->where, decoder->where_size, "%llu values for the %u of %s",
+			 (unsigned long long)count, type->count, type->name);
 		return -EINVAL;
 	}
 	for (unsigned i = 0; i < type->count; i++) {
@@ -352,8 +368,8 @@ static int decode(struct decoder *decoder, const struct ramet_type *type, void *
 }
 
 int rmt_type_decode(const struct ramet_type *type, struct rmt_cbor_reader *reader, void *object,
-		    struct rmt_type_memory *memory, const struct rmt_type_hooks *hooks, void *userdata, char *where,
-		    size_t where_size)
+		    struct rmt_type_memory *memory, const struct rmt_type_hooks *hooks,
+		    void *userdata, char *where, size_t where_size)
 {
 	struct decoder decoder = {reader, memory, hooks, userdata, where, where_size, 0};
 	int r;
@@ -370,7 +386,7 @@ int rmt_type_decode(const struct ramet_type *type, struct rmt_cbor_reader *reade
 	return r;
 }
 
-/* --- dropping ----------------------------------------------------------------------------------------------------- */
+/* --- dropping ----------------------------------------------------------------------------- */
 
 static void drop(const struct ramet_type *type, void *object, bool free_memory)
 {
@@ -396,7 +412,8 @@ static void drop(const struct ramet_type *type, void *object, bool free_memory)
 		return;
 	case RAMET_KIND_STRUCT:
 		for (unsigned i = 0; i < type->count; i++)
-			drop(type->fields[i].type, (char *)object + type->fields[i].offset, free_memory);
+			drop(type->fields[i].type, (char *)object + type->fields[i].offset,
+			     free_memory);
 		return;
 	case RAMET_KIND_ARRAY:
 		for (size_t i = 0; i < array->count; i++)
@@ -416,11 +433,13 @@ void rmt_type_release(const struct ramet_type *type, void *object)
 
 RMT_PUBLIC void ramet_type_clear(const struct ramet_type *type, void *object)
 {
+	if (!object)
+		return;
 	drop(type, object, true);
 	memset(object, 0, type->size);
 }
 
-/* --- signatures ---------------------------------------------------------------------------------------------------- */
+/* --- signatures --------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, const void *data, size_t size)
 {

@@ -20,7 +20,7 @@ struct ramet_value {
 		int64_t i64;
 		uint64_t u64;
 		double f64;
-		ramet_bytes bytes;   /* also STR, which has a NUL behind it */
+		ramet_bytes bytes; /* also STR, which has a NUL behind it */
 		ramet_context *context;
 		ramet_sender *sender;
 		struct {
@@ -43,7 +43,7 @@ static ramet_value *value_new(enum ramet_kind kind, size_t extra)
 	return value;
 }
 
-/* --- making ----------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------- */
 
 RMT_PUBLIC ramet_value *ramet_value_new_none(void)
 {
@@ -154,7 +154,8 @@ RMT_PUBLIC ramet_value *ramet_value_new_array(ramet_value *const *items, size_t 
 	return value;
 }
 
-RMT_PUBLIC ramet_value *ramet_value_new_map(ramet_value *const *keys, ramet_value *const *values, size_t count)
+RMT_PUBLIC ramet_value *ramet_value_new_map(ramet_value *const *keys, ramet_value *const *values,
+					    size_t count)
 {
 	ramet_value *value = items_new(RAMET_KIND_MAP, count * 2);
 
@@ -188,7 +189,7 @@ RMT_PUBLIC void ramet_value_unref(ramet_value *value)
 	free(value);
 }
 
-/* --- looking ---------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------ */
 
 RMT_PUBLIC enum ramet_kind ramet_value_kind(const ramet_value *value)
 {
@@ -263,7 +264,7 @@ RMT_PUBLIC const ramet_value *ramet_value_key(const ramet_value *value, size_t i
 	return value->items[2 * index];
 }
 
-/* --- encoding --------------------------------------------------------------------------------------------------- */
+/* --- encoding ----------------------------------------------------------------------------- */
 
 void rmt_context_encode(const ramet_context *context, struct rmt_buffer *out)
 {
@@ -326,7 +327,8 @@ static void encode_map(const ramet_value *value, struct rmt_buffer *out)
 		qsort(pairs, count, sizeof(*pairs), pair_compare);
 		rmt_cbor_put_map(out, count);
 		for (size_t i = 0; i < count; i++)
-			rmt_buffer_append(out, all.data + pairs[i].key, pairs[i].end - pairs[i].key);
+			rmt_buffer_append(out, all.data + pairs[i].key,
+					  pairs[i].end - pairs[i].key);
 	}
 	rmt_buffer_done(&all);
 	free(pairs);
@@ -388,7 +390,7 @@ void rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t con
 	}
 }
 
-/* --- decoding --------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------- */
 
 /* The next item is this tag, around an array of so many items. */
 static int read_tagged(struct rmt_cbor_reader *reader, uint64_t tag, uint64_t items)
@@ -416,7 +418,8 @@ static bool read_null(struct rmt_cbor_reader *reader)
 	return true;
 }
 
-int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader, ramet_context **ret_context)
+int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader,
+		       ramet_context **ret_context)
 {
 	struct rmt_peer *peer;
 	const char *path;
@@ -431,8 +434,8 @@ int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader, ram
 	r = read_tagged(reader, RMT_TAG_CONTEXT, 3);
 	if (r < 0)
 		return r;
-	if (rmt_cbor_read_u32(reader, &id) < 0 || rmt_cbor_read_str(reader, &path, &path_size) < 0 ||
-	    rmt_cbor_read_u32(reader, &pid) < 0)
+	if (rmt_cbor_read_u32(reader, &id) < 0 ||
+	    rmt_cbor_read_str(reader, &path, &path_size) < 0 || rmt_cbor_read_u32(reader, &pid) < 0)
 		return -EBADMSG;
 	rmt_lock(router);
 	peer = rmt_peer_get(router, id);
@@ -444,7 +447,8 @@ int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader, ram
 	return peer ? 0 : -ENOMEM;
 }
 
-int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader, ramet_sender **ret_sender)
+int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader,
+		      ramet_sender **ret_sender)
 {
 	uint32_t id, handle;
 	ramet_sender *sender;
@@ -457,7 +461,8 @@ int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader, rame
 	r = read_tagged(reader, RMT_TAG_SENDER, 2);
 	if (r < 0)
 		return r;
-	if (rmt_cbor_read_u32(reader, &id) < 0 || rmt_cbor_read_u32(reader, &handle) < 0 || handle < RMT_HANDLE_FIRST)
+	if (rmt_cbor_read_u32(reader, &id) < 0 || rmt_cbor_read_u32(reader, &handle) < 0 ||
+	    handle < RMT_HANDLE_FIRST)
 		return -EBADMSG;
 	rmt_lock(router);
 	sender = rmt_sender_new(router, id, handle, false);
@@ -468,11 +473,12 @@ int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader, rame
 	return 0;
 }
 
-static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk, unsigned depth,
-		  ramet_value **ret_value);
+static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
+		  unsigned depth, ramet_value **ret_value);
 
-static int decode_items(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk, unsigned depth,
-			enum ramet_kind kind, uint64_t count, ramet_value **ret_value)
+static int decode_items(ramet_router *router, struct rmt_cbor_reader *reader,
+			struct rmt_chunk *chunk, unsigned depth, enum ramet_kind kind,
+			uint64_t count, ramet_value **ret_value)
 {
 	ramet_value *value;
 	int r = 0;
@@ -506,7 +512,8 @@ static ramet_value *decode_bytes(const struct rmt_cbor_item *item, struct rmt_ch
 	return value;
 }
 
-static int decode_tag(ramet_router *router, struct rmt_cbor_reader *reader, uint64_t tag, ramet_value **ret_value)
+static int decode_tag(ramet_router *router, struct rmt_cbor_reader *reader, uint64_t tag,
+		      ramet_value **ret_value)
 {
 	ramet_value *value = value_new(RAMET_KIND_NONE, 0);
 	int r = -EINVAL;
@@ -529,8 +536,8 @@ static int decode_tag(ramet_router *router, struct rmt_cbor_reader *reader, uint
 	return r;
 }
 
-static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk, unsigned depth,
-		  ramet_value **ret_value)
+static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
+		  unsigned depth, ramet_value **ret_value)
 {
 	struct rmt_cbor_reader before = *reader;
 	struct rmt_cbor_item item;
@@ -556,11 +563,13 @@ static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct r
 		value = copy_new(RAMET_KIND_STR, item.data, item.size);
 		break;
 	case RMT_CBOR_ARRAY:
-		return decode_items(router, reader, chunk, depth, RAMET_KIND_ARRAY, item.uint, ret_value);
+		return decode_items(router, reader, chunk, depth, RAMET_KIND_ARRAY, item.uint,
+				    ret_value);
 	case RMT_CBOR_MAP:
 		if (item.uint > SIZE_MAX / 2)
 			return -EBADMSG;
-		return decode_items(router, reader, chunk, depth, RAMET_KIND_MAP, item.uint * 2, ret_value);
+		return decode_items(router, reader, chunk, depth, RAMET_KIND_MAP, item.uint * 2,
+				    ret_value);
 	case RMT_CBOR_TAG:
 		*reader = before;
 		return decode_tag(router, reader, item.uint, ret_value);
@@ -591,7 +600,8 @@ int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struc
 	return decode(router, reader, chunk, RMT_CBOR_DEPTH_MAX, ret_value);
 }
 
-int rmt_value_from_message(ramet_router *router, const struct rmt_message *message, ramet_value **ret_value)
+int rmt_value_from_message(ramet_router *router, const struct rmt_message *message,
+			   ramet_value **ret_value)
 {
 	struct rmt_cbor_reader reader;
 	ramet_value *value;

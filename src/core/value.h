@@ -15,16 +15,21 @@ void rmt_value_encode(const ramet_value *value, struct rmt_buffer *out);
 /* What has to be told before a value that holds senders goes to a context. The lock is held. */
 void rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context);
 
-/* The next item of the reader, without the lock. chunk is where the reader's bytes lie, or NULL: large byte strings
- * keep a reference instead of a copy. 0, -EBADMSG, -EINVAL, -ENOMEM. */
+/* The next item of the reader, without the lock. chunk is where the reader's bytes lie, or NULL:
+ * large byte strings keep a reference instead of a copy. 0, -EBADMSG, -EINVAL, -ENOMEM. */
 int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
 		     ramet_value **ret_value);
 
-/* The value that a message is: its bytes when it is raw, else its one CBOR item. Without the lock. */
-int rmt_value_from_message(ramet_router *router, const struct rmt_message *message, ramet_value **ret_value);
+/* The value that a message is: its bytes when it is raw, else its one CBOR item. Without the lock.
+ */
+int rmt_value_from_message(ramet_router *router, const struct rmt_message *message,
+			   ramet_value **ret_value);
 
-/* Contexts and senders on the wire; used by values and by typed parameters. Decoding takes the lock. */
+/* Contexts and senders on the wire; used by values and by typed parameters. Decoding takes the
+ * lock. */
 void rmt_context_encode(const ramet_context *context, struct rmt_buffer *out);
-int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader, ramet_context **ret_context);
+int rmt_context_decode(ramet_router *router, struct rmt_cbor_reader *reader,
+		       ramet_context **ret_context);
 void rmt_sender_encode(const ramet_sender *sender, struct rmt_buffer *out);
-int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader, ramet_sender **ret_sender);
+int rmt_sender_decode(ramet_router *router, struct rmt_cbor_reader *reader,
+		      ramet_sender **ret_sender);

@@ -7,8 +7,9 @@
 #include "base/time.h"
 #include "core/stream.h"
 
-/* Looks of the broker at a loop that another thread holds without pause, before it goes to sleep: 20 ms. */
-#define BROKER_LOOKS 20
+/* When the loop was taken no more often than this during one look of the broker, calls do not keep
+ * coming: being woken for the next one costs less than looking until then. */
+#define TURNS_OF_IDLE 1
 
 /* The broker dispatches messages and calls a log sink; it never runs functions. */
 #define BROKER_STACK (256u << 10)
@@ -38,7 +39,8 @@ static void call_ready(ramet_router *router)
 	rmt_list_each(&waiting->sleepers, node, following) {
 		struct rmt_waiter *waiter = RMT_CONTAINER(node, struct rmt_waiter, node);
 
-		if (!waiter->awake && (router->state == RMT_ROUTER_ENDED || waiter->ready(waiter->argument)))
+		if (!waiter->awake &&
+		    (router->state == RMT_ROUTER_ENDED || waiter->ready(waiter->argument)))
 			call(waiter);
 	}
 }
@@ -48,7 +50,8 @@ void rmt_wait_changed(ramet_router *router)
 	struct rmt_waiting *waiting = &router->waiting;
 
 	call_ready(router);
-	if (waiting->poller && router->loop.waiting && waiting->poller->ready(waiting->poller->argument))
+	if (waiting->poller && router->loop.waiting &&
+	    waiting->poller->ready(waiting->poller->argument))
 		rmt_loop_wake(&router->loop);
 }
 
@@ -84,9 +87,24 @@ static void poll_until(ramet_router *router, struct rmt_waiter *self, int64_t un
 	       (until == RMT_NEVER || rmt_now() < until)) {
 		rmt_streams_flush(router);
 		rmt_loop_run_once(&router->loop, until);
+		rmt_streams_flush(router);
 		if (!rmt_list_empty(&waiting->sleepers))
 			call_ready(router);
 	}
+	leave_loop(waiting);
+}
+
+void rmt_wait_turn(ramet_router *router)
+{
+	struct rmt_waiting *waiting = &router->waiting;
+
+	if (waiting->polling || router->state == RMT_ROUTER_ENDED)
+		return;
+	waiting->polling = true;
+	waiting->turns++;
+	rmt_streams_flush(router);
+	rmt_loop_run_once(&router->loop, 0);
+	call_ready(router);
 	leave_loop(waiting);
 }
 
@@ -175,31 +193,24 @@ static void *broker_main(void *argument)
 {
 	ramet_router *router = argument;
 	struct rmt_waiting *waiting = &router->waiting;
-	int looks = 0;
 
 	rmt_lock(router);
 	while (!waiting->broker_stop && router->state != RMT_ROUTER_ENDED) {
+		struct timespec until = rmt_timespec(rmt_now() + RMT_BROKER_US);
 		uint64_t seen = waiting->turns;
 
-		if (looks < BROKER_LOOKS || !rmt_list_empty(&router->dirty)) {
-			struct timespec until = rmt_timespec(rmt_now() + RMT_BROKER_US);
-
-			pthread_cond_timedwait(&waiting->broker_call, &router->lock, &until);
-			rmt_streams_flush(router);
-		} else {
+		pthread_cond_timedwait(&waiting->broker_call, &router->lock, &until);
+		rmt_streams_flush(router);
+		if (waiting->broker_stop || router->state == RMT_ROUTER_ENDED)
+			break;
+		if (!waiting->polling && waiting->turns == seen) {
+			broker_poll(router);
+		} else if (waiting->polling && waiting->turns - seen <= TURNS_OF_IDLE) {
+			/* Somebody polls, and did not leave the loop in a while: whoever leaves it
+			 * next calls. */
 			waiting->broker_asleep = true;
 			pthread_cond_wait(&waiting->broker_call, &router->lock);
 			waiting->broker_asleep = false;
-			looks = 0;
-			continue;
-		}
-		if (waiting->turns != seen) {
-			looks = 0;
-		} else if (waiting->polling) {
-			looks++;
-		} else if (!waiting->broker_stop && router->state != RMT_ROUTER_ENDED) {
-			looks = 0;
-			broker_poll(router);
 		}
 	}
 	rmt_unlock(router);
@@ -223,8 +234,15 @@ int rmt_broker_start(ramet_router *router)
 	pthread_attr_destroy(&attributes);
 	if (r != 0)
 		return -r;
+	waiting->signals = before;
 	waiting->broker_started = true;
 	return 0;
+}
+
+bool rmt_broker_is_self(const ramet_router *router)
+{
+	return router->waiting.broker_started &&
+	       pthread_equal(router->waiting.broker, pthread_self());
 }
 
 void rmt_broker_stop(ramet_router *router)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Walking paths: ramet_connect() and ramet_connect_all(). A set of paths becomes a tree of steps, one for each context
- * that is needed; a step begins when the one before it is there, and all that can go on at the same time does.
+ * Walking paths: ramet_connect() and ramet_connect_all(). A set of paths becomes a tree of steps,
+ * one for each context that is needed; a step begins when the one before it is there, and all that
+ * can go on at the same time does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,38 +19,39 @@
 #include "wire/cbor.h"
 #include "wire/handle.h"
 
-/* A context elsewhere has its own deadline for the hop; this much longer, and it is taken for dead itself. */
+/* A context elsewhere has its own deadline for the hop; this much longer, and it is taken for dead
+ * itself. */
 #define REMOTE_GRACE_MS 5000
 
 struct plan;
 
 struct step {
 	struct plan *plan;
-	struct step *before;       /* NULL: this context itself starts it */
+	struct step *before; /* NULL: this context itself starts it */
 	const struct rmt_hop *hop;
 	const struct rmt_path *path;
-	size_t depth;              /* hop's index in the path */
+	size_t depth; /* hop's index in the path */
 	uint32_t index;
-	size_t leaf;               /* position in the group, for the last hop of a path */
+	size_t leaf; /* position in the group, for the last hop of a path */
 	bool begun, asked;
-	ramet_context *context;    /* when it is there */
-	struct rmt_wanted wanted;  /* a child of our own */
-	ramet_receiver receiver;   /* the answer of another context */
+	ramet_context *context;   /* when it is there */
+	struct rmt_wanted wanted; /* a child of our own */
+	ramet_receiver receiver;  /* the answer of another context */
 };
 
 struct plan {
 	ramet_router *router;
 	struct rmt_path *paths;
 	size_t path_count;
-	struct step **steps;       /* a step stands behind the one before it */
+	struct step **steps; /* a step stands behind the one before it */
 	size_t step_count, capacity;
 	size_t leaves;
-	size_t open;               /* begun and not over */
+	size_t open; /* begun and not over */
 	bool progressed;
-	ramet_error error;         /* the first */
+	ramet_error error; /* the first */
 };
 
-/* --- planning ------------------------------------------------------------------------------------------ */
+/* --- planning ----------------------------------------------------------------------------- */
 
 static struct step *step_new(struct plan *plan)
 {
@@ -72,7 +74,8 @@ static struct step *step_new(struct plan *plan)
 	return step;
 }
 
-static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth, struct step *before)
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
+		    struct step *before)
 {
 	const struct rmt_hop *hop = &path->hops[depth];
 
@@ -92,7 +95,8 @@ static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth
 		else
 			step->leaf = plan->leaves++;
 		if (r == 0 && plan->step_count > RMT_COUNT_MAX)
-			r = rmt_error_set(&plan->error, E2BIG, "the paths ask for more than %u contexts", RMT_COUNT_MAX);
+			r = rmt_error_set(&plan->error, E2BIG,
+					  "the paths ask for more than %u contexts", RMT_COUNT_MAX);
 		if (r < 0)
 			return r;
 	}
@@ -123,7 +127,7 @@ static int plan_steps(struct plan *plan)
 	return r;
 }
 
-/* --- taking steps ---------------------------------------------------------------------------------------- */
+/* --- taking steps ------------------------------------------------------------------------- */
 
 static void step_failed(struct step *step, ramet_error *error)
 {
@@ -164,8 +168,10 @@ static struct rmt_peer *read_answer(struct step *step)
 	size_t path_size;
 
 	rmt_cbor_reader_init(&reader, message->data, message->size);
-	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 3 || rmt_cbor_read_u32(&reader, &id) < 0 ||
-	    rmt_cbor_read_str(&reader, &path, &path_size) < 0 || !path || rmt_cbor_read_u32(&reader, &pid) < 0)
+	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 3 ||
+	    rmt_cbor_read_u32(&reader, &id) < 0 ||
+	    rmt_cbor_read_str(&reader, &path, &path_size) < 0 || !path ||
+	    rmt_cbor_read_u32(&reader, &pid) < 0)
 		return NULL;
 	peer = rmt_peer_get(step->plan->router, id);
 	if (!peer)
@@ -188,7 +194,8 @@ static void answer_arrived(ramet_receiver *receiver)
 	if (rmt_receiver_failure(receiver, &error) == 0) {
 		peer = read_answer(step);
 		if (!peer)
-			rmt_error_set(&error, EPROTO, "%s: the answer to a connection makes no sense",
+			rmt_error_set(&error, EPROTO,
+				      "%s: the answer to a connection makes no sense",
 				      rmt_peer_name(step->before->context->peer));
 	}
 	if (peer)
@@ -202,7 +209,8 @@ static void answer_late(struct rmt_timer *timer)
 {
 	ramet_receiver *receiver = RMT_CONTAINER(timer, ramet_receiver, timer);
 
-	rmt_receiver_fail(receiver, ETIMEDOUT, "%s did not answer in time", rmt_peer_name(receiver->respondent));
+	rmt_receiver_fail(receiver, ETIMEDOUT, "%s did not answer in time",
+			  rmt_peer_name(receiver->respondent));
 }
 
 static void ask(struct step *step)
@@ -274,7 +282,8 @@ static int plan_run(struct plan *plan)
 	return plan->error.code;
 }
 
-/* Steps are dropped from the last to the first: a context before those that were started through it would end them. */
+/* Steps are dropped from the last to the first: a context before those that were started through it
+ * would end them. */
 static void plan_done(struct plan *plan)
 {
 	for (size_t i = plan->step_count; i-- > 0;) {
@@ -314,7 +323,7 @@ static int run_to_group(struct plan *plan, ramet_group **ret_group)
 	return 0;
 }
 
-/* --- the public face ---------------------------------------------------------------------------------- */
+/* --- the public face ---------------------------------------------------------------------- */
 
 static int connect_set(ramet_router *router, struct plan *plan, ramet_group **ret_group)
 {
@@ -365,7 +374,9 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 
 	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
 		if (plan.paths[0].hops[i].count != 1)
-			r = rmt_error_set(&plan.error, EINVAL, "path '%s' leads to several contexts; one is expected", path);
+			r = rmt_error_set(&plan.error, EINVAL,
+					  "path '%s' leads to several contexts; one is expected",
+					  path);
 	if (r < 0)
 		plan_done(&plan);
 	else

@@ -22,7 +22,8 @@
 #include "wire/cbor.h"
 #include "wire/handshake.h"
 
-/* How long the loss of a stream waits for the process to end, so that the reason can be its exit status. */
+/* How long the loss of a stream waits for the process to end, so that the reason can be its exit
+ * status. */
 #define REASON_US 100000
 
 enum connection_state {
@@ -33,29 +34,30 @@ enum connection_state {
 };
 
 struct connection {
-	struct rmt_list node;     /* in parent->connections */
+	struct rmt_list node; /* in parent->connections */
 	ramet_router *router;
 	enum connection_state state;
 	const struct rmt_method *method;
 	struct rmt_hop hop;
 	uint32_t index;
 	char *key;
-	char *path;               /* of the new context */
+	char *path; /* of the new context */
 	uint32_t id;
 	int64_t started;
-	struct rmt_timer timer;   /* the deadline; later: patience with the process's end */
+	struct rmt_timer timer; /* the deadline; later: patience with the process's end */
 	struct rmt_list wanted;
 	struct rmt_stream *stream;
 	struct rmt_process *process;
 	struct rmt_peer *peer;
 	bool peer_lost;
-	char *loss;               /* why the stream ended */
+	char *loss; /* why the stream ended */
 	ramet_error error;
 };
 
 /* What this layer keeps for a router: hooks_data. */
 struct parent {
-	struct rmt_list connections; /* struct connection, from the start to the end of the process */
+	/* struct connection, from the start to the end of the process */
+	struct rmt_list connections;
 };
 
 static struct parent *parent_of(ramet_router *router)
@@ -97,19 +99,22 @@ static void connection_free(struct connection *connection)
 	rmt_wait_changed(router);
 }
 
-/* --- the outcome -------------------------------------------------------------------------------------- */
+/* --- the outcome -------------------------------------------------------------------------- */
 
 static void tell(struct connection *connection, struct rmt_peer *peer)
 {
 	while (!rmt_list_empty(&connection->wanted)) {
-		struct rmt_wanted *wanted = rmt_list_first(&connection->wanted, struct rmt_wanted, node);
+		struct rmt_wanted *wanted = rmt_list_first(&connection->wanted, struct rmt_wanted,
+							   node);
 		ramet_error error = RAMET_ERROR_INIT;
 
 		rmt_list_remove(&wanted->node);
 		if (!peer)
-			rmt_error_set_at(&error, connection->error.code ? connection->error.code : ENOMEM,
-					 connection->error.where ? connection->error.where : "", "%s",
-					 connection->error.message ? connection->error.message : "out of memory");
+			rmt_error_set_at(
+				&error, connection->error.code ? connection->error.code : ENOMEM,
+				connection->error.where ? connection->error.where : "", "%s",
+				connection->error.message ? connection->error.message
+							  : "out of memory");
 		wanted->done(wanted, peer, peer ? NULL : &error);
 		ramet_error_clear(&error);
 	}
@@ -135,7 +140,9 @@ static void tell_failure(struct connection *connection)
 		for (size_t i = 0; i < process->history_count; i++) {
 			rmt_buffer_printf(&text, "\n  ");
 			for (const char *c = process->history[i]; *c; c++)
-				rmt_buffer_append_byte(&text, (unsigned char)*c < 0x20 && *c != '\t' ? '?' : (unsigned char)*c);
+				rmt_buffer_append_byte(&text, (unsigned char)*c < 0x20 && *c != '\t'
+								      ? '?'
+								      : (unsigned char)*c);
 		}
 	}
 	message = rmt_buffer_steal_string(&text);
@@ -159,13 +166,14 @@ static void fail(struct connection *connection)
 		tell_failure(connection);
 		return;
 	}
-	/* Its stream is closed now: a child that works ends by itself. One that was too slow gets no more patience. */
+	/* Its stream is closed now: a child that works ends by itself. One that was too slow gets
+	 * no more patience. */
 	if (connection->error.code == -ETIMEDOUT || connection->error.code == -EPROTO)
 		rmt_process_kill(connection->process);
 	rmt_process_leave(connection->process);
 }
 
-/* --- the end of a child that was connected ------------------------------------------------------------ */
+/* --- the end of a child that was connected ------------------------------------------------ */
 
 static void lose_peer(struct connection *connection)
 {
@@ -182,7 +190,8 @@ static void lose_peer(struct connection *connection)
 	} else if (process->ended && connection->peer->ending) {
 		snprintf(reason, sizeof(reason), "it was ended");
 	} else {
-		snprintf(reason, sizeof(reason), "%s", connection->loss ? connection->loss : "the connection ended");
+		snprintf(reason, sizeof(reason), "%s",
+			 connection->loss ? connection->loss : "the connection ended");
 	}
 	connection->stream = NULL;
 	rmt_child_lost(connection->peer, reason);
@@ -212,25 +221,28 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	if (connection->state == CONNECTED) {
 		connection->loss = strdup(reason);
 		connection->timer.expired = reason_timer;
-		if (rmt_loop_timer_start(&connection->router->loop, &connection->timer, rmt_now() + REASON_US) < 0)
+		if (rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+					 rmt_now() + REASON_US) < 0)
 			lose_peer(connection);
 		rmt_process_leave(connection->process);
 		return;
 	}
 	/* hello_frame may have said already what was wrong with what came. */
 	if (!connection->error.code)
-		rmt_error_set(&connection->error, connection->stream->input.error < 0 ? EPROTO : ECHILD,
+		rmt_error_set(&connection->error,
+			      connection->stream->input.error < 0 ? EPROTO : ECHILD,
 			      "handshake: no hello came: %s", reason);
 	fail(connection);
 }
 
-/* --- hello -------------------------------------------------------------------------------------------- */
+/* --- hello -------------------------------------------------------------------------------- */
 
 static int connected(struct connection *connection, const struct rmt_hello *hello)
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = rmt_peer_get(router, connection->id);
-	int r = peer ? rmt_route_add(router, connection->id, connection->id, connection->stream) : -ENOMEM;
+	int r = peer ? rmt_route_add(router, connection->id, connection->id, connection->stream)
+		     : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -264,11 +276,13 @@ static int hello_frame(struct rmt_stream *stream, const struct rmt_arrival *arri
 	else
 		r = rmt_hello_decode(arrival->payload, arrival->frame.length, &hello, &code, &text);
 	if (r < 0)
-		rmt_error_set(&connection->error, EPROTO, "handshake: its first message is no hello");
+		rmt_error_set(&connection->error, EPROTO,
+			      "handshake: its first message is no hello");
 	else if (r == 0)
 		rmt_error_set(&connection->error, code, "setup: %.*s", (int)text.size, text.data);
 	else if (hello.program != rmt_program_identity())
-		rmt_error_set(&connection->error, EPROTO, "handshake: it is another program, or another version of it");
+		rmt_error_set(&connection->error, EPROTO,
+			      "handshake: it is another program, or another version of it");
 	else
 		return connected(connection, &hello);
 	/* The connection ends when the loop has left this stream. */
@@ -281,11 +295,12 @@ static void deadline_passed(struct rmt_timer *timer)
 	struct connection *connection = RMT_CONTAINER(timer, struct connection, timer);
 
 	rmt_error_set(&connection->error, ETIMEDOUT, "%s: nothing came within %d ms",
-		      connection->state == WAITING_FOR_ID ? "id" : "handshake", connection->router->connect_timeout);
+		      connection->state == WAITING_FOR_ID ? "id" : "handshake",
+		      connection->router->connect_timeout);
 	fail(connection);
 }
 
-/* --- launch ------------------------------------------------------------------------------------------- */
+/* --- launch ------------------------------------------------------------------------------- */
 
 static int send_welcome(struct connection *connection)
 {
@@ -332,7 +347,8 @@ static void close_all(const int *fds, size_t count)
 			close(fds[i]);
 }
 
-/* A socket for frames and a pipe each for standard output and error: ours[i] and theirs[i] are the two ends. */
+/* A socket for frames and a pipe each for standard output and error: ours[i] and theirs[i] are the
+ * two ends. */
 static int open_channels(int ours[3], int theirs[3], ramet_error *error)
 {
 	int pair[2], r = 0;
@@ -340,7 +356,8 @@ static int open_channels(int ours[3], int theirs[3], ramet_error *error)
 	for (int i = 0; i < 3; i++)
 		ours[i] = theirs[i] = -1;
 	for (int i = 0; i < 3 && r == 0; i++) {
-		r = i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC);
+		r = i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+			   : pipe2(pair, O_CLOEXEC);
 		if (r < 0)
 			r = -errno;
 		else
@@ -349,17 +366,20 @@ static int open_channels(int ours[3], int theirs[3], ramet_error *error)
 	if (r < 0) {
 		close_all(ours, 3);
 		close_all(theirs, 3);
-		rmt_error_set(error, r, "launch: no descriptors for it: %s (this process may have %d open)",
+		rmt_error_set(error, r,
+			      "launch: no descriptors for it: %s (this process may have %d open)",
 			      rmt_strerror(r), ramet_open_max());
 	}
 	return r;
 }
 
-/* Hands our ends to a stream and a process. On failure they are closed, and the process is killed and reaped. */
+/* Hands our ends to a stream and a process. On failure they are closed, and the process is killed
+ * and reaped. */
 static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 {
 	ramet_router *router = connection->router;
-	int r = rmt_process_new(router, pid, ours[1], ours[2], connection->path, &connection->process);
+	int r = rmt_process_new(router, pid, ours[1], ours[2], connection->path,
+				&connection->process);
 
 	if (r < 0) {
 		close_all(ours, 3);
@@ -388,11 +408,13 @@ static void launch(struct connection *connection)
 
 	r = open_channels(ours, theirs, &connection->error);
 	if (r == 0) {
-		r = connection->method->launch(router, &connection->hop, connection->path, theirs, ours, &pid, &error);
+		r = connection->method->launch(router, &connection->hop, connection->path, theirs,
+					       ours, &pid, &error);
 		close_all(theirs, 3);
 		if (r < 0) {
 			close_all(ours, 3);
-			rmt_error_set(&connection->error, r, "launch: %s", error.message ? error.message : rmt_strerror(r));
+			rmt_error_set(&connection->error, r, "launch: %s",
+				      error.message ? error.message : rmt_strerror(r));
 			ramet_error_clear(&error);
 		} else {
 			r = adopt(connection, ours, pid);
@@ -420,7 +442,7 @@ static void proceed(struct connection *connection)
 	launch(connection);
 }
 
-/* --- the beginning --------------------------------------------------------------------------------------- */
+/* --- the beginning ------------------------------------------------------------------------ */
 
 static void refuse(struct rmt_wanted *wanted, ramet_router *router, ramet_error *error)
 {
@@ -455,7 +477,8 @@ static struct rmt_peer *find_child(ramet_router *router, const char *key)
 	rmt_list_each(&router->children, node, following) {
 		struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, child);
 
-		if (peer->key && strcmp(peer->key, key) == 0 && !peer->ending && peer->stream && !peer->stream->failed)
+		if (peer->key && strcmp(peer->key, key) == 0 && !peer->ending && peer->stream &&
+		    !peer->stream->failed)
 			return peer;
 	}
 	return NULL;
@@ -474,8 +497,9 @@ static struct connection *find_connection(struct parent *parent, const char *key
 	return NULL;
 }
 
-static struct connection *connection_new(struct parent *parent, ramet_router *router, const struct rmt_hop *hop,
-					 uint32_t index, ramet_error *error)
+static struct connection *connection_new(struct parent *parent, ramet_router *router,
+					 const struct rmt_hop *hop, uint32_t index,
+					 ramet_error *error)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
@@ -494,7 +518,8 @@ static struct connection *connection_new(struct parent *parent, ramet_router *ro
 	connection->key = key_of(hop, index);
 	connection->path = path_of(router, hop, index);
 	if (!connection->key || !connection->path ||
-	    rmt_loop_timer_start(&router->loop, &connection->timer, rmt_after(router->connect_timeout)) < 0) {
+	    rmt_loop_timer_start(&router->loop, &connection->timer,
+				 rmt_after(router->connect_timeout)) < 0) {
 		connection_free(connection);
 		return NULL;
 	}
@@ -502,7 +527,8 @@ static struct connection *connection_new(struct parent *parent, ramet_router *ro
 	return connection;
 }
 
-void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint32_t index, struct rmt_wanted *wanted)
+void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint32_t index,
+			  struct rmt_wanted *wanted)
 {
 	struct parent *parent = parent_of(router);
 	const struct rmt_method *method = NULL;
@@ -543,7 +569,7 @@ void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint3
 	proceed(connection);
 }
 
-/* --- hooks --------------------------------------------------------------------------------------------------- */
+/* --- hooks -------------------------------------------------------------------------------- */
 
 /* Another context wants a child here. */
 struct remote_wish {
@@ -566,7 +592,8 @@ static void wish_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_e
 	} else {
 		frame.flags = RMT_FRAME_ERROR;
 		rmt_failure_encode(error ? error->code : ENOMEM, wish->router->path,
-				   error && error->message ? error->message : "out of memory", &out);
+				   error && error->message ? error->message : "out of memory",
+				   &out);
 	}
 	if (out.error == 0)
 		rmt_send_frame(wish->router, &frame, out.data, out.size, false);
@@ -574,8 +601,8 @@ static void wish_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_e
 	free(wish);
 }
 
-static void hook_connect(ramet_router *router, uint32_t requester, uint32_t reply, const char *text, size_t size,
-			 uint32_t index)
+static void hook_connect(ramet_router *router, uint32_t requester, uint32_t reply, const char *text,
+			 size_t size, uint32_t index)
 {
 	struct remote_wish *wish = calloc(1, sizeof(*wish));
 	ramet_error error = RAMET_ERROR_INIT;

@@ -14,8 +14,8 @@
 static struct {
 	pthread_once_t once;
 	char *argv0;
-	char *path;       /* of the file, or argv0 */
-	bool known;       /* the system has said */
+	char *path; /* of the file, or argv0 */
+	bool known; /* the system has said */
 	bool warned;
 	struct stat status; /* of the file at that time */
 } executable = {.once = PTHREAD_ONCE_INIT};
@@ -30,7 +30,8 @@ static void find(void)
 		executable.path = strdup(path);
 		executable.known = executable.path && stat(path, &executable.status) == 0;
 	}
-	/* "NAME (deleted)" is no path, but the process can still be started again from what it runs. */
+	/* "NAME (deleted)" is no path, but the process can still be started again from what it
+	 * runs. */
 	if (!executable.path && executable.argv0)
 		executable.path = realpath(executable.argv0, NULL);
 	if (!executable.path)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fork: a copy of this process, with its memory as it is now. */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "core/child.h"
+#include "core/wait.h"
 #include "parent/connection.h"
 #include "parent/spawn.h"
 
@@ -18,8 +22,31 @@ static int check(const struct rmt_hop *hop, ramet_error *error)
 	return 0;
 }
 
-static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path, const int fds[3],
-		  const int ours[3], pid_t *ret_pid, ramet_error *error)
+/* Functions of the program run here, which may want as much stack as a main thread has. */
+#define MAIN_STACK (8u << 20)
+
+static void *child_thread(void *argument)
+{
+	(void)argument;
+	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
+}
+
+/* The broker has a small stack and blocks all signals: its copy lives on in a thread of its own. */
+static _Noreturn void leave_broker(ramet_router *router)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, MAIN_STACK);
+	pthread_sigmask(SIG_SETMASK, &router->waiting.signals, NULL);
+	if (pthread_create(&thread, &attributes, child_thread, NULL) == 0)
+		pthread_join(thread, NULL);
+	_exit(EXIT_FAILURE);
+}
+
+static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
+		  const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error)
 {
 	struct rmt_spawn spawn = {.stdin_fd = fds[0], .stdout_fd = fds[1], .stderr_fd = fds[2]};
 	int r;
@@ -36,6 +63,8 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 		close(ours[i]);
 		close(fds[i]);
 	}
+	if (rmt_broker_is_self(router))
+		leave_broker(router);
 	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
 }
 

@@ -27,14 +27,14 @@ static char *title(const char *file, const char *path)
 	char host[65] = "", *text;
 
 	gethostname(host, sizeof(host) - 1);
-	if (asprintf(&text, "%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file, path, user ? user : "?",
-		     host, (int)getpid()) < 0)
+	if (asprintf(&text, "%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file, path,
+		     user ? user : "?", host, (int)getpid()) < 0)
 		return NULL;
 	return text;
 }
 
-static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path, const int fds[3],
-		  const int ours[3], pid_t *ret_pid, ramet_error *error)
+static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
+		  const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error)
 {
 	bool warn;
 	const char *file = rmt_executable_file(&warn);
@@ -46,7 +46,8 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	(void)ours;
 	if (warn)
 		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_WARNING, RAMET_EXECUTABLE_MSG, file);
-	r = argv[0] ? rmt_spawn(&spawn, router, ret_pid, error) : rmt_error_set(error, ENOMEM, "out of memory");
+	r = argv[0] ? rmt_spawn(&spawn, router, ret_pid, error)
+		    : rmt_error_set(error, ENOMEM, "out of memory");
 	free(argv[0]);
 	return r;
 }

@@ -47,7 +47,9 @@ static int take_word(struct cursor *cursor, const char *stops, char **ret)
 
 			if (low < 0 || (high | low) == 0) {
 				rmt_buffer_done(&out);
-				return complain(cursor, "'%' needs two hexadecimal digits behind it, not 00");
+				return complain(
+					cursor,
+					"'%' needs two hexadecimal digits behind it, not 00");
 			}
 			c = (char)(high << 4 | low);
 			cursor->at += 2;
@@ -66,7 +68,8 @@ static int take_number(struct cursor *cursor, const char *what, uint32_t least, 
 	uint64_t number = 0;
 	const char *begin = cursor->at;
 
-	while (cursor->at < cursor->end && isdigit((unsigned char)*cursor->at) && number <= RMT_COUNT_MAX)
+	while (cursor->at < cursor->end && isdigit((unsigned char)*cursor->at) &&
+	       number <= RMT_COUNT_MAX)
 		number = number * 10 + (unsigned)(*cursor->at++ - '0');
 	if (cursor->at == begin || number < least || number > RMT_COUNT_MAX) {
 		char text[80];
@@ -223,7 +226,8 @@ char *rmt_hop_display(const struct rmt_hop *hop, uint32_t index)
 	if (name)
 		rmt_buffer_printf(&out, "%s", name);
 	else
-		rmt_buffer_printf(&out, "%s%s%s", hop->method, hop->target ? ":" : "", hop->target ? hop->target : "");
+		rmt_buffer_printf(&out, "%s%s%s", hop->method, hop->target ? ":" : "",
+				  hop->target ? hop->target : "");
 	if (index > 0)
 		rmt_buffer_printf(&out, "#%u", index);
 	return rmt_buffer_steal_string(&out);

@@ -5,7 +5,8 @@
  *	PATH := HOP ("/" HOP)*
  *	HOP  := METHOD [":" TARGET] ["#" INDEX] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*] ["*" COUNT]
  *
- * Targets and values escape "/?*#&=%,"  by "%" and two hexadecimal digits. Parsing knows nothing of methods.
+ * Targets and values escape "/?*#&=%," by "%" and two hexadecimal digits. Parsing knows nothing of
+ * methods.
  */
 #pragma once
 
@@ -20,7 +21,8 @@ struct rmt_key {
 };
 
 struct rmt_hop {
-	char *text;   /* as written, without the count and the index: identifies the hop below its parent */
+	/* as written, without the count and the index: identifies the hop below its parent */
+	char *text;
 	char *method;
 	char *target; /* decoded; NULL: none */
 	struct rmt_key *keys;
@@ -45,6 +47,6 @@ void rmt_hop_done(struct rmt_hop *hop);
 /* The value of a key, or NULL. */
 const char *rmt_hop_key(const struct rmt_hop *hop, const char *name);
 
-/* What a member of the hop is called in the paths of contexts: its name, or METHOD[:TARGET], with "#INDEX"
- * behind it if that is not 0. malloc'd. */
+/* What a member of the hop is called in the paths of contexts: its name, or METHOD[:TARGET], with
+ * "#INDEX" behind it if that is not 0. malloc'd. */
 char *rmt_hop_display(const struct rmt_hop *hop, uint32_t index);

@@ -29,12 +29,14 @@
 static void capture_ready(struct rmt_source *source, unsigned events);
 static void timer_expired(struct rmt_timer *timer);
 
-static int capture_open(struct rmt_capture *capture, struct rmt_process *process, int fd, const char *name)
+static int capture_open(struct rmt_capture *capture, struct rmt_process *process, int fd,
+			const char *name)
 {
 	int r;
 
 	*capture = (struct rmt_capture){.process = process, .name = name};
-	capture->source = (struct rmt_source){.fd = fd, .events = RMT_READABLE, .ready = capture_ready};
+	capture->source = (struct rmt_source){
+		.fd = fd, .events = RMT_READABLE, .ready = capture_ready};
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	r = rmt_loop_add(&process->router->loop, &capture->source);
@@ -69,7 +71,8 @@ int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_f
 	process->output[0].source.fd = process->output[1].source.fd = -1;
 	rmt_list_init(&process->node);
 	process->path = strdup(path);
-	r = process->path ? capture_open(&process->output[0], process, stdout_fd, "stdout") : -ENOMEM;
+	r = process->path ? capture_open(&process->output[0], process, stdout_fd, "stdout")
+			  : -ENOMEM;
 	if (r == 0) {
 		r = capture_open(&process->output[1], process, stderr_fd, "stderr");
 		if (r < 0) {
@@ -115,7 +118,7 @@ void rmt_process_free(struct rmt_process *process)
 	free(process);
 }
 
-/* --- output ---------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------- */
 
 static void remember(struct rmt_process *process, const char *line, size_t size)
 {
@@ -201,7 +204,7 @@ static void capture_ready(struct rmt_source *source, unsigned events)
 	finish_if_over(capture->process);
 }
 
-/* --- the end --------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 bool rmt_process_reap(struct rmt_process *process)
 {
@@ -214,14 +217,16 @@ bool rmt_process_reap(struct rmt_process *process)
 	while (pid < 0 && errno == EINTR);
 	if (pid == 0)
 		return false;
-	/* If the program has reaped it behind our back, its status is not known; it has ended all the same. */
+	/* If the program has reaped it behind our back, its status is not known; it has ended all
+	 * the same. */
 	if (pid < 0)
 		process->status = -1;
 	process->ended = true;
 	return true;
 }
 
-/* It has ended. Output that is there is read to the end; what its own children still hold open is not waited for. */
+/* It has ended. Output that is there is read to the end; what its own children still hold open is
+ * not waited for. */
 static void finish_if_over(struct rmt_process *process)
 {
 	if (!process->leaving || !rmt_process_reap(process))
@@ -250,15 +255,16 @@ static void watch(struct rmt_process *process)
 	if (fd < 0)
 		return;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	process->pidfd = (struct rmt_source){.fd = fd, .events = RMT_READABLE, .ready = pidfd_ready};
+	process->pidfd = (struct rmt_source){
+		.fd = fd, .events = RMT_READABLE, .ready = pidfd_ready};
 	if (rmt_loop_add(&process->router->loop, &process->pidfd) < 0) {
 		close(fd);
 		process->pidfd.fd = -1;
 	}
 }
 
-/* To its whole group: what it has started and not looked after ends, too. EPERM (a tool that runs as somebody else)
- * leaves the end to the closed stream. */
+/* To its whole group: what it has started and not looked after ends, too. EPERM (a tool that runs
+ * as somebody else) leaves the end to the closed stream. */
 static void ask(struct rmt_process *process)
 {
 	int signal = process->asked++ == 0 ? SIGTERM : SIGKILL;

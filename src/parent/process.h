@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A child process: its output, and its end. Output is read here, not in the child, so that the last words of one that
- * crashes are not lost. Nothing polls for the end and SIGCHLD is left to the program: a pidfd tells, or, on kernels
- * without, a timer looks.
+ * A child process: its output, and its end. Output is read here, not in the child, so that the last
+ * words of one that crashes are not lost. Nothing polls for the end and SIGCHLD is left to the
+ * program: a pidfd tells, or, on kernels without, a timer looks.
  */
 #pragma once
 
@@ -22,12 +22,12 @@ struct rmt_capture {
 	struct rmt_process *process;
 	const char *name; /* "stdout", "stderr" */
 	size_t used;
-	char *line;       /* the beginning of one */
+	char *line; /* the beginning of one */
 };
 
 struct rmt_process {
 	ramet_router *router;
-	struct rmt_list node;         /* in the parent layer's list of the router */
+	struct rmt_list node; /* in the parent layer's list of the router */
 	pid_t pid;
 	bool ended;                   /* reaped; status is set */
 	int status;                   /* of waitpid(2) */
@@ -37,14 +37,16 @@ struct rmt_process {
 	size_t history_count;
 	struct rmt_source pidfd;
 	struct rmt_timer timer;
-	unsigned asked;               /* how often it was asked to end: the step of the ladder */
-	bool leaving;                 /* its end is waited for */
-	/* It has ended, and all its output was read (as far as it closed it). The callee frees the process. */
+	unsigned asked; /* how often it was asked to end: the step of the ladder */
+	bool leaving;   /* its end is waited for */
+	/* It has ended, and all its output was read (as far as it closed it). The callee frees the
+	 * process. */
 	void (*on_end)(struct rmt_process *process);
 	void *data;
 };
 
-/* Takes the reading ends of its two output pipes. 0 or a negative errno, and then pipes and process are the caller's. */
+/* Takes the reading ends of its two output pipes. 0 or a negative errno, and then pipes and process
+ * are the caller's. */
 int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_fd, const char *path,
 		    struct rmt_process **ret_process);
 
@@ -52,7 +54,8 @@ int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_f
 void rmt_process_abandon(pid_t pid);
 void rmt_process_free(struct rmt_process *process);
 
-/* The stream to it has ended: waits for its end, helping with TERM and KILL when it takes long. on_end must be set. */
+/* The stream to it has ended: waits for its end, helping with TERM and KILL when it takes long.
+ * on_end must be set. */
 void rmt_process_leave(struct rmt_process *process);
 
 /* Its grace is over: TERM now, KILL soon. */

@@ -44,15 +44,23 @@ static int check_key(const struct rmt_key *key, ramet_error *error)
 	int number;
 
 	if (strcmp(key->name, "nice") == 0 && !parse_number(key->value, 10, -20, 19, &number))
-		return rmt_error_set(error, EINVAL, "nice=%s: a number from -20 to 19 is expected", key->value);
+		return rmt_error_set(error, EINVAL, "nice=%s: a number from -20 to 19 is expected",
+				     key->value);
 	if (strcmp(key->name, "umask") == 0 && !parse_number(key->value, 8, 0, 0777, &number))
-		return rmt_error_set(error, EINVAL, "umask=%s: an octal number from 0 to 777 is expected", key->value);
+		return rmt_error_set(error, EINVAL,
+				     "umask=%s: an octal number from 0 to 777 is expected",
+				     key->value);
 	if (strcmp(key->name, "cwd") == 0 && !*key->value)
-		return rmt_error_set(error, EINVAL, "cwd=: a directory is expected (in a path, '/' is written %%2F)");
+		return rmt_error_set(
+			error, EINVAL,
+			"cwd=: a directory is expected (in a path, '/' is written %%2F)");
 	if (strcmp(key->name, "name") == 0 && (!*key->value || strpbrk(key->value, "/\\#")))
-		return rmt_error_set(error, EINVAL, "name=%s: a name is not empty and has no slash or '#'", key->value);
+		return rmt_error_set(error, EINVAL,
+				     "name=%s: a name is not empty and has no slash or '#'",
+				     key->value);
 	if (is_env(key->name) && (!key->name[strlen(ENV_PREFIX)] || strchr(key->name, '=')))
-		return rmt_error_set(error, EINVAL, "%s: the name of a variable is expected", key->name);
+		return rmt_error_set(error, EINVAL, "%s: the name of a variable is expected",
+				     key->name);
 	return 0;
 }
 
@@ -78,7 +86,8 @@ static int add_env(struct rmt_setup_texts *texts, const struct rmt_key *key)
 	return 0;
 }
 
-int rmt_setup_from_hop(const struct rmt_hop *hop, struct rmt_setup *ret_setup, struct rmt_setup_texts *texts)
+int rmt_setup_from_hop(const struct rmt_hop *hop, struct rmt_setup *ret_setup,
+		       struct rmt_setup_texts *texts)
 {
 	struct rmt_setup setup = {.umask = -1};
 	int r = 0;

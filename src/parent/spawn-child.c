@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What runs in a new process between (v)fork and exec. Only async-signal-safe calls (signal-safety(7)): the memory may
- * be shared with the parent, whose other threads go on.
+ * What runs in a new process between (v)fork and exec. Only async-signal-safe calls
+ * (signal-safety(7)): the memory may be shared with the parent, whose other threads go on.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -65,7 +65,8 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	pid_t pid;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return rmt_error_set(error, errno, "no pipe for a new process: %s", rmt_strerror(errno));
+		return rmt_error_set(error, errno, "no pipe for a new process: %s",
+				     rmt_strerror(errno));
 	child.report = report[1];
 	pthread_mutex_lock(&preexec.lock);
 	child.hook = preexec.run;
@@ -88,13 +89,15 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 		/* It has ended, or is about to. */
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return rmt_error_set(error, r, "%s could not be executed: %s", spawn->file, rmt_strerror(r));
+		return rmt_error_set(error, r, "%s could not be executed: %s", spawn->file,
+				     rmt_strerror(r));
 	}
 	*ret_pid = pid;
 	return 0;
 }
 
-static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error)
+static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid,
+		      ramet_error *error)
 {
 	pid_t pid;
 	int r;
@@ -121,5 +124,6 @@ static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *
 
 int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error)
 {
-	return spawn->file ? spawn_exec(spawn, ret_pid, error) : spawn_fork(spawn, held, ret_pid, error);
+	return spawn->file ? spawn_exec(spawn, ret_pid, error)
+			   : spawn_fork(spawn, held, ret_pid, error);
 }

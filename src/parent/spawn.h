@@ -8,22 +8,24 @@
 #include "ramet.h"
 
 struct rmt_spawn {
-	const char *file;         /* an absolute path; NULL: fork without exec */
+	const char *file; /* an absolute path; NULL: fork without exec */
 	char *const *argv;
 	int stdin_fd, stdout_fd, stderr_fd; /* become 0, 1, 2; stay open here */
 };
 
 /*
- * 0, and *ret_pid is the child; it leads a process group of its own and begins with the default for every signal. For
- * a fork, 1 in the child, whose descriptors are as in the parent but for 0, 1 and 2, and whose routers are forgotten;
- * `held` is the router whose lock the caller holds. A failure of execve is this function's failure, with its errno.
+ * 0, and *ret_pid is the child; it leads a process group of its own and begins with the default for
+ * every signal. For a fork, 1 in the child, whose descriptors are as in the parent but for 0, 1 and
+ * 2, and whose routers are forgotten; `held` is the router whose lock the caller holds. A failure
+ * of execve is this function's failure, with its errno.
  */
-int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error);
+int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid,
+	      ramet_error *error);
 
 /* The part that runs in the new process, in spawn-child.c: async-signal-safe. */
 struct rmt_spawn_child {
 	const struct rmt_spawn *spawn;
-	int report;      /* a pipe: where to write an errno */
+	int report; /* a pipe: where to write an errno */
 	void (*hook)(void *data);
 	void *hook_data;
 };

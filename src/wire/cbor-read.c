@@ -16,7 +16,7 @@ static size_t left(const struct rmt_cbor_reader *reader)
 	return reader->size - reader->position;
 }
 
-/* --- heads ---------------------------------------------------------------------------------- */
+/* --- heads -------------------------------------------------------------------------------- */
 
 /* The argument of a head, and how many bytes followed the first. Whether it could have been
  * shorter is for the caller to say: it depends on the major type. */
@@ -180,7 +180,7 @@ int rmt_cbor_read(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_item
 	return 1;
 }
 
-/* --- whole items ---------------------------------------------------------------------------- */
+/* --- whole items -------------------------------------------------------------------------- */
 
 static int skip_item(struct rmt_cbor_reader *reader, unsigned depth);
 
@@ -260,7 +260,7 @@ int rmt_cbor_validate(const void *data, size_t size)
 	return left(&reader) == 0 ? 0 : -EBADMSG;
 }
 
-/* --- typed forms ---------------------------------------------------------------------------- */
+/* --- typed forms -------------------------------------------------------------------------- */
 
 static int read_head(struct rmt_cbor_reader *reader, struct rmt_cbor_item *ret_item)
 {

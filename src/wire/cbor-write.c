@@ -6,7 +6,7 @@
 
 #define HALF_NAN 0x7e00u
 
-/* --- floats --------------------------------------------------------------------------------- */
+/* --- floats ------------------------------------------------------------------------------- */
 
 /* The bits of an IEEE 754 format with fewer bits, when nothing is lost. Bits are moved instead
  * of cast, because a cast out of range is undefined and half precision is no type of C. */
@@ -75,7 +75,7 @@ unsigned rmt_cbor_shortest_float(double value, uint64_t *ret_bits)
 	return 8;
 }
 
-/* --- heads ---------------------------------------------------------------------------------- */
+/* --- heads -------------------------------------------------------------------------------- */
 
 static void put_bits(struct rmt_buffer *out, unsigned major, unsigned info, uint64_t bits,
 		     unsigned bytes)

@@ -1,33 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The numbers on the wire: fixed handles, control operations, CBOR tags. docs/protocol.md is normative. */
+/* The numbers on the wire: fixed handles, control operations, CBOR tags. docs/protocol.md is
+ * normative. */
 #pragma once
 
 enum rmt_handle {
 	RMT_HANDLE_NONE = 0,
-	RMT_HANDLE_CONTROL = 1, /* control messages, enum rmt_operation */
-	RMT_HANDLE_CALL = 2,    /* calls of functions */
+	RMT_HANDLE_CONTROL = 1,  /* control messages, enum rmt_operation */
+	RMT_HANDLE_CALL = 2,     /* calls of functions */
 	RMT_HANDLE_FIRST = 1000, /* receivers */
 };
 
-/* A control message is a CBOR array whose first item is one of these. "Hop" operations are between neighbours, "end"
- * operations between any two contexts. */
+/* A control message is a CBOR array whose first item is one of these. "Hop" operations are between
+ * neighbours, "end" operations between any two contexts. */
 enum rmt_operation {
 	RMT_OP_WELCOME = 1,   /* hop, parent to child, first: who you are, see wire/handshake.h */
 	RMT_OP_HELLO = 2,     /* hop, child to parent, answer */
 	RMT_OP_REFUSE = 3,    /* hop, child to parent, answer: [op, errno, text] */
 	RMT_OP_ALLOCATE = 4,  /* hop, up: [op, count, token]: a block of ids */
 	RMT_OP_ALLOCATED = 5, /* hop, down: [op, token, first, last] */
-	RMT_OP_GONE = 6,      /* hop, both ways: [op, reason, first, last, ...]: these contexts are lost */
-	RMT_OP_SHUTDOWN = 7,  /* end, from a parent: [op, ms]: end within that time */
-	RMT_OP_CREDIT = 8,    /* end: [op, handle, bytes]: consumed of the flow to that handle */
-	RMT_OP_CLOSED = 9,    /* end: [op, handle, errno, text]: nobody reads there any more */
-	RMT_OP_CANCEL = 10,   /* end: [op, reply handle]: of the call that was to be answered there */
-	RMT_OP_RESET = 11,    /* end: [op, chain]: a chain begins anew */
-	RMT_OP_LOG = 12,      /* end, to the master: [op, level, time, context, source, text] */
-	RMT_OP_CONNECT = 13,  /* end, from a parent, with a reply handle: [op, hop, index]: start a child */
-	RMT_OP_RELEASE = 14,  /* end, from a parent: [op, id, ms or null]: one holder less; null: end it when it was the
-	                       * last, else end it within ms whoever holds it */
-	RMT_OP_GIVEN = 15,    /* end: [op, handle, context]: a sender to that handle was given on to that context */
+	/* hop, both ways: [op, reason, first, last, ...]: these contexts are lost */
+	RMT_OP_GONE = 6,
+	RMT_OP_SHUTDOWN = 7, /* end, from a parent: [op, ms]: end within that time */
+	RMT_OP_CREDIT = 8,   /* end: [op, handle, bytes]: consumed of the flow to that handle */
+	RMT_OP_CLOSED = 9,   /* end: [op, handle, errno, text]: nobody reads there any more */
+	/* end: [op, reply handle]: of the call that was to be answered there */
+	RMT_OP_CANCEL = 10,
+	RMT_OP_RESET = 11, /* end: [op, chain]: a chain begins anew */
+	RMT_OP_LOG = 12,   /* end, to the master: [op, level, time, context, source, text] */
+	/* end, from a parent, with a reply handle: [op, hop, index]: start a child */
+	RMT_OP_CONNECT = 13,
+	/* end, from a parent: [op, id, ms or null]: one holder less; null: end it when it was the
+	 * last, else end it within ms whoever holds it */
+	RMT_OP_RELEASE = 14,
+	/* end: [op, handle, context]: a sender to that handle was given on to that context */
+	RMT_OP_GIVEN = 15,
 };
 
 enum rmt_tag {

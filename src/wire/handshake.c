@@ -9,7 +9,7 @@
 #include "wire/handle.h"
 
 #define WELCOME_ITEMS 13
-#define HELLO_ITEMS   5
+#define HELLO_ITEMS 5
 
 static void put_text(struct rmt_buffer *out, struct rmt_text text)
 {
@@ -44,8 +44,8 @@ static int read_operation(struct rmt_cbor_reader *reader, uint64_t items, uint64
 {
 	uint64_t count, found;
 
-	if (rmt_cbor_read_array(reader, &count) < 0 || count != items || rmt_cbor_read_u64(reader, &found) < 0 ||
-	    found != operation)
+	if (rmt_cbor_read_array(reader, &count) < 0 || count != items ||
+	    rmt_cbor_read_u64(reader, &found) < 0 || found != operation)
 		return -EBADMSG;
 	return 0;
 }
@@ -94,12 +94,15 @@ int rmt_welcome_decode(const void *data, size_t size, struct rmt_text *env, size
 
 	rmt_cbor_reader_init(&reader, data, size);
 	if (read_operation(&reader, WELCOME_ITEMS, RMT_OP_WELCOME) < 0 ||
-	    rmt_cbor_read_u64(&reader, &welcome.program) < 0 || rmt_cbor_read_u32(&reader, &welcome.id) < 0 ||
-	    read_parents(&reader, &welcome) < 0 || read_text(&reader, &welcome.path) < 0 || !welcome.path.data ||
+	    rmt_cbor_read_u64(&reader, &welcome.program) < 0 ||
+	    rmt_cbor_read_u32(&reader, &welcome.id) < 0 || read_parents(&reader, &welcome) < 0 ||
+	    read_text(&reader, &welcome.path) < 0 || !welcome.path.data ||
 	    rmt_cbor_read_u32(&reader, &welcome.message_size_max) < 0 ||
 	    read_int(&reader, &welcome.connect_timeout) < 0 ||
-	    rmt_cbor_read_bool(&reader, &welcome.allow_siblings) < 0 || read_int(&reader, &welcome.log_level) < 0 ||
-	    read_text(&reader, &welcome.setup.cwd) < 0 || read_int(&reader, &welcome.setup.nice) < 0 ||
+	    rmt_cbor_read_bool(&reader, &welcome.allow_siblings) < 0 ||
+	    read_int(&reader, &welcome.log_level) < 0 ||
+	    read_text(&reader, &welcome.setup.cwd) < 0 ||
+	    read_int(&reader, &welcome.setup.nice) < 0 ||
 	    read_int(&reader, &welcome.setup.umask) < 0 || rmt_cbor_read_array(&reader, &count) < 0)
 		return -EBADMSG;
 	if (count > env_max)
@@ -140,8 +143,8 @@ static int refuse_decode(const void *data, size_t size, int *ret_code, struct rm
 	int code;
 
 	rmt_cbor_reader_init(&reader, data, size);
-	if (read_operation(&reader, 3, RMT_OP_REFUSE) < 0 || read_int(&reader, &code) < 0 || code <= 0 ||
-	    read_text(&reader, &text) < 0 || !text.data || reader.position != size)
+	if (read_operation(&reader, 3, RMT_OP_REFUSE) < 0 || read_int(&reader, &code) < 0 ||
+	    code <= 0 || read_text(&reader, &text) < 0 || !text.data || reader.position != size)
 		return -EBADMSG;
 	*ret_code = code;
 	*ret_text = text;
@@ -157,7 +160,8 @@ int rmt_hello_decode(const void *data, size_t size, struct rmt_hello *ret_hello,
 	if (refuse_decode(data, size, ret_code, ret_text) == 0)
 		return 0;
 	rmt_cbor_reader_init(&reader, data, size);
-	if (read_operation(&reader, HELLO_ITEMS, RMT_OP_HELLO) < 0 || rmt_cbor_read_u64(&reader, &hello.program) < 0 ||
+	if (read_operation(&reader, HELLO_ITEMS, RMT_OP_HELLO) < 0 ||
+	    rmt_cbor_read_u64(&reader, &hello.program) < 0 ||
 	    rmt_cbor_read_u32(&reader, &hello.pid) < 0 || read_text(&reader, &hello.machine) < 0 ||
 	    read_text(&reader, &hello.host) < 0 || reader.position != size)
 		return -EBADMSG;
@@ -172,7 +176,8 @@ void rmt_failure_encode(int code, const char *where, const char *text, struct rm
 	rmt_cbor_put_array(out, 3);
 	rmt_cbor_put_uint(out, (uint64_t)(code < 0 ? -code : code));
 	put_text(out, (struct rmt_text){where, strlen(where)});
-	put_text(out, (struct rmt_text){text, size > RMT_ERROR_TEXT_MAX ? RMT_ERROR_TEXT_MAX : size});
+	put_text(out,
+		 (struct rmt_text){text, size > RMT_ERROR_TEXT_MAX ? RMT_ERROR_TEXT_MAX : size});
 }
 
 int rmt_failure_decode(const void *data, size_t size, struct rmt_failure *ret_failure)
@@ -182,8 +187,9 @@ int rmt_failure_decode(const void *data, size_t size, struct rmt_failure *ret_fa
 	uint64_t count;
 
 	rmt_cbor_reader_init(&reader, data, size);
-	if (rmt_cbor_read_array(&reader, &count) < 0 || count != 3 || read_int(&reader, &failure.code) < 0 ||
-	    failure.code <= 0 || read_text(&reader, &failure.where) < 0 || !failure.where.data ||
+	if (rmt_cbor_read_array(&reader, &count) < 0 || count != 3 ||
+	    read_int(&reader, &failure.code) < 0 || failure.code <= 0 ||
+	    read_text(&reader, &failure.where) < 0 || !failure.where.data ||
 	    read_text(&reader, &failure.text) < 0 || !failure.text.data || reader.position != size)
 		return -EBADMSG;
 	*ret_failure = failure;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The first messages on a stream: the parent says WELCOME, the child answers HELLO or REFUSE. Encoded as CBOR control
- * messages; nothing in here touches a descriptor. Strings of a decoded message point into the input and are not
- * NUL-terminated: they come with their size.
+ * The first messages on a stream: the parent says WELCOME, the child answers HELLO or REFUSE.
+ * Encoded as CBOR control messages; nothing in here touches a descriptor. Strings of a decoded
+ * message point into the input and are not NUL-terminated: they come with their size.
  */
 #pragma once
 
@@ -21,15 +21,15 @@ struct rmt_text {
 /* What has to be done in a child before its first call. */
 struct rmt_setup {
 	struct rmt_text cwd;
-	int nice;          /* added to what it inherits */
-	int umask;         /* -1: unchanged */
-	size_t env_count;  /* "NAME=VALUE" each */
+	int nice;         /* added to what it inherits */
+	int umask;        /* -1: unchanged */
+	size_t env_count; /* "NAME=VALUE" each */
 	const struct rmt_text *env;
 };
 
 struct rmt_welcome {
-	uint64_t program;   /* identity of the parent's program: names and types of its functions */
-	uint32_t id;        /* of the child */
+	uint64_t program; /* identity of the parent's program: names and types of its functions */
+	uint32_t id;      /* of the child */
 	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the master, [0] = 0, down to the parent */
 	size_t parent_count;
 	struct rmt_text path;
@@ -49,14 +49,16 @@ struct rmt_hello {
 
 void rmt_welcome_encode(const struct rmt_welcome *welcome, struct rmt_buffer *out);
 
-/* env is room for env_max entries, to which welcome->setup.env will point. 0; -EBADMSG; -E2BIG (more entries). */
+/* env is room for env_max entries, to which welcome->setup.env will point. 0; -EBADMSG; -E2BIG
+ * (more entries). */
 int rmt_welcome_decode(const void *data, size_t size, struct rmt_text *env, size_t env_max,
 		       struct rmt_welcome *ret_welcome);
 
 void rmt_hello_encode(const struct rmt_hello *hello, struct rmt_buffer *out);
 void rmt_refuse_encode(int code, const char *text, struct rmt_buffer *out);
 
-/* 1: *ret_hello is filled. 0: the child refused, *ret_code (positive errno) and *ret_text say why. -EBADMSG. */
+/* 1: *ret_hello is filled. 0: the child refused, *ret_code (positive errno) and *ret_text say why.
+ * -EBADMSG. */
 int rmt_hello_decode(const void *data, size_t size, struct rmt_hello *ret_hello, int *ret_code,
 		     struct rmt_text *ret_text);
 

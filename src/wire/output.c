@@ -27,10 +27,11 @@ struct rmt_lane {
 };
 
 struct rmt_lanes {
-	uint32_t busy[RMT_CLASS_COUNT];     /* a bit for each lane that is not empty */
-	unsigned turn[RMT_CLASS_COUNT];     /* the lane whose turn it is */
+	uint32_t busy[RMT_CLASS_COUNT]; /* a bit for each lane that is not empty */
+	unsigned turn[RMT_CLASS_COUNT]; /* the lane whose turn it is */
 	struct rmt_lane lane[RMT_CLASS_COUNT][RMT_OUTPUT_LANES];
-	struct rmt_outgoing *ready, *ready_last; /* chosen, in order, given to the caller of rmt_output_next */
+	/* chosen, in order, given to the caller of rmt_output_next */
+	struct rmt_outgoing *ready, *ready_last;
 };
 
 void rmt_output_init(struct rmt_output *output)
@@ -56,7 +57,8 @@ void rmt_output_done(struct rmt_output *output)
 			entry = outgoing_free(entry);
 		for (unsigned c = 0; c < RMT_CLASS_COUNT; c++)
 			for (unsigned i = 0; i < RMT_OUTPUT_LANES; i++)
-				for (struct rmt_outgoing *entry = output->lanes->lane[c][i].first; entry;)
+				for (struct rmt_outgoing *entry = output->lanes->lane[c][i].first;
+				     entry;)
 					entry = outgoing_free(entry);
 		free(output->lanes);
 	}
@@ -77,7 +79,8 @@ enum rmt_class rmt_output_class(const struct rmt_frame *frame)
 
 static unsigned lane_of(const struct rmt_frame *frame)
 {
-	uint32_t hash = frame->source * 2654435761u ^ frame->destination * 2246822519u ^ frame->handle * 3266489917u;
+	uint32_t hash = frame->source * 2654435761u ^ frame->destination * 2246822519u ^
+			frame->handle * 3266489917u;
 
 	return (hash ^ hash >> 15) % RMT_OUTPUT_LANES;
 }
@@ -100,7 +103,8 @@ static struct rmt_outgoing *outgoing_new(const void *data, size_t size, struct r
 }
 
 int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
-		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload, struct rmt_chunk *chunk)
+		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload,
+		    struct rmt_chunk *chunk)
 {
 	enum rmt_class class = rmt_output_class(frame);
 	unsigned index = lane_of(frame);
@@ -129,8 +133,8 @@ int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
 	return 0;
 }
 
-int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t head_size, const void *data, size_t size,
-			 struct rmt_chunk *chunk)
+int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t head_size,
+			 const void *data, size_t size, struct rmt_chunk *chunk)
 {
 	struct rmt_outgoing *entry = outgoing_new(data, size, chunk);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The sending half of a stream: what could not be written at once waits here, and leaves in a fair order. No
- * descriptor in here.
+ * The sending half of a stream: what could not be written at once waits here, and leaves in a fair
+ * order. No descriptor in here.
  *
- * Three classes: control before calls before bulk. Within a class, flows take turns, one frame each: a flow hashes to
- * one of RMT_OUTPUT_LANES queues (stochastic fairness queueing, McKenney 1990), so frames of one flow never overtake
- * each other, no state is kept for a flow, and an idle stream has no queues at all.
+ * Three classes: control before calls before bulk. Within a class, flows take turns, one frame
+ * each: a flow hashes to one of RMT_OUTPUT_LANES queues (stochastic fairness queueing, McKenney
+ * 1990), so frames of one flow never overtake each other, no state is kept for a flow, and an idle
+ * stream has no queues at all.
  */
 #pragma once
 
@@ -25,9 +26,10 @@ struct rmt_outgoing;
 struct rmt_lanes;
 
 struct rmt_output {
-	struct rmt_lanes *lanes;      /* NULL while nothing waits */
-	struct rmt_outgoing *current; /* its first bytes are written already: nothing goes before the rest */
-	size_t bytes;                 /* all that waits, headers too */
+	struct rmt_lanes *lanes; /* NULL while nothing waits */
+	/* its first bytes are written already: nothing goes before the rest */
+	struct rmt_outgoing *current;
+	size_t bytes; /* all that waits, headers too */
 };
 
 void rmt_output_init(struct rmt_output *output);
@@ -42,19 +44,20 @@ static inline bool rmt_output_empty(const struct rmt_output *output)
 enum rmt_class rmt_output_class(const struct rmt_frame *frame);
 
 /*
- * Queues a frame: header, then frame->length bytes of payload. With a chunk, payload lies in it and a reference is
- * taken; without one it is copied. 0 or -ENOMEM.
+ * Queues a frame: header, then frame->length bytes of payload. With a chunk, payload lies in it and
+ * a reference is taken; without one it is copied. 0 or -ENOMEM.
  */
 int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
-		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload, struct rmt_chunk *chunk);
+		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload,
+		    struct rmt_chunk *chunk);
 
 /*
- * Queues the rest of what a direct write could not place: it goes before everything else. Only when there is no
- * current entry. Up to two pieces; with a chunk, data lies in it and a reference is taken, without one both are
- * copied. 0 or -ENOMEM.
+ * Queues the rest of what a direct write could not place: it goes before everything else. Only when
+ * there is no current entry. Up to two pieces; with a chunk, data lies in it and a reference is
+ * taken, without one both are copied. 0 or -ENOMEM.
  */
-int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t head_size, const void *data, size_t size,
-			 struct rmt_chunk *chunk);
+int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t head_size,
+			 const void *data, size_t size, struct rmt_chunk *chunk);
 
 /* What to write next: fills at most max iovecs (at least 2) and returns how many. */
 int rmt_output_next(struct rmt_output *output, struct iovec *space, int max);

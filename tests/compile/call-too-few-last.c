@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The last argument is missing. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+{
+	return path ? from : 0;
+}
+
+int test(ramet_context *context, ramet_error *error);
+
+int test(ramet_context *context, ramet_error *error)
+{
+	int64_t lines;
+	(void)error;
+	if (count_call(context, "/etc/passwd", 1, &lines) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
+}

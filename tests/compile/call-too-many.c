@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An argument too many.
+ * gcc also reports each argument that has moved.
+ * LINES gcc 17
+ */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+{
+	return path ? from : 0;
+}
+
+int test(ramet_context *context, ramet_error *error);
+
+int test(ramet_context *context, ramet_error *error)
+{
+	int64_t lines;
+	if (count_call(context, "/etc/passwd", 1, 2, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
+}

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* i46 is not a kind. */
+#include <ramet.h>
+
+RAMET_DECLARE(i46, count, (str, path)); /* ERROR HERE */

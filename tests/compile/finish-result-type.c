@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The result is an i64, not a double. */
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+{
+	return path ? from : 0;
+}
+
+int test(ramet_context *context, ramet_error *error);
+
+int test(ramet_context *context, ramet_error *error)
+{
+	double lines;
+	ramet_receiver *receiver = (ramet_receiver *)context;
+	if (count_finish(receiver, -1, &lines, error) < 0) /* ERROR HERE */
+		return -1;
+	return 0;
+}
