@@ -447,7 +447,8 @@ static void execute(ramet_call *call, struct executor *executor)
 	else if (atomic_load(&call->cancelled))
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
 	else if (ramet_call_cancelled(call))
-		answer_failure(call, ETIMEDOUT, router->path, "the call took longer than its caller's time-out");
+		answer_failure(call, ETIMEDOUT, router->path,
+			       "the call took longer than its caller's time-out");
 	else
 		answer_value(call, &executor->out);
 	rmt_buffer_reset(&executor->out);
@@ -546,7 +547,7 @@ static void *worker_main(void *argument)
 		execution->workers--;
 	execution->threads--;
 	pthread_cond_broadcast(&execution->quiet);
-	rmt_unlock(router);
+	rmt_router_release(router);
 	return NULL;
 }
 
@@ -573,6 +574,8 @@ static bool worker_start(ramet_router *router, struct rmt_list *list)
 		free(worker);
 		return false;
 	}
+	/* A function may outlast the router's end. */
+	rmt_router_hold(router);
 	router->execution.threads++;
 	return true;
 }

@@ -51,7 +51,8 @@ void rmt_wait_changed(ramet_router *router)
 
 	call_ready(router);
 	if (waiting->poller && router->loop.waiting &&
-	    waiting->poller->ready(waiting->poller->argument))
+	    (router->state == RMT_ROUTER_ENDED ||
+	     waiting->poller->ready(waiting->poller->argument)))
 		rmt_loop_wake(&router->loop);
 }
 
@@ -73,6 +74,8 @@ static void leave_loop(struct rmt_waiting *waiting)
 	if (!rmt_list_empty(&waiting->sleepers))
 		call(rmt_list_first(&waiting->sleepers, struct rmt_waiter, node));
 	else if (waiting->broker_asleep)
+		pthread_cond_signal(&waiting->broker_call);
+	if (waiting->broker_stop)
 		pthread_cond_signal(&waiting->broker_call);
 }
 
@@ -249,14 +252,17 @@ void rmt_broker_stop(ramet_router *router)
 {
 	struct rmt_waiting *waiting = &router->waiting;
 
-	if (!waiting->broker_started)
-		return;
 	waiting->broker_stop = true;
-	waiting->broker_started = false;
-	pthread_cond_signal(&waiting->broker_call);
-	if (waiting->polling && !waiting->poller)
-		rmt_loop_wake(&router->loop);
-	rmt_unlock(router);
-	pthread_join(waiting->broker, NULL);
-	rmt_lock(router);
+	if (waiting->broker_started) {
+		waiting->broker_started = false;
+		pthread_cond_signal(&waiting->broker_call);
+		if (waiting->polling && !waiting->poller)
+			rmt_loop_wake(&router->loop);
+		rmt_unlock(router);
+		pthread_join(waiting->broker, NULL);
+		rmt_lock(router);
+	}
+	/* A thread of the program may poll: it was woken, and must not find the loop gone. */
+	while (waiting->polling)
+		pthread_cond_wait(&waiting->broker_call, &router->lock);
 }

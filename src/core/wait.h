@@ -42,6 +42,6 @@ int rmt_broker_start(ramet_router *router);
 /* True in the broker thread: small stack, no signals. */
 bool rmt_broker_is_self(const ramet_router *router);
 
-/* Ends and joins the broker. Not from the broker's own thread. The lock is held, and released
- * meanwhile. */
+/* Ends and joins the broker, and waits until nobody runs the loop: the router has ended. Not from
+ * the broker's own thread. The lock is held, and released meanwhile. */
 void rmt_broker_stop(ramet_router *router);
