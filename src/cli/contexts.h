@@ -4,5 +4,6 @@
 
 #include "ramet.h"
 
-/* Makes a router and starts the contexts of the paths; 0, or, after a complaint, the exit status. Blocks. */
+/* Makes a router and starts the contexts of the paths. Returns 0, or, after a complaint, the exit
+ * status. Blocks. */
 int rmt_start_contexts(const char *paths, ramet_router **ret_router, ramet_group **ret_group);

@@ -18,10 +18,10 @@
 #define PATHS "local*2/local*2"
 #define TOP_WORDS 10
 
-/* Larger files are counted in parts, so that all contexts can take part and no result gets large. */
+/* Larger files are counted in parts: all contexts can take one, and no result gets large. */
 #define PIECE_SIZE (1 << 20)
 
-/* One call's share of the bytes: about so many calls for each context, of a size that is worth a call. */
+/* One call's share of the bytes: so many calls for each context, but each worth making. */
 #define CALLS_EACH 8
 #define BATCH_LEAST (8 << 10)
 #define BATCH_MOST PIECE_SIZE
@@ -58,7 +58,7 @@ struct demo {
 	int64_t up_time, count_time;
 };
 
-/* --- dividing the work ------------------------------------------------------------------------------------ */
+/* --- dividing the work ------------------------------------------------------------------------ */
 
 static int make_pieces(struct demo *demo)
 {
@@ -135,7 +135,7 @@ static int add_workers(struct demo *demo, const struct rmt_tree *tree)
 	return 0;
 }
 
-/* --- counting --------------------------------------------------------------------------------------------- */
+/* --- counting --------------------------------------------------------------------------------- */
 
 static struct batch *take_batch(struct demo *demo)
 {
@@ -251,7 +251,7 @@ static int count(struct demo *demo)
 	return r;
 }
 
-/* --- telling ---------------------------------------------------------------------------------------------- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void put_time(struct rmt_buffer *out, const char *what, int64_t microseconds)
 {
@@ -311,7 +311,7 @@ static void put_shares(const struct demo *demo, struct rmt_buffer *out)
 	put_time(out, "counted in", demo->count_time);
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int work(struct demo *demo, ramet_router *router, const char *directory,
 		struct rmt_buffer *out)
@@ -394,13 +394,15 @@ const struct rmt_command rmt_command_demo = {
 	.name = "demo",
 	.help = "usage: ramet demo [DIRECTORY]\n"
 		"\n"
-		"Grows a tree of two contexts with two more below each, draws it, and has all of\n"
-		"them count the words in the files below the directory (" DIRECTORY "):\n"
-		"how many there are, the most frequent ones, who counted, and how long it took.\n"
+		"Grows a tree of two contexts with two more below each, draws it, and has all\n"
+		"of them count the words in the files below the directory: how many there are,\n"
+		"the most frequent ones, who counted, and how long it took. Without a directory\n"
+		"that is " DIRECTORY ".\n"
 		"\n"
-		"A word is a run of ASCII letters and bytes from 128 on; upper and lower case are\n"
-		"the same. Every regular file counts once, under whatever names and links; links\n"
-		"to directories are not followed. What cannot be read is reported and skipped.\n",
+		"A word is a run of ASCII letters and bytes from 128 on; upper and lower case\n"
+		"are the same. Every regular file counts once, whatever names and links it has;\n"
+		"links to directories are not followed. What cannot be read is reported and\n"
+		"skipped.\n",
 	.least = 0,
 	.most = 1,
 	.main = demo_main,

@@ -99,7 +99,7 @@ int rmt_files_find(const char *directory, struct rmt_files *ret_files)
 	char *path;
 	int r;
 
-	/* A link to the directory that the user has named is one to follow, which the slash says. */
+	/* If the directory that the user has named is a link, the slash says to follow it. */
 	if (asprintf(&path, "%s%s", directory, end > directory && end[-1] == '/' ? "" : "/") < 0)
 		return -ENOMEM;
 	found = &files;

@@ -20,8 +20,9 @@ struct rmt_files {
 };
 
 /*
- * Regular files and symbolic links to such, each file once, under the first of its names. Links to directories are not
- * followed. What cannot be read, and what is no file, is complained about. Not to be called by two threads at a time.
+ * Regular files and symbolic links to such, each file once, under the first of its names. Links to
+ * directories are not followed. What cannot be read, and what is no file, is complained about. Not
+ * to be called by two threads at a time.
  */
 int rmt_files_find(const char *directory, struct rmt_files *ret_files);
 void rmt_files_done(struct rmt_files *files);

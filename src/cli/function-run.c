@@ -42,7 +42,7 @@ struct running {
 	char data[READ_SIZE];
 };
 
-/* --- starting ------------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static char **split_words(ramet_call *call, ramet_bytes words)
 {
@@ -63,8 +63,7 @@ static char **split_words(ramet_call *call, ramet_bytes words)
 	return argv;
 }
 
-/* The file's end of its life is a close-on-exec descriptor; what the command gets are copies. Standard input stays
- * what it is in every context: /dev/null. */
+/* Standard input stays what it is in every context: /dev/null. */
 static int spawn(struct running *running, char **argv, const int ends[2])
 {
 	posix_spawn_file_actions_t actions;
@@ -120,9 +119,9 @@ static int start(struct running *running, char **argv)
 	return r;
 }
 
-/* --- watching ------------------------------------------------------------------------------------------- */
+/* --- watching --------------------------------------------------------------------------------- */
 
-/* Sending blocks while the reader is behind, and meanwhile the command does when its pipe is full. */
+/* Blocks while the reader is behind; so does the command, then, when its pipe is full. */
 static void forward(struct running *running, int i, size_t size)
 {
 	int r;
@@ -173,7 +172,8 @@ static void wait_once(struct running *running, int timeout)
 		running->exited = true;
 }
 
-/* What the command had written when it ended; what it has left in the background may go on for ever. */
+/* What the command had written when it ended; what it has left in the background may go on for
+ * ever. */
 static void read_rest(struct running *running, int i)
 {
 	int left = 0;

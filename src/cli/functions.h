@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The functions that this program calls in its contexts. Each is in the file function-NAME.c; what it takes and
- * returns is declared here, for both sides.
+ * The functions that this program calls in its contexts. Each is in the file function-NAME.c; what
+ * it takes and returns is declared here, for both sides.
  */
 #pragma once
 
 #include "ramet.h"
 
-/* --- run ------------------------------------------------------------------------------------------------ */
+/* --- run -------------------------------------------------------------------------------------- */
 
-/* How a command ended, in the manner of shells: 128 + signal when one killed it, 126 or 127 when it could not be
- * executed, and then `failure` says why. */
+/* How a command ended, in the manner of shells: 128 + signal when one killed it, 126 or 127 when it
+ * could not be executed, and then `failure` says why. */
 RAMET_STRUCT(command_end, (i32, status), (i32, signal), (str, failure));
 
-/* Runs a command, whose words stand in `words`, a NUL behind each, and sends what it prints to the two senders. */
+/* Runs a command, whose words stand in `words`, a NUL behind each, and sends what it prints to the
+ * two senders. */
 RAMET_DECLARE(command_end, run_command, (bytes, words), (sender, output), (sender, errors));
 
-/* --- tree ----------------------------------------------------------------------------------------------- */
+/* --- tree ------------------------------------------------------------------------------------- */
 
 RAMET_ARRAY(context_list, context);
 RAMET_STRUCT(description, (str, host), (str, machine), (context_list, children));
@@ -26,7 +27,7 @@ RAMET_DECLARE(description, describe);
 /* Says nothing: what it takes is the round trip. */
 RAMET_DECLARE(none, do_nothing);
 
-/* --- demo ----------------------------------------------------------------------------------------------- */
+/* --- demo ------------------------------------------------------------------------------------- */
 
 /* A part of a file: the words that begin at `begin` or behind it, and before `end`. */
 RAMET_STRUCT(piece, (bytes, path), (i64, begin), (i64, end));

@@ -9,7 +9,7 @@
 #include "cli/command.h"
 
 /* Commands have 200 ms before they are killed; then contexts end, some perhaps far away. */
-#define END_SECONDS 2
+#define END_SECONDS 1
 
 static struct {
 	sigset_t signals;
@@ -39,8 +39,8 @@ int rmt_interrupt_watch(bool (*end)(void *data), void *data)
 	sigaddset(&watched.signals, SIGTERM);
 	watched.end = end;
 	watched.data = data;
-	/* A shell without job control has SIGINT ignored for what it starts in the background, and an ignored signal
-	 * wakes nobody. Who sends one to us alone means it. */
+	/* A shell without job control has SIGINT ignored for what it starts in the background, and
+	 * an ignored signal wakes nobody. Who sends one to us alone means it. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	pthread_sigmask(SIG_BLOCK, &watched.signals, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cuts a stream of bytes into lines and gives each a prefix. Only whole lines come out, so that those of several
- * streams can be written to one descriptor.
+ * Cuts a stream of bytes into lines and gives each a prefix. Only whole lines come out, so that
+ * those of several streams can be written to one descriptor.
  */
 #pragma once
 

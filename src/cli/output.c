@@ -33,8 +33,8 @@ bool rmt_is_terminal(int fd)
 	return isatty(fd);
 }
 
-/* The bytes of the character of two or more bytes that begins here; 0: none that a terminal would only show. It would
- * obey U+0080 to U+009F, and perhaps what has a longer form than it needs. */
+/* The bytes of the character of two or more bytes that begins here; 0: none that a terminal would
+ * only show. It would obey U+0080 to U+009F, and perhaps what has a longer form than it needs. */
 static size_t wide_character(const unsigned char *at, size_t left)
 {
 	size_t size = *at >= 0xf5 ? 0 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;

@@ -9,23 +9,23 @@
 #include "base/macro.h"
 #include "ramet.h"
 
-/* LC_ALL, LC_CTYPE or LANG, whichever speaks first, names UTF-8. (The command never calls setlocale.) */
+/* LC_ALL, LC_CTYPE or LANG, whichever speaks first, names UTF-8. */
 bool rmt_locale_is_utf8(void);
 
 /* A reader that control characters can deceive. */
 bool rmt_is_terminal(int fd);
 
 /*
- * Appends text that came from elsewhere. With `harmless`, what a terminal would obey becomes "\x1b" and the like: C0
- * without tab, DEL, C1, and bytes that are no UTF-8; the rest stays as it is.
+ * Appends text that came from elsewhere. With `harmless`, what a terminal would obey becomes "\x1b"
+ * and the like: C0 without tab, DEL, C1, and bytes that are no UTF-8; the rest stays as it is.
  */
 void rmt_put_text(struct rmt_buffer *out, const void *text, size_t size, bool harmless);
 
 /* Writes everything, whatever the descriptor's mode. Blocks. */
 int rmt_write_all(int fd, const void *data, size_t size);
 
-/* Writes to standard output what the buffer holds, and frees it: the last thing that a command does. Returns `status`,
- * or, after a complaint, 1 when it could not be written. */
+/* Writes to standard output what the buffer holds, and frees it: the last thing that a command
+ * does. Returns `status`, or, after a complaint, 1 when it could not be written. */
 int rmt_print(struct rmt_buffer *out, int status);
 
 /* "ramet: ..." and a newline to standard error. */

@@ -45,7 +45,7 @@ static struct run {
 	struct rmt_buffer out;
 } run = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* --- ending --------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 /* With the lock held. */
 static void cancel_all(void)
@@ -77,7 +77,7 @@ static void source_done(struct source *source)
 	pthread_mutex_unlock(&run.lock);
 }
 
-/* --- output --------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void write_lines(enum kind kind)
 {
@@ -111,7 +111,8 @@ static bool stream_message(struct source *source)
 		rmt_lines_feed(&source->lines, bytes.data, bytes.size, &run.out);
 		ramet_value_unref(value);
 	} else if (r != -ECONNRESET) {
-		/* The end. (That the context is lost is in the result, and the end comes behind it.) */
+		/* The end. (That the context is lost is in the result, and the end comes behind
+		 * it.) */
 		rmt_lines_end(&source->lines, &run.out);
 		source_done(source);
 	}
@@ -145,7 +146,7 @@ static void result_message(struct source *source)
 	stream_drain(&target->sources[ERRORS]);
 }
 
-/* --- the commands --------------------------------------------------------------------------------------- */
+/* --- the commands ----------------------------------------------------------------------------- */
 
 static int target_start(ramet_router *router, struct target *target, ramet_bytes words)
 {
@@ -249,7 +250,7 @@ static int run_all(ramet_router *router, ramet_bytes words)
 	return run.interrupted ? RMT_EXIT_INTERRUPTED : status;
 }
 
-/* --- the beginning -------------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* Two paths may lead to one context, which is a target once. */
 static int make_targets(ramet_group *group)
@@ -309,21 +310,19 @@ const struct rmt_command rmt_command_run = {
 	.name = "run",
 	.help = "usage: ramet run PATHS -- COMMAND [ARGUMENT]...\n"
 		"\n"
-		"Runs the command in every context that the paths lead to, all at the same time.\n"
-		"What it prints comes line by line with the path of the context before it,\n"
-		"standard output and standard error apart:\n"
+		"Runs the command in every context that the paths lead to, all at the same\n"
+		"time. What it prints comes line by line with the path of the context before\n"
+		"it, standard output and standard error apart:\n"
 		"\n"
 		"  $ ramet run 'local*2' -- uname -s\n"
 		"  local: Linux\n"
 		"  local#1: Linux\n"
 		"\n"
-		"The command is executed without a shell (say sh -c '...' for one), finds an "
-		"empty\n"
-		"standard input, and is over when its process is. An interrupt ends all of them.\n"
+		"The command is executed without a shell (say sh -c '...' for one), finds an\n"
+		"empty standard input, and is over when its process is. An interrupt ends all.\n"
 		"\n"
-		"Exit status: the highest of the commands' (128 + N when signal N killed one), "
-		"127\n"
-		"when there is no such command, 126 when it cannot be executed, 130 when\n"
+		"Exit status: the highest of the commands' (128 + N when signal N killed one),\n"
+		"127 when there is no such command, 126 when it cannot be executed, 130 when\n"
 		"interrupted, 255 when a context could not be reached or was lost.\n",
 	.least = 2,
 	.most = -1,

@@ -15,7 +15,7 @@
 /* Odd, so that there is one in the middle. */
 #define ROUND_TRIPS 5
 
-/* --- asking --------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 /* Contexts of the tree that have the same distance from the master. */
 struct level {
@@ -142,7 +142,7 @@ void rmt_tree_done(struct rmt_tree *tree)
 	ramet_context_unref(tree->context);
 }
 
-/* --- drawing -------------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 enum { PLACE, PID, HOST, MACHINE, TIME, COLUMNS };
 

@@ -21,8 +21,8 @@ struct rmt_words {
 /* The text is copied. 0 or -ENOMEM. */
 int rmt_words_add(struct rmt_words *words, const void *text, size_t size, int64_t count);
 
-/* Sorts the words, the most frequent first, in alphabetical order where that is the same: slots[0] to slots[used - 1].
- * Nothing can be added any more. */
+/* Sorts the words, the most frequent first, in alphabetical order where that is the same: slots[0]
+ * to slots[used - 1]. Nothing can be added any more. */
 void rmt_words_sort(struct rmt_words *words);
 
 void rmt_words_done(struct rmt_words *words);

@@ -306,7 +306,11 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 
 	if (!inflow)
 		return -ENOMEM;
-	inflow->given++;
+	/* From a context that is gone no END will come. */
+	if (inflow->peer->alive)
+		inflow->given++;
+	else
+		rmt_inflow_free(inflow);
 	return 0;
 }
 
