@@ -547,7 +547,7 @@ static void *worker_main(void *argument)
 		execution->workers--;
 	execution->threads--;
 	pthread_cond_broadcast(&execution->quiet);
-	rmt_unlock(router);
+	rmt_router_release(router);
 	return NULL;
 }
 
@@ -574,6 +574,8 @@ static bool worker_start(ramet_router *router, struct rmt_list *list)
 		free(worker);
 		return false;
 	}
+	/* A function may outlast the router's end. */
+	rmt_router_hold(router);
 	router->execution.threads++;
 	return true;
 }
