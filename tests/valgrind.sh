@@ -24,4 +24,5 @@ fi
 example 60 lines local /etc/passwd
 example 60 shapes local
 example 60 family
+example 60 fleet "local*3,fork" 0.1
 finish

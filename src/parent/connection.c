@@ -229,12 +229,25 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	}
 	/* hello_frame may have said already what was wrong with what came. */
 	if (!connection->error.code)
-		rmt_error_set(&connection->error, connection->stream->input.error < 0 ? EPROTO : ECHILD,
+		rmt_error_set(&connection->error,
+			      connection->stream->input.error < 0 ? EPROTO : ECHILD,
 			      "handshake: no hello came: %s", reason);
 	fail(connection);
 }
 
 /* --- hello -------------------------------------------------------------------------------- */
+
+/* In the order of their start, which is that of their ids; hellos come in any. */
+static void add_child(ramet_router *router, struct rmt_peer *peer)
+{
+	struct rmt_list *before = router->children.previous;
+
+	while (before != &router->children &&
+	       RMT_CONTAINER(before, struct rmt_peer, child)->id > peer->id)
+		before = before->previous;
+	/* To append to a list whose head is the next node is to insert before that. */
+	rmt_list_append(before->next, &peer->child);
+}
 
 static int connected(struct connection *connection, const struct rmt_hello *hello)
 {
@@ -255,7 +268,7 @@ static int connected(struct connection *connection, const struct rmt_hello *hell
 	connection->stream->frame = NULL;
 	connection->state = CONNECTED;
 	rmt_loop_timer_stop(&router->loop, &connection->timer);
-	rmt_list_append(&router->children, &peer->child);
+	add_child(router, peer);
 	tell(connection, peer);
 	/* Whoever wanted it may have given up. */
 	if (peer->handle.references == 0 && peer->holder_count == 0)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The functions that this program calls in its contexts. Each is in the file function-NAME.c; what
+ * it takes and returns is declared here, for both sides.
+ */
+#pragma once
+
+#include "ramet.h"
+
+/* --- run -------------------------------------------------------------------------------------- */
+
+/* How a command ended, in the manner of shells: 128 + signal when one killed it, 126 or 127 when it
+ * could not be executed, and then `failure` says why. */
+RAMET_STRUCT(command_end, (i32, status), (i32, signal), (str, failure));
+
+/* Runs a command, whose words stand in `words`, a NUL behind each, and sends what it prints to the
+ * two senders. */
+RAMET_DECLARE(command_end, run_command, (bytes, words), (sender, output), (sender, errors));
+
+/* --- tree ------------------------------------------------------------------------------------- */
+
+RAMET_ARRAY(context_list, context);
+RAMET_STRUCT(description, (str, host), (str, machine), (context_list, children));
+
+RAMET_DECLARE(description, describe);
+
+/* Says nothing: what it takes is the round trip. */
+RAMET_DECLARE(none, do_nothing);
+
+/* --- demo ------------------------------------------------------------------------------------- */
+
+/* A part of a file: the words that begin at `begin` or behind it, and before `end`. */
+RAMET_STRUCT(piece, (bytes, path), (i64, begin), (i64, end));
+RAMET_ARRAY(pieces, piece);
+
+RAMET_STRUCT(word_count, (bytes, word), (i64, count));
+RAMET_ARRAY(word_counts, word_count);
+RAMET_STRUCT(piece_failure, (i64, piece), (str, reason));
+RAMET_ARRAY(piece_failures, piece_failure);
+RAMET_STRUCT(count_result, (i64, bytes), (i64, words), (word_counts, counts),
+	     (piece_failures, failures));
+
+RAMET_DECLARE(count_result, count_words, (pieces, input));

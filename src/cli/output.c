@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+bool rmt_locale_is_utf8(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < RMT_COUNT(names); i++) {
+		const char *value = getenv(names[i]);
+
+		if (!value || !*value)
+			continue;
+		for (; *value; value++)
+			if (strncasecmp(value, "utf-8", 5) == 0 ||
+			    strncasecmp(value, "utf8", 4) == 0)
+				return true;
+		return false;
+	}
+	return false;
+}
+
+bool rmt_is_terminal(int fd)
+{
+	return isatty(fd);
+}
+
+/* The bytes of the character of two or more bytes that begins here; 0: none that a terminal would
+ * only show. It would obey U+0080 to U+009F, and perhaps what has a longer form than it needs. */
+static size_t wide_character(const unsigned char *at, size_t left)
+{
+	size_t size = *at >= 0xf5 ? 0 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;
+
+	if (size == 0 || size > left || ((*at == 0xc2 || *at == 0xe0) && at[1] < 0xa0) ||
+	    (*at == 0xf0 && at[1] < 0x90))
+		return 0;
+	for (size_t i = 1; i < size; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
+void rmt_put_text(struct rmt_buffer *out, const void *text, size_t size, bool harmless)
+{
+	const unsigned char *at = text, *end = at + size, *plain = at;
+
+	while (harmless && at < end) {
+		size_t whole = *at >= 0x80 ? wide_character(at, (size_t)(end - at))
+					   : *at == '\t' || (*at >= 0x20 && *at != 0x7f);
+
+		if (whole == 0) {
+			rmt_buffer_append(out, plain, (size_t)(at - plain));
+			rmt_buffer_printf(out, "\\x%02x", *at++);
+			plain = at;
+		}
+		at += whole;
+	}
+	rmt_buffer_append(out, plain, (size_t)(end - plain));
+}
+
+int rmt_write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, at, size);
+
+		if (n < 0 && errno == EAGAIN) {
+			/* Somebody who shares it has made it so; it is not ours to change. */
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			at += n;
+			size -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int rmt_print(struct rmt_buffer *out, int status)
+{
+	int r = out->error < 0 ? out->error : rmt_write_all(STDOUT_FILENO, out->data, out->size);
+
+	rmt_buffer_done(out);
+	if (r == 0)
+		return status;
+	rmt_complain("cannot write to standard output: %s", strerror(-r));
+	return status ? status : 1;
+}
+
+void rmt_complain(const char *format, ...)
+{
+	struct rmt_buffer line = RMT_BUFFER_INIT;
+	va_list arguments;
+	char *text;
+	int size;
+
+	va_start(arguments, format);
+	size = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (size < 0)
+		return;
+	rmt_buffer_printf(&line, "ramet: ");
+	rmt_put_text(&line, text, (size_t)size, rmt_is_terminal(STDERR_FILENO));
+	rmt_buffer_append_byte(&line, '\n');
+	free(text);
+	/* In one piece: others may write there, too. */
+	if (line.error == 0)
+		rmt_write_all(STDERR_FILENO, line.data, line.size);
+	rmt_buffer_done(&line);
+}
+
+void rmt_complain_error(const char *context, ramet_error *error)
+{
+	const char *where = context && *context ? context : error->where ? error->where : "";
+
+	rmt_complain("%s%s%s", where, *where ? ": " : "",
+		     error->message ? error->message : "out of memory");
+	ramet_error_clear(error);
+}

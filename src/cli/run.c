@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ramet run: a command in every context of a set. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/contexts.h"
+#include "cli/functions.h"
+#include "cli/interrupt.h"
+#include "cli/lines.h"
+#include "cli/output.h"
+
+enum kind { OUTPUT, ERRORS, RESULT };
+
+struct target;
+
+/* Something of a command that messages come from. */
+struct source {
+	struct target *target;
+	enum kind kind;
+	ramet_receiver *receiver; /* NULL: over */
+	struct rmt_lines lines;
+};
+
+/* A context with its command. */
+struct target {
+	ramet_context *context;
+	struct source sources[3];
+	command_end end;
+	ramet_error error; /* why there is no end */
+};
+
+static struct run {
+	pthread_mutex_t lock; /* of what follows, against the thread that gets signals */
+	bool interrupted;
+	size_t started; /* targets with a call */
+	struct target *targets;
+	size_t count;
+	ramet_select *select;
+	const char *command;
+	int write_error;
+	struct rmt_buffer out;
+} run = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static void cancel_all(void)
+{
+	for (size_t i = 0; i < run.started; i++)
+		if (run.targets[i].sources[RESULT].receiver)
+			ramet_receiver_cancel(run.targets[i].sources[RESULT].receiver);
+}
+
+static bool interrupt(void *data)
+{
+	bool begun;
+
+	(void)data;
+	pthread_mutex_lock(&run.lock);
+	run.interrupted = true;
+	begun = run.started > 0;
+	cancel_all();
+	pthread_mutex_unlock(&run.lock);
+	return begun;
+}
+
+static void source_done(struct source *source)
+{
+	pthread_mutex_lock(&run.lock);
+	ramet_select_remove(run.select, source->receiver);
+	ramet_receiver_unref(source->receiver);
+	source->receiver = NULL;
+	pthread_mutex_unlock(&run.lock);
+}
+
+/* --- output ----------------------------------------------------------------------------------- */
+
+static void write_lines(enum kind kind)
+{
+	int r = run.out.error;
+
+	if (r == 0 && !run.write_error)
+		r = rmt_write_all(kind == OUTPUT ? STDOUT_FILENO : STDERR_FILENO, run.out.data,
+				  run.out.size);
+	rmt_buffer_reset(&run.out);
+	if (r == 0 || run.write_error)
+		return;
+	/* Nobody sees what they do any more. */
+	run.write_error = r;
+	rmt_complain("cannot write the output: %s", strerror(-r));
+	pthread_mutex_lock(&run.lock);
+	cancel_all();
+	pthread_mutex_unlock(&run.lock);
+}
+
+/* Takes what there is from a stream; false: nothing yet. */
+static bool stream_message(struct source *source)
+{
+	ramet_value *value;
+	ramet_bytes bytes;
+	int r = ramet_receive(source->receiver, 0, &value, NULL);
+
+	if (r == -ETIMEDOUT)
+		return false;
+	if (r > 0) {
+		bytes = ramet_value_bytes(value);
+		rmt_lines_feed(&source->lines, bytes.data, bytes.size, &run.out);
+		ramet_value_unref(value);
+	} else if (r != -ECONNRESET) {
+		/* The end. (That the context is lost is in the result, and the end comes behind
+		 * it.) */
+		rmt_lines_end(&source->lines, &run.out);
+		source_done(source);
+	}
+	write_lines(source->kind);
+	return true;
+}
+
+/* A call that failed perhaps never began, and then nobody ends its streams. */
+static void stream_drain(struct source *source)
+{
+	while (source->receiver && stream_message(source))
+		;
+	if (!source->receiver)
+		return;
+	rmt_lines_end(&source->lines, &run.out);
+	source_done(source);
+	write_lines(source->kind);
+}
+
+static void result_message(struct source *source)
+{
+	struct target *target = source->target;
+	int r = run_command_finish(source->receiver, 0, &target->end, &target->error);
+
+	if (r == -ETIMEDOUT)
+		return;
+	source_done(source);
+	if (r == 0)
+		return;
+	stream_drain(&target->sources[OUTPUT]);
+	stream_drain(&target->sources[ERRORS]);
+}
+
+/* --- the commands ----------------------------------------------------------------------------- */
+
+static int target_start(ramet_router *router, struct target *target, ramet_bytes words)
+{
+	static const int fds[] = {STDOUT_FILENO, STDERR_FILENO};
+	struct source *sources = target->sources;
+	int r = 0;
+
+	for (int i = OUTPUT; i <= ERRORS && r == 0; i++) {
+		r = ramet_receiver_new(router, &sources[i].receiver);
+		sources[i].lines.prefix = ramet_context_path(target->context);
+		sources[i].lines.harmless = rmt_is_terminal(fds[i]);
+	}
+	if (r == 0)
+		r = run_command_start(target->context, words,
+				      ramet_receiver_sender(sources[OUTPUT].receiver),
+				      ramet_receiver_sender(sources[ERRORS].receiver),
+				      &sources[RESULT].receiver, &target->error);
+	for (int i = OUTPUT; i <= RESULT && r == 0; i++) {
+		sources[i].target = target;
+		sources[i].kind = (enum kind)i;
+		ramet_receiver_set_data(sources[i].receiver, &sources[i]);
+		r = ramet_select_add(run.select, sources[i].receiver);
+	}
+	if (r < 0 && !target->error.code)
+		target->error.code = r;
+	return r;
+}
+
+static void start_all(ramet_router *router, ramet_bytes words)
+{
+	for (size_t i = 0; i < run.count; i++) {
+		pthread_mutex_lock(&run.lock);
+		if (run.interrupted)
+			run.targets[i].error.code = -ECANCELED;
+		else
+			target_start(router, &run.targets[i], words);
+		run.started++;
+		pthread_mutex_unlock(&run.lock);
+	}
+}
+
+/* What became of one command, for whoever wants to know which of several it was. */
+static int target_report(struct target *target)
+{
+	const char *path = ramet_context_path(target->context);
+	const command_end *end = &target->end;
+	const char *signal;
+
+	if (run.interrupted || run.write_error)
+		return 0;
+	if (target->error.code) {
+		rmt_complain_error(path, &target->error);
+		return RMT_EXIT_UNREACHABLE;
+	}
+	signal = end->signal ? ramet_signal_name(end->signal) : NULL;
+	if (*end->failure)
+		rmt_complain("%s: cannot execute '%s': %s", path, run.command, end->failure);
+	else if (signal)
+		rmt_complain("%s: the command was killed by %s", path, signal);
+	else if (end->status && run.count > 1)
+		rmt_complain("%s: the command exited with status %d", path, (int)end->status);
+	return end->status;
+}
+
+static void target_done(struct target *target)
+{
+	for (int i = OUTPUT; i <= RESULT; i++) {
+		ramet_receiver_unref(target->sources[i].receiver);
+		rmt_buffer_done(&target->sources[i].lines.begun);
+	}
+	command_end_clear(&target->end);
+	ramet_error_clear(&target->error);
+}
+
+static int run_all(ramet_router *router, ramet_bytes words)
+{
+	ramet_receiver *receiver;
+	int status = 0;
+
+	if (ramet_select_new(router, &run.select) < 0)
+		return RMT_EXIT_FAILURE;
+	start_all(router, words);
+	while (ramet_select_next(run.select, -1, &receiver) > 0) {
+		struct source *source = ramet_receiver_data(receiver);
+
+		if (!source->receiver)
+			continue;
+		if (source->kind == RESULT)
+			result_message(source);
+		else
+			stream_message(source);
+	}
+	for (size_t i = 0; i < run.count; i++) {
+		int one = target_report(&run.targets[i]);
+
+		status = one > status ? one : status;
+	}
+	ramet_select_unref(run.select);
+	if (run.write_error)
+		status = RMT_EXIT_FAILURE;
+	return run.interrupted ? RMT_EXIT_INTERRUPTED : status;
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+/* Two paths may lead to one context, which is a target once. */
+static int make_targets(ramet_group *group)
+{
+	size_t size = ramet_group_size(group);
+
+	run.targets = calloc(size, sizeof(*run.targets));
+	if (!run.targets)
+		return -ENOMEM;
+	for (size_t i = 0; i < size; i++) {
+		ramet_context *context = ramet_group_get(group, i);
+		size_t before = 0;
+
+		while (before < run.count &&
+		       ramet_context_id(run.targets[before].context) != ramet_context_id(context))
+			before++;
+		if (before == run.count)
+			run.targets[run.count++].context = context;
+	}
+	return 0;
+}
+
+static int run_main(int argc, char **argv)
+{
+	struct rmt_buffer words = RMT_BUFFER_INIT;
+	ramet_router *router;
+	ramet_group *group;
+	int first = strcmp(argv[1], "--") == 0 ? 2 : 1, status;
+
+	if (first == argc) {
+		rmt_complain("run: a command is expected behind '--'");
+		return RMT_EXIT_USAGE;
+	}
+	run.command = argv[first];
+	for (int i = first; i < argc; i++)
+		rmt_buffer_append(&words, argv[i], strlen(argv[i]) + 1);
+	if (rmt_interrupt_watch(interrupt, NULL) < 0)
+		rmt_complain("no thread for signals");
+	status = rmt_start_contexts(argv[0], &router, &group);
+	if (status == 0) {
+		if (words.error < 0 || make_targets(group) < 0)
+			status = RMT_EXIT_FAILURE;
+		else
+			status = run_all(router, (ramet_bytes){words.data, words.size});
+		for (size_t i = 0; i < run.count; i++)
+			target_done(&run.targets[i]);
+		free(run.targets);
+		ramet_group_unref(group);
+		ramet_router_unref(router);
+	}
+	rmt_buffer_done(&run.out);
+	rmt_buffer_done(&words);
+	return status;
+}
+
+const struct rmt_command rmt_command_run = {
+	.name = "run",
+	.help = "usage: ramet run PATHS -- COMMAND [ARGUMENT]...\n"
+		"\n"
+		"Runs the command in every context that the paths lead to, all at the same\n"
+		"time. What it prints comes line by line with the path of the context before\n"
+		"it, standard output and standard error apart:\n"
+		"\n"
+		"  $ ramet run 'local*2' -- uname -s\n"
+		"  local: Linux\n"
+		"  local#1: Linux\n"
+		"\n"
+		"The command is executed without a shell (say sh -c '...' for one), finds an\n"
+		"empty standard input, and is over when its process is. An interrupt ends all.\n"
+		"\n"
+		"Exit status: the highest of the commands' (128 + N when signal N killed one),\n"
+		"127 when there is no such command, 126 when it cannot be executed, 130 when\n"
+		"interrupted, 255 when a context could not be reached or was lost.\n",
+	.least = 2,
+	.most = -1,
+	.main = run_main,
+};
