@@ -306,7 +306,7 @@ static void call_that_takes_too_long_ends_here_and_there(void **state)
 		open_tree(paths[i]);
 		hurried = with(50, false);
 		assert_int_equal(run_until_cancelled_call(hurried, &result, &error), -ETIMEDOUT);
-		fixture_check_error(&error, -ETIMEDOUT, "run_until_cancelled", NULL);
+		fixture_check_error(&error, -ETIMEDOUT, "time", NULL);
 		assert_int_equal(result, 99);
 		records_wait(&records, 0, NULL, "test", "ended");
 		assert_int_equal(value_of(count_cancelled_call), 1);
