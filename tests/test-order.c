@@ -456,6 +456,26 @@ static void end_of_the_router_cancels_what_runs(void **state)
 	}
 }
 
+/* Posts that wait when the router ends are refused one by one, with a record each, while the thread that executes them
+ * still looks for work: each belongs to one of the two. */
+static void end_of_the_router_refuses_posts_that_wait(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		int64_t turns;
+
+		open_tree(NULL);
+		for (int k = 0; k < 20; k++)
+			assert_int_equal(take_turn_post(context, true, NULL), 0);
+		ramet_context_unref(context);
+		ramet_router_unref(router);
+		turns = place.turn;
+		assert_int_equal(
+			turns + (int64_t)records_count(&records, "ramet", "without an answer"), 20);
+		records_done(&records);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +492,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(cancelled_call_that_waits_does_not_begin),
 		FIXTURE_TEST(cancel_after_the_result_changes_nothing),
 		FIXTURE_TEST(end_of_the_router_cancels_what_runs),
+		FIXTURE_TEST(end_of_the_router_refuses_posts_that_wait),
 	};
 
 	fixture_child(argc, argv);

@@ -326,8 +326,12 @@ static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
 
 static void cancel_queued(ramet_call *call)
 {
-	answer_failure(call, ECANCELED, call->router->path,
-		       "the call was cancelled before it began");
+	static const char text[] = "the call was cancelled before it began";
+
+	/* While a record of it is written the lock is released: no thread may find it then. */
+	chain_fail(call, ECANCELED, call->router->path, text);
+	rmt_list_remove(&call->node);
+	answer_failure(call, ECANCELED, call->router->path, text);
 	call_refused(call);
 }
 
