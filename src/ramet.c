@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "core/broker.h"
 #include "core/child.h"
 #include "core/function.h"
 #include "core/router.h"
-#include "core/wait.h"
 #include "parent/connection.h"
 #include "parent/executable.h"
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -108,6 +109,37 @@ static int children_are_gone(void)
 	}
 }
 
+/* A test that has failed must not make those behind it fail. */
+static void kill_children(void)
+{
+	char path[64], line[4096], *at;
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/children", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(line, sizeof(line), file))
+			for (at = strtok(line, " "); at; at = strtok(NULL, " "))
+				kill(atoi(at), SIGKILL);
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void clean_up(void)
+{
+	do {
+		kill_children();
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	} while (waitpid(-1, NULL, WNOHANG) == 0);
+}
+
 int fixture_begin(void **state)
 {
 	(void)state;
@@ -127,6 +159,7 @@ int fixture_end(void **state)
 	fixture_fake(NULL);
 	if (!children_are_gone()) {
 		print_error("# there are processes left\n");
+		clean_up();
 		r = -1;
 	}
 	if (!threads_are_gone()) {
@@ -159,10 +192,19 @@ static void alarmed(int signal)
 	abort();
 }
 
+static void *do_nothing(void *argument)
+{
+	return argument;
+}
+
 void fixture_init(void)
 {
 	struct sigaction action = {.sa_handler = alarmed};
+	pthread_t thread;
 
+	/* The thread sanitizer has a thread of its own, which it starts with the first other one. */
+	if (pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+		pthread_join(thread, NULL);
 	sigaction(SIGALRM, &action, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
@@ -379,23 +421,60 @@ void fixture_wait_end(int pidfd)
 	assert_int_equal(n, 1);
 }
 
+/* The state of proc(5) in a stat file; 0: there is no such file any more. */
+static char read_state(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[512] = "", *at;
+
+	if (!file)
+		return 0;
+	at = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	return at ? at[2] : 0;
+}
+
 void fixture_wait_state(int pid, char state)
 {
 	int64_t until = fixture_now() + SOON;
-	char path[64], line[512], *at;
-	FILE *file;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	for (;;) {
-		file = fopen(path, "re");
-		assert_non_null(file);
-		assert_non_null(fgets(line, sizeof(line), file));
-		fclose(file);
-		at = strrchr(line, ')');
-		assert_non_null(at);
-		if (at[2] == state)
-			return;
+	while (read_state(path) != state) {
 		assert_true(fixture_now() < until);
 		sched_yield();
 	}
+}
+
+static int others_sleep(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	char path[64];
+	int sleep = 1;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", entry->d_name);
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != gettid() &&
+		    read_state(path) != 'S')
+			sleep = 0;
+	}
+	if (dir)
+		closedir(dir);
+	return sleep;
+}
+
+void fixture_wait_threads_sleep(void)
+{
+	int64_t until = fixture_now() + SOON;
+
+	while (!others_sleep()) {
+		assert_true(fixture_now() < until);
+		sched_yield();
+	}
+}
+
+void fixture_wait_threads(void)
+{
+	assert_true(threads_are_gone());
 }

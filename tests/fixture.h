@@ -77,6 +77,12 @@ void fixture_wait_end(int pidfd);
 /* Waits until the process has entered a system call that sleeps, or is stopped (state 'S' or 'T' of proc(5)). */
 void fixture_wait_state(int pid, char state);
 
+/* Waits until every other thread of this process sleeps in a system call. */
+void fixture_wait_threads_sleep(void);
+
+/* Waits until there are no more threads than before the test. */
+void fixture_wait_threads(void);
+
 int64_t fixture_now(void); /* ms */
 
 unsigned fixture_count_fds(void);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 static void assert_error(const ramet_error *error, int code, const char *where, const char *message)
 {
@@ -103,13 +103,14 @@ static void strerror_takes_both_signs_and_any_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(error_set_with_either_sign_is_negative),
-		TEST(error_null_is_allowed_everywhere),
-		TEST(error_set_from_its_own_message_keeps_it),
-		TEST(error_text_need_not_end_with_nul),
-		TEST(error_moved_leaves_nothing_behind),
-		TEST(strerror_takes_both_signs_and_any_number),
+		FIXTURE_TEST(error_set_with_either_sign_is_negative),
+		FIXTURE_TEST(error_null_is_allowed_everywhere),
+		FIXTURE_TEST(error_set_from_its_own_message_keeps_it),
+		FIXTURE_TEST(error_text_need_not_end_with_nul),
+		FIXTURE_TEST(error_moved_leaves_nothing_behind),
+		FIXTURE_TEST(strerror_takes_both_signs_and_any_number),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

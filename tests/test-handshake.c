@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/macro.h"
-#include "leftovers.h"
+#include "fixture.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
 #include "wire/handshake.h"
@@ -328,14 +328,15 @@ static void number_out_of_range_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(welcome_comes_back_as_it_was),
-		TEST(welcome_at_its_limits_comes_back),
-		TEST(hello_and_refusal_come_back_as_they_were),
-		TEST(failure_comes_back_as_it_was_and_bounded),
-		TEST(message_cut_short_or_too_long_is_refused),
-		TEST(item_of_a_wrong_type_is_refused),
-		TEST(number_out_of_range_is_refused),
+		FIXTURE_TEST(welcome_comes_back_as_it_was),
+		FIXTURE_TEST(welcome_at_its_limits_comes_back),
+		FIXTURE_TEST(hello_and_refusal_come_back_as_they_were),
+		FIXTURE_TEST(failure_comes_back_as_it_was_and_bounded),
+		FIXTURE_TEST(message_cut_short_or_too_long_is_refused),
+		FIXTURE_TEST(item_of_a_wrong_type_is_refused),
+		FIXTURE_TEST(number_out_of_range_is_refused),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

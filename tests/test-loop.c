@@ -16,7 +16,7 @@
 #include "base/macro.h"
 #include "base/time.h"
 #include "core/loop.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 /* Every test of descriptors runs with each poller. */
 static enum ramet_poller kind;
@@ -417,7 +417,7 @@ BOTH(wait_woken_by_another_thread_ends)
 BOTH(wait_ends_for_a_deferred_call_and_a_timer_of_another_thread)
 BOTH(set_changed_by_another_thread_holds_for_the_wait_under_way)
 
-#define TEST_BOTH(name) TEST(name##_with_epoll), TEST(name##_with_poll)
+#define TEST_BOTH(name) FIXTURE_TEST(name##_with_epoll), FIXTURE_TEST(name##_with_poll)
 
 int main(void)
 {
@@ -435,5 +435,6 @@ int main(void)
 		TEST_BOTH(set_changed_by_another_thread_holds_for_the_wait_under_way),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

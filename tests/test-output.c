@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "leftovers.h"
+#include "fixture.h"
 #include "wire/handle.h"
 #include "wire/output.h"
 
@@ -397,18 +397,19 @@ static void output_keeps_no_memory_when_empty_or_done(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(classes_follow_what_a_frame_is_for),
-		TEST(frames_leave_by_class),
-		TEST(control_frame_passes_bulk_that_waits),
-		TEST(flows_take_turns),
-		TEST(frames_of_a_flow_stay_in_order),
-		TEST(end_of_a_flow_comes_last),
-		TEST(frames_written_in_parts_arrive_whole),
-		TEST(frames_written_byte_by_byte_arrive_whole),
-		TEST(rest_goes_before_everything),
-		TEST(payload_in_a_chunk_is_kept_not_copied),
-		TEST(output_keeps_no_memory_when_empty_or_done),
+		FIXTURE_TEST(classes_follow_what_a_frame_is_for),
+		FIXTURE_TEST(frames_leave_by_class),
+		FIXTURE_TEST(control_frame_passes_bulk_that_waits),
+		FIXTURE_TEST(flows_take_turns),
+		FIXTURE_TEST(frames_of_a_flow_stay_in_order),
+		FIXTURE_TEST(end_of_a_flow_comes_last),
+		FIXTURE_TEST(frames_written_in_parts_arrive_whole),
+		FIXTURE_TEST(frames_written_byte_by_byte_arrive_whole),
+		FIXTURE_TEST(rest_goes_before_everything),
+		FIXTURE_TEST(payload_in_a_chunk_is_kept_not_copied),
+		FIXTURE_TEST(output_keeps_no_memory_when_empty_or_done),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

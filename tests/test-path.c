@@ -12,7 +12,7 @@
 
 #include "base/limits.h"
 #include "base/macro.h"
-#include "leftovers.h"
+#include "fixture.h"
 #include "parent/path.h"
 
 /* What a path means, in one line: METHOD|TARGET|#INDEX|KEY=VALUE...|*COUNT, hops separated by a space. */
@@ -291,16 +291,17 @@ static void path_by_chance_is_parsed_within_its_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(path_good_is_understood),
-		TEST(path_bad_is_refused_at_its_place),
-		TEST(path_with_a_nul_is_refused),
-		TEST(path_as_deep_as_a_tree_is_the_limit),
-		TEST(hop_text_parsed_again_is_the_same_hop),
-		TEST(hop_text_has_neither_index_nor_count),
-		TEST(hop_display_is_method_and_target_or_name),
-		TEST(hop_key_is_found_by_name),
-		TEST(path_by_chance_is_parsed_within_its_bytes),
+		FIXTURE_TEST(path_good_is_understood),
+		FIXTURE_TEST(path_bad_is_refused_at_its_place),
+		FIXTURE_TEST(path_with_a_nul_is_refused),
+		FIXTURE_TEST(path_as_deep_as_a_tree_is_the_limit),
+		FIXTURE_TEST(hop_text_parsed_again_is_the_same_hop),
+		FIXTURE_TEST(hop_text_has_neither_index_nor_count),
+		FIXTURE_TEST(hop_display_is_method_and_target_or_name),
+		FIXTURE_TEST(hop_key_is_found_by_name),
+		FIXTURE_TEST(path_by_chance_is_parsed_within_its_bytes),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

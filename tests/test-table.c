@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/table.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 enum { MANY = 20000 };
 
@@ -159,13 +159,14 @@ static void table_changed_by_chance_agrees_with_a_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(table_empty_has_nothing),
-		TEST(table_with_one_owns_no_memory_and_can_be_moved),
-		TEST(table_finds_all_keys_after_growth),
-		TEST(table_same_key_is_found_again_and_again),
-		TEST(table_walk_sees_each_once_while_the_current_is_removed),
-		TEST(table_changed_by_chance_agrees_with_a_list),
+		FIXTURE_TEST(table_empty_has_nothing),
+		FIXTURE_TEST(table_with_one_owns_no_memory_and_can_be_moved),
+		FIXTURE_TEST(table_finds_all_keys_after_growth),
+		FIXTURE_TEST(table_same_key_is_found_again_and_again),
+		FIXTURE_TEST(table_walk_sees_each_once_while_the_current_is_removed),
+		FIXTURE_TEST(table_changed_by_chance_agrees_with_a_list),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

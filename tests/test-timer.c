@@ -12,7 +12,7 @@
 #include "base/macro.h"
 #include "base/time.h"
 #include "core/loop.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 enum { MANY = 2000 };
 
@@ -43,8 +43,7 @@ static void alarm_expired(struct rmt_timer *timer)
 
 static int open_loop(void **state)
 {
-	(void)state;
-	leftovers_begin();
+	assert_int_equal(fixture_begin(state), 0);
 	expired_count = 0;
 	pthread_mutex_lock(&lock);
 	return rmt_loop_init(&loop, RAMET_POLLER_DEFAULT, &lock);
@@ -52,11 +51,9 @@ static int open_loop(void **state)
 
 static int close_loop(void **state)
 {
-	(void)state;
 	rmt_loop_done(&loop);
 	pthread_mutex_unlock(&lock);
-	leftovers_check();
-	return 0;
+	return fixture_end(state);
 }
 
 static void start(struct alarm *alarm, int64_t when)
@@ -286,5 +283,6 @@ int main(void)
 		LOOP_TEST(deferred_call_that_was_taken_back_does_not_run),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

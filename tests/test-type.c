@@ -14,7 +14,7 @@
 #include "core/call.h"
 #include "core/function.h"
 #include "core/type.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 RMT_PRINTF(1, 2) static const char *formatted(const char *format, ...)
 {
@@ -41,17 +41,14 @@ static ramet_router *router;
 
 static int open_router(void **state)
 {
-	(void)state;
-	leftovers_begin();
+	assert_int_equal(fixture_begin(state), 0);
 	return ramet_router_new(NULL, &router);
 }
 
 static int close_router(void **state)
 {
-	(void)state;
 	ramet_router_unref(router);
-	leftovers_check();
-	return 0;
+	return fixture_end(state);
 }
 
 static void encode(const struct ramet_type *type, const void *object, struct rmt_buffer *out)
@@ -485,20 +482,21 @@ static void signature_changes_with_name_and_types_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(numbers_at_their_limits_come_back),
-		TEST(strings_of_all_sorts_come_back),
-		TEST(structures_and_arrays_nested_come_back),
-		TEST(encoding_is_what_the_protocol_says),
-		TEST(arena_holds_everything_and_bytes_stay_where_they_are),
-		TEST(arena_gives_aligned_memory_of_any_size),
-		TEST(mismatch_names_the_place_and_what_was_expected),
-		TEST(mismatch_with_little_room_for_the_text_is_cut),
-		TEST(input_cut_short_leaves_nothing_behind),
-		TEST(claim_of_many_items_takes_no_memory),
+		FIXTURE_TEST(numbers_at_their_limits_come_back),
+		FIXTURE_TEST(strings_of_all_sorts_come_back),
+		FIXTURE_TEST(structures_and_arrays_nested_come_back),
+		FIXTURE_TEST(encoding_is_what_the_protocol_says),
+		FIXTURE_TEST(arena_holds_everything_and_bytes_stay_where_they_are),
+		FIXTURE_TEST(arena_gives_aligned_memory_of_any_size),
+		FIXTURE_TEST(mismatch_names_the_place_and_what_was_expected),
+		FIXTURE_TEST(mismatch_with_little_room_for_the_text_is_cut),
+		FIXTURE_TEST(input_cut_short_leaves_nothing_behind),
+		FIXTURE_TEST(claim_of_many_items_takes_no_memory),
 		ROUTER_TEST(handles_come_back_and_are_released),
 		ROUTER_TEST(handles_before_a_mistake_are_released),
-		TEST(signature_changes_with_name_and_types_only),
+		FIXTURE_TEST(signature_changes_with_name_and_types_only),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,23 +12,20 @@
 #include <cmocka.h>
 
 #include "core/value.h"
-#include "leftovers.h"
+#include "fixture.h"
 
 static ramet_router *router;
 
 static int open_router(void **state)
 {
-	(void)state;
-	leftovers_begin();
+	assert_int_equal(fixture_begin(state), 0);
 	return ramet_router_new(NULL, &router);
 }
 
 static int close_router(void **state)
 {
-	(void)state;
 	ramet_router_unref(router);
-	leftovers_check();
-	return 0;
+	return fixture_end(state);
 }
 
 static struct rmt_buffer encoded(const ramet_value *value)
@@ -407,8 +404,9 @@ int main(void)
 		ROUTER_TEST(bad_bytes_are_refused),
 		ROUTER_TEST(context_and_sender_come_back_usable),
 		ROUTER_TEST(large_bytes_share_the_message),
-		TEST(value_is_shared_between_threads),
+		FIXTURE_TEST(value_is_shared_between_threads),
 	};
 
+	fixture_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

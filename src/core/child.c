@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/broker.h"
 #include "core/execute.h"
 #include "core/function.h"
 #include "core/message.h"

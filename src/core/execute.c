@@ -446,6 +446,9 @@ static void execute(ramet_call *call, struct executor *executor)
 			       call->failure.message ? call->failure.message : "out of memory");
 	else if (atomic_load(&call->cancelled))
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
+	else if (ramet_call_cancelled(call))
+		answer_failure(call, ETIMEDOUT, router->path,
+			       "the call took longer than its caller's time-out");
 	else
 		answer_value(call, &executor->out);
 	rmt_buffer_reset(&executor->out);

@@ -268,6 +268,8 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	char text[512];
 
+	/* The inflow goes with its source; that there was one is what remains of it. */
+	receiver->had_senders |= inflow->given > 0 || inflow->ended > 0;
 	if (inflow->given <= inflow->ended)
 		return;
 	inflow->ended = inflow->given;
@@ -299,7 +301,11 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 
 	if (!inflow)
 		return -ENOMEM;
-	inflow->given++;
+	/* From a context that is gone no END will come. */
+	if (inflow->peer->alive)
+		inflow->given++;
+	else
+		rmt_inflow_free(inflow);
 	return 0;
 }
 
@@ -309,7 +315,7 @@ static bool all_ended(const ramet_receiver *receiver)
 	struct rmt_list *node;
 
 	if (rmt_list_empty(&receiver->inflows))
-		return false;
+		return receiver->had_senders;
 	for (node = receiver->inflows.next; node != &receiver->inflows; node = node->next) {
 		struct rmt_inflow *inflow = RMT_CONTAINER(node, struct rmt_inflow, of_receiver);
 

@@ -46,6 +46,7 @@ struct ramet_receiver {
 	/* Of a stream. */
 	bool closed;
 	struct rmt_list inflows; /* struct rmt_inflow.of_receiver: those who have sent, or may */
+	bool had_senders;        /* some of those are gone, and with them their inflows */
 	ramet_sender *sender;
 
 	struct ramet_select *select;

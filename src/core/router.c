@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "core/broker.h"
 #include "core/child.h"
 #include "core/control.h"
 #include "core/execute.h"
@@ -46,13 +47,15 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->log_data = options->log_data;
 	if (!router->log && getenv("RAMET_LOG_LEVEL"))
 		router->log = ramet_log_to_stderr;
+	/* What nobody wants to read need not be sent here either. */
+	if (!router->log)
+		router->log_level = 0;
 }
 
 static void router_init(ramet_router *router)
 {
 	pthread_mutex_init(&router->lock, NULL);
 	pthread_mutex_init(&router->log_lock, NULL);
-	rmt_condition_init(&router->waiting.broker_call);
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
 	rmt_list_init(&router->dirty);
@@ -73,7 +76,6 @@ static void router_free(ramet_router *router)
 	rmt_chunk_pool_unref(router->chunks);
 	free(router->routes);
 	free(router->path);
-	pthread_cond_destroy(&router->waiting.broker_call);
 	pthread_mutex_destroy(&router->log_lock);
 	pthread_mutex_destroy(&router->lock);
 	free(router);
@@ -311,6 +313,7 @@ static void let_go(ramet_router *router)
 	}
 	if (router->hooks)
 		router->hooks->forked(router);
+	rmt_broker_forked(router);
 	rmt_loop_forked(&router->loop);
 }
 

@@ -58,7 +58,7 @@ struct rmt_parent_hooks {
 	void (*forked)(ramet_router *router);
 };
 
-/* Waiting: who polls, who sleeps. See wait.h. */
+/* Waiting: who polls, who sleeps. See wait.h and broker.h. */
 struct rmt_waiting {
 	struct rmt_list sleepers;  /* struct rmt_waiter, threads asleep on their own condition */
 	struct rmt_waiter *poller; /* the user thread that runs the loop now */
@@ -66,9 +66,12 @@ struct rmt_waiting {
 	bool polling;
 	uint64_t turns; /* how often a thread has taken the loop */
 	pthread_t broker;
-	pthread_cond_t broker_call;
 	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
-	bool broker_started, broker_asleep /* without time-out */, broker_stop;
+	int broker_timer; /* a timerfd: when the broker looks next */
+	bool broker_started, broker_stop;
+	bool broker_armed;   /* the timer runs */
+	bool broker_watches; /* the broker armed it itself, because calls keep coming */
+	int64_t relieved_at; /* when the timer was last disarmed */
 };
 
 /* Ids that this context may give to children. */

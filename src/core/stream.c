@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/broker.h"
 #include "core/route.h"
-#include "core/wait.h"
 
 /* Reads for one readiness, so that one busy stream does not starve the others. */
 #define READS_AT_ONCE 16
@@ -255,7 +255,7 @@ static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *fram
 	rmt_frame_encode(frame, room);
 	memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
 	if (rmt_list_empty(&stream->dirty))
-		rmt_wait_soon(stream->router);
+		rmt_broker_flush_soon(stream->router);
 	gathered(stream, size);
 	return true;
 }

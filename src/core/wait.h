@@ -5,10 +5,7 @@
  * somebody. So the answer to a call is read by the thread that wants it, and no hand-over between
  * threads lies on its way.
  *
- * The broker thread keeps the loop going while no thread of the program waits. It takes over when
- * that has been so for RMT_BROKER_US: while calls keep coming it looks with a short timed wait, and
- * costs nothing on the calls' way; when a thread polls for long (an idle child) it sleeps without a
- * time-out, and the next thread that leaves the loop to nobody wakes it once.
+ * While no thread of the program waits, the broker keeps the loop going: broker.h.
  */
 #pragma once
 
@@ -30,18 +27,11 @@ void rmt_wait_changed(ramet_router *router);
 /* Handles what has happened meanwhile, without waiting, if no other thread does. */
 void rmt_wait_turn(ramet_router *router);
 
-/* There are frames gathered, which must not stay for longer than RMT_BROKER_US: makes sure that
- * somebody is awake. */
-void rmt_wait_soon(ramet_router *router);
+/* The loop is nobody's now: gives it to a sleeper, or lets the broker know. */
+void rmt_wait_leave(ramet_router *router);
+
+/* Calls the sleepers whose wait is over. */
+void rmt_wait_call_ready(ramet_router *router);
 
 /* A condition whose timed waits use the monotonic clock. */
 int rmt_condition_init(pthread_cond_t *cond);
-
-int rmt_broker_start(ramet_router *router);
-
-/* True in the broker thread: small stack, no signals. */
-bool rmt_broker_is_self(const ramet_router *router);
-
-/* Ends and joins the broker. Not from the broker's own thread. The lock is held, and released
- * meanwhile. */
-void rmt_broker_stop(ramet_router *router);

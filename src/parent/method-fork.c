@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "core/broker.h"
 #include "core/child.h"
-#include "core/wait.h"
 #include "parent/connection.h"
 #include "parent/spawn.h"
 

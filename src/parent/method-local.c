@@ -24,11 +24,12 @@ static int check(const struct rmt_hop *hop, ramet_error *error)
 static char *title(const char *file, const char *path)
 {
 	const char *program = strrchr(file, '/'), *user = getenv("USER");
-	char host[65] = "", *text;
+	char host[65] = "", uid[16], *text;
 
 	gethostname(host, sizeof(host) - 1);
+	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
 	if (asprintf(&text, "%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file, path,
-		     user ? user : "?", host, (int)getpid()) < 0)
+		     user ? user : uid, host, (int)getpid()) < 0)
 		return NULL;
 	return text;
 }

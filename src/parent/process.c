@@ -126,9 +126,13 @@ static void remember(struct rmt_process *process, const char *line, size_t size)
 
 	if (!process->history)
 		process->history = calloc(RMT_HISTORY_LINES, sizeof(*process->history));
-	copy = process->history ? strndup(line, size) : NULL;
+	copy = process->history ? malloc(size + 1) : NULL;
 	if (!copy)
 		return;
+	/* A NUL would hide the rest. */
+	for (size_t i = 0; i < size; i++)
+		copy[i] = line[i] ? line[i] : '?';
+	copy[size] = '\0';
 	if (process->history_count == RMT_HISTORY_LINES) {
 		free(process->history[0]);
 		memmove(process->history, process->history + 1,
@@ -146,26 +150,29 @@ static void emit(struct rmt_capture *capture, const char *line, size_t size)
 	rmt_log_text(process->router, process->path, capture->name, RAMET_LOG_INFO, line, size);
 }
 
-/* Cuts what is there into lines; a line that is too long is cut where it is full. */
+/* Cuts what is there into lines. One that is too long is cut where it is full, once it goes on: whether its newline
+ * comes with the same read must make no difference. */
 static void split(struct rmt_capture *capture, const char *data, size_t size)
 {
 	while (size > 0) {
 		const char *newline = memchr(data, '\n', size);
-		size_t part = newline ? (size_t)(newline - data) : size;
-		size_t room = RMT_CAPTURE_LINE_MAX - capture->used, taken = RMT_MIN(part, room);
+		size_t part = newline ? (size_t)(newline - data) : size, taken;
 
+		if (part > 0 && capture->used == RMT_CAPTURE_LINE_MAX) {
+			emit(capture, capture->line, capture->used);
+			capture->used = 0;
+		}
+		taken = RMT_MIN(part, RMT_CAPTURE_LINE_MAX - capture->used);
 		memcpy(capture->line + capture->used, data, taken);
 		capture->used += taken;
 		data += taken;
 		size -= taken;
 		if (taken == part && newline) {
+			emit(capture, capture->line, capture->used);
+			capture->used = 0;
 			data++;
 			size--;
-		} else if (capture->used < RMT_CAPTURE_LINE_MAX) {
-			return;
 		}
-		emit(capture, capture->line, capture->used);
-		capture->used = 0;
 	}
 }
 
