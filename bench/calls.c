@@ -18,9 +18,40 @@ RAMET_FUNCTION(none, nothing)
 
 struct way {
 	const char *path, *label;
+	void (*run)(int fd); /* the life of the raw process that answers instead */
+	struct bench_raw raw;
 	ramet_context *context;
-	struct bench_samples samples;
+	struct bench_samples samples, raw_samples;
 };
+
+/* --- raw chains ---------------------------------------------------------------------------- */
+
+/* A process between two others: what comes from one goes to the other. */
+static void relay(int fd, void (*behind)(int fd))
+{
+	char data[BENCH_SMALL];
+	struct bench_raw next;
+
+	bench_raw_start(&next, behind);
+	while (bench_read_all(fd, data, sizeof(data))) {
+		bench_write_all(next.fd, data, sizeof(data));
+		bench_read_all(next.fd, data, sizeof(data));
+		bench_write_all(fd, data, sizeof(data));
+	}
+	bench_raw_stop(&next);
+}
+
+static void two_hops(int fd)
+{
+	relay(fd, bench_raw_echo);
+}
+
+static void three_hops(int fd)
+{
+	relay(fd, two_hops);
+}
+
+/* --- rounds -------------------------------------------------------------------------------- */
 
 static void batch(struct way *way, size_t calls)
 {
@@ -32,18 +63,20 @@ static void batch(struct way *way, size_t calls)
 	bench_add(&way->samples, (double)(bench_now() - start) / (double)calls);
 }
 
-static void raw_batch(const struct bench_raw *raw, struct bench_samples *samples, size_t calls)
+static void raw_batch(struct way *way, size_t calls)
 {
 	int64_t start = bench_now();
 
 	for (size_t i = 0; i < calls; i++)
-		bench_raw_ping(raw);
-	bench_add(samples, (double)(bench_now() - start) / (double)calls);
+		bench_raw_ping(&way->raw);
+	bench_add(&way->raw_samples, (double)(bench_now() - start) / (double)calls);
 }
 
-static void print(struct way *ways, size_t count, double raw, const char *where)
+/* The first two ways are direct. The others are looked at twice: beside a raw chain of as many
+ * processes, and what their last hop adds beside the direct exchange. */
+static void print(struct way *ways, size_t count, const char *where)
 {
-	double before = 0;
+	double before = bench_median(&ways[0].samples), direct = bench_median(&ways[0].raw_samples);
 	char what[64];
 
 	for (size_t i = 0; i < count; i++) {
@@ -53,36 +86,35 @@ static void print(struct way *ways, size_t count, double raw, const char *where)
 		bench_print(&(struct bench_figure){.what = what,
 						   .unit = BENCH_TIME,
 						   .ours = ours,
-						   .raw = raw,
+						   .raw = bench_median(&ways[i].raw_samples),
+						   .peer = i < 2 ? NULL : "raw chain",
 						   .ratio_at_most = i < 2 ? 1.5 : 0});
-		if (i >= 2) {
-			snprintf(what, sizeof(what), "  of that, the last hop%s", where);
-			bench_print(&(struct bench_figure){.what = what,
-							   .unit = BENCH_TIME,
-							   .ours = ours - before,
-							   .raw = raw,
-							   .ratio_at_most = 1.5});
-		}
-		if (i != 1)
-			before = ours;
+		if (i < 2)
+			continue;
+		snprintf(what, sizeof(what), "  of that, the last hop%s", where);
+		bench_print(&(struct bench_figure){.what = what,
+						   .unit = BENCH_TIME,
+						   .ours = ours - before,
+						   .raw = direct,
+						   .ratio_at_most = 1.5});
+		before = ours;
 	}
 }
 
 static void measure(double scale, const char *where)
 {
 	struct way ways[] = {
-		{.path = "local", .label = "local"},
-		{.path = "fork", .label = "fork"},
-		{.path = "local/local", .label = "2 hops"},
-		{.path = "local/local/local", .label = "3 hops"},
+		{.path = "local", .label = "local", .run = bench_raw_echo},
+		{.path = "fork", .label = "fork", .run = bench_raw_echo},
+		{.path = "local/local", .label = "2 hops", .run = two_hops},
+		{.path = "local/local/local", .label = "3 hops", .run = three_hops},
 	};
 	size_t rounds = bench_scaled(scale, 400, 5);
-	struct bench_samples raw_samples = {0};
-	struct bench_raw raw;
 	ramet_router *router;
 	ramet_error error = RAMET_ERROR_INIT;
 
-	bench_raw_start(&raw, bench_raw_echo);
+	for (size_t i = 0; i < BENCH_COUNT(ways); i++)
+		bench_raw_start(&ways[i].raw, ways[i].run);
 	bench_check(ramet_router_new(NULL, &router), "router", NULL);
 	for (size_t i = 0; i < BENCH_COUNT(ways); i++) {
 		struct way *way = &ways[i];
@@ -93,18 +125,20 @@ static void measure(double scale, const char *where)
 		bench_clear(&way->samples);
 	}
 	for (size_t round = 0; round < rounds; round++) {
-		raw_batch(&raw, &raw_samples, CALLS);
-		for (size_t i = 0; i < BENCH_COUNT(ways); i++)
+		for (size_t i = 0; i < BENCH_COUNT(ways); i++) {
+			raw_batch(&ways[i], CALLS);
 			batch(&ways[i], CALLS);
+		}
 	}
-	print(ways, BENCH_COUNT(ways), bench_median(&raw_samples), where);
+	print(ways, BENCH_COUNT(ways), where);
 	for (size_t i = 0; i < BENCH_COUNT(ways); i++) {
 		ramet_context_unref(ways[i].context);
 		bench_clear(&ways[i].samples);
+		bench_clear(&ways[i].raw_samples);
 	}
-	bench_clear(&raw_samples);
 	ramet_router_unref(router);
-	bench_raw_stop(&raw);
+	for (size_t i = BENCH_COUNT(ways); i-- > 0;)
+		bench_raw_stop(&ways[i].raw);
 }
 
 int main(int argc, char **argv)
