@@ -109,7 +109,7 @@ static void invoke_by_name_gives_the_result_as_a_value(void **state)
 static void invoke_with_structures_takes_and_gives_lists(void **state)
 {
 	ramet_value *them = list(2, list(2, ramet_value_new_f64(1.5), ramet_value_new_f64(-2)),
-				   list(2, ramet_value_new_f64(0), ramet_value_new_f64(7)));
+				 list(2, ramet_value_new_f64(0), ramet_value_new_f64(7)));
 	ramet_value *arguments = list(1, them), *result = NULL;
 
 	(void)state;
