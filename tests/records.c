@@ -5,7 +5,8 @@
 
 #include "fixture.h"
 
-static const char *const alarms[] = {"Sanitizer", "runtime error:"};
+static const char *const alarms[] = {"WARNING: ThreadSanitizer", "ERROR: AddressSanitizer",
+				     "ERROR: LeakSanitizer", "runtime error:"};
 
 void records_init(struct records *records)
 {

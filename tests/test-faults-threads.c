@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Many threads over one router, and what they do to each other. */
 #include <pthread.h>
-#include <sys/eventfd.h>
 
 #include "fixture.h"
 
@@ -438,14 +437,20 @@ static void receiver_outlives_its_context_harmless(void **state)
 
 /* --- a call to itself that outlasts the router ---------------------------------------------------------- */
 
-static int release_fd;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done;
+} release = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 RAMET_FUNCTION(i64, wait_for_release, (sender, begun))
 {
-	uint64_t count;
-
 	ramet_send_i64(begun, 1);
-	return read(release_fd, &count, sizeof(count));
+	pthread_mutex_lock(&release.lock);
+	while (!release.done)
+		pthread_cond_wait(&release.changed, &release.lock);
+	pthread_mutex_unlock(&release.lock);
+	return ramet_call_cancelled(call);
 }
 
 static void call_to_itself_outlasts_router_harmless(void **state)
@@ -456,7 +461,6 @@ static void call_to_itself_outlasts_router_harmless(void **state)
 	ramet_value *value = NULL;
 
 	(void)state;
-	release_fd = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(ramet_receiver_new(router, &begun), 0);
 	assert_int_equal(wait_for_release_start(ramet_router_self(router),
 						ramet_receiver_sender(begun), &call, &error),
@@ -469,9 +473,11 @@ static void call_to_itself_outlasts_router_harmless(void **state)
 	ramet_error_clear(&error);
 	ramet_receiver_unref(call);
 	/* Now it returns, to a router that is gone. */
-	assert_int_equal(write(release_fd, &(uint64_t){1}, sizeof(uint64_t)), sizeof(uint64_t));
+	pthread_mutex_lock(&release.lock);
+	release.done = true;
+	pthread_cond_signal(&release.changed);
+	pthread_mutex_unlock(&release.lock);
 	fixture_wait_threads();
-	close(release_fd);
 }
 
 int main(int argc, char **argv)

@@ -229,6 +229,44 @@ static void frames_of_a_flow_stay_in_order(void **state)
 	rmt_output_done(&output);
 }
 
+/* Whatever its class, and however urgent what comes after it is. */
+static void frame_behind_follows_what_waited_before_it(void **state)
+{
+	struct rmt_output output;
+	struct rmt_frame frame = {
+		.length = 4, .total = 4, .source = 1, .handle = RMT_HANDLE_CONTROL};
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+	struct wire wire = {0};
+	struct seen seen[700];
+	uint32_t serial = 1000;
+	size_t count, at = 0;
+
+	(void)state;
+	rmt_output_init(&output);
+	for (uint32_t i = 0; i < 300; i++)
+		push(&output, RMT_FRAME_COUNTED, i % 3, RMT_HANDLE_FIRST + i % 50, i, 2000);
+	rmt_frame_encode(&frame, header);
+	assert_int_equal(rmt_output_push_behind(&output, &frame, header, &serial), 0);
+	/* Another flow keeps the output busy all the time. */
+	for (uint32_t i = 0; i < 300; i++) {
+		push(&output, RMT_FRAME_COUNTED, 7, RMT_HANDLE_FIRST, 2000 + i, 2000);
+		if (i % 3 == 0)
+			write_some(&output, &wire, 5000, 64);
+	}
+	push(&output, 0, 2, RMT_HANDLE_CONTROL, 3000, 10);
+	write_all(&output, &wire);
+	count = parse(&wire, seen, 700);
+	assert_int_equal(count, 602);
+	while (seen[at].serial != 1000)
+		at++;
+	for (size_t i = 0; i < count; i++)
+		if (seen[i].serial < 1000)
+			assert_true(i < at);
+	/* It did not wait for all that came later. */
+	assert_true(at < count - 100);
+	free(wire.data);
+}
+
 static void end_of_a_flow_comes_last(void **state)
 {
 	struct rmt_output output;
@@ -402,6 +440,7 @@ int main(void)
 		FIXTURE_TEST(control_frame_passes_bulk_that_waits),
 		FIXTURE_TEST(flows_take_turns),
 		FIXTURE_TEST(frames_of_a_flow_stay_in_order),
+		FIXTURE_TEST(frame_behind_follows_what_waited_before_it),
 		FIXTURE_TEST(end_of_a_flow_comes_last),
 		FIXTURE_TEST(frames_written_in_parts_arrive_whole),
 		FIXTURE_TEST(frames_written_byte_by_byte_arrive_whole),

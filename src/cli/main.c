@@ -2,7 +2,9 @@
 /* Finds the subcommand, and looks at the options, of which there are few. */
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 #include "cli/output.h"
@@ -89,11 +91,26 @@ static int help(int argc, char **argv)
 	return command ? print(command->help) : unknown_command(argv[0]);
 }
 
+/* One of 0, 1 and 2 that is closed would become a stream to a child, into which we then print. What is
+ * opened here instead cannot be written, so that nothing is lost without a word. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct rmt_command *command;
-	int r = ramet_init(argc, argv);
+	int r;
 
+	open_standard_descriptors();
+	r = ramet_init(argc, argv);
 	if (r < 0) {
 		rmt_complain("%s", strerror(-r));
 		return RMT_EXIT_FAILURE;

@@ -183,7 +183,8 @@ static void expect(ramet_receiver *receiver, struct request *request)
 {
 	rmt_receiver_expect(receiver, request->context->peer, request->name);
 	receiver->timer.expired = timed_out;
-	if (request->context->timeout > 0)
+	/* A loop that has ended keeps nothing. */
+	if (request->context->timeout > 0 && receiver->router->state != RMT_ROUTER_ENDED)
 		rmt_loop_timer_start(&receiver->router->loop, &receiver->timer,
 				     rmt_after(request->context->timeout));
 }

@@ -216,19 +216,23 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 	ramet_router *router = stream->router;
 	struct rmt_peer *parent = stream->peer;
 	uint32_t everybody[1][2] = {{0, UINT32_MAX}};
+	char *text = strdup(reason); /* it belongs to the stream */
 
 	router->uplink = NULL;
 	if (parent)
 		parent->stream = NULL;
 	rmt_stream_free(stream);
 	if (!child.welcome) {
+		free(text);
 		child.refused = -ECONNRESET;
 		rmt_wait_changed(router);
 		return;
 	}
 	/* With the parent goes everybody who is reached through it; our own children end, too. */
 	rmt_router_end(router, RMT_SHUTDOWN_CHILD_MS);
-	rmt_peers_lost(router, (const uint32_t(*)[2])everybody, 1, reason, NULL);
+	rmt_peers_lost(router, (const uint32_t(*)[2])everybody, 1,
+		       text ? text : "its parent is gone", NULL);
+	free(text);
 }
 
 static bool has_begun(void *argument)

@@ -102,6 +102,12 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_frame frame = {
+		.destination = stream->peer->id,
+		.source = stream->router->id,
+		.authority = stream->router->id,
+		.handle = RMT_HANDLE_CONTROL,
+	};
 
 	begin(&out, (unsigned)(2 + 2 * count), RMT_OP_GONE);
 	rmt_cbor_put_str(&out, reason);
@@ -109,7 +115,12 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 		rmt_cbor_put_uint(&out, ranges[i][0]);
 		rmt_cbor_put_uint(&out, ranges[i][1]);
 	}
-	rmt_send_control(stream->router, stream->peer->id, &out);
+	/* What came from the lost before must arrive before: the last values of a stream are still in
+	 * the queue when the context that sent them has ended. */
+	frame.length = frame.total = (uint32_t)out.size;
+	if (out.error == 0 && out.size <= RMT_FRAME_PAYLOAD_MAX)
+		rmt_stream_send_behind(stream, &frame, out.data);
+	rmt_buffer_done(&out);
 }
 
 /* --- ids -------------------------------------------------------------------------------------

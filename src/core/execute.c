@@ -125,7 +125,26 @@ static void chain_free(ramet_router *router, struct failed_chain *chain)
 	free(chain);
 }
 
-static void chain_fail(ramet_call *call, int code, const char *text)
+/* Calls of the chain that wait will not run. If the one that failed waits itself, those before it are none of its
+ * business. */
+static void chain_refuse(const ramet_call *call, const struct rmt_list *list,
+			 const ramet_error *failure)
+{
+	bool behind = call->state != RMT_CALL_QUEUED;
+
+	for (struct rmt_list *node = list->next; node != list; node = node->next) {
+		ramet_call *other = RMT_CONTAINER(node, ramet_call, node);
+
+		if (other == call)
+			behind = true;
+		else if (behind && other->chain == call->chain && !other->failure.code &&
+			 other->message.frame.source == call->message.frame.source)
+			rmt_error_set_at(&other->failure, failure->code, failure->where, "%s",
+					 failure->message);
+	}
+}
+
+static void chain_fail(ramet_call *call, int code, const char *where, const char *text)
 {
 	ramet_router *router = call->router;
 	struct failed_chain *chain;
@@ -136,9 +155,11 @@ static void chain_fail(ramet_call *call, int code, const char *text)
 	chain = calloc(1, sizeof(*chain));
 	if (!chain)
 		return;
-	rmt_error_set_at(&chain->failure, code, router->path, "%s", text);
+	rmt_error_set_at(&chain->failure, code, where, "%s", text);
 	rmt_table_add(&router->execution.chains, &chain->node,
 		      rmt_key(call->message.frame.source, call->chain));
+	chain_refuse(call, &router->execution.serial, &chain->failure);
+	chain_refuse(call, &router->execution.concurrent, &chain->failure);
 }
 
 void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain)
@@ -167,7 +188,7 @@ static void answer_failure(ramet_call *call, int code, const char *where, const 
 	};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
-	chain_fail(call, code, text);
+	chain_fail(call, code, where, text);
 	if (call->lost || router->state == RMT_ROUTER_ENDED)
 		return;
 	if (frame.handle == 0) {
@@ -305,8 +326,12 @@ static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
 
 static void cancel_queued(ramet_call *call)
 {
-	answer_failure(call, ECANCELED, call->router->path,
-		       "the call was cancelled before it began");
+	static const char text[] = "the call was cancelled before it began";
+
+	/* While a record of it is written the lock is released: no thread may find it then. */
+	chain_fail(call, ECANCELED, call->router->path, text);
+	rmt_list_remove(&call->node);
+	answer_failure(call, ECANCELED, call->router->path, text);
 	call_refused(call);
 }
 
@@ -437,7 +462,9 @@ static void execute(ramet_call *call, struct executor *executor)
 	rmt_type_memory_init(&call->memory, executor->arena, sizeof(executor->arena));
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
-	invoke(call, executor);
+	/* Else its chain failed while it waited. */
+	if (!call->failure.code)
+		invoke(call, executor);
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
 	if (call->failure.code)
@@ -547,7 +574,7 @@ static void *worker_main(void *argument)
 		execution->workers--;
 	execution->threads--;
 	pthread_cond_broadcast(&execution->quiet);
-	rmt_unlock(router);
+	rmt_router_release(router);
 	return NULL;
 }
 
@@ -574,6 +601,8 @@ static bool worker_start(ramet_router *router, struct rmt_list *list)
 		free(worker);
 		return false;
 	}
+	/* A function may outlast the router's end. */
+	rmt_router_hold(router);
 	router->execution.threads++;
 	return true;
 }

@@ -160,6 +160,23 @@ static void tell_neighbours(ramet_router *router, const uint32_t (*ranges)[2], s
 	}
 }
 
+/* Without memory to note which they are: the walk begins anew after each. */
+static void lose_one_by_one(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
+			    const char *reason)
+{
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+
+	while ((node = rmt_table_walk(&router->peers, &walk))) {
+		struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, node);
+
+		if (!peer->alive || peer == router->self || !in_ranges(peer->id, ranges, count))
+			continue;
+		rmt_peer_lost(peer, reason);
+		walk = (struct rmt_table_walk){0};
+	}
+}
+
 void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
 		    const char *reason, struct rmt_stream *from)
 {
@@ -182,6 +199,8 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 	     node = rmt_table_walk(&router->peers, &walk))
 		if (in_ranges((uint32_t)node->key, ranges, count))
 			ids[i++] = (uint32_t)node->key;
+	if (!ids)
+		lose_one_by_one(router, ranges, count, reason);
 	for (i = 0; ids && i < known; i++) {
 		struct rmt_peer *peer = rmt_peer_find(router, ids[i]);
 
@@ -262,18 +281,23 @@ void rmt_child_lost(struct rmt_peer *child, const char *reason)
 {
 	ramet_router *router = child->router;
 	struct rmt_stream *stream = child->stream;
-	uint32_t(*ranges)[2] = NULL;
+	uint32_t(*ranges)[2] = NULL, all[1][2];
 	size_t count = 0;
 
 	for (size_t i = 0; i < router->route_count; i++)
 		count += router->routes[i].stream == stream;
 	ranges = calloc(count ? count : 1, sizeof(*ranges));
 	count = 0;
-	for (size_t i = 0; ranges && i < router->route_count; i++) {
-		if (router->routes[i].stream == stream) {
-			ranges[count][0] = router->routes[i].first;
-			ranges[count++][1] = router->routes[i].last;
-		}
+	for (size_t i = 0; i < router->route_count; i++) {
+		if (router->routes[i].stream != stream)
+			continue;
+		/* Without memory, one after the other. */
+		all[0][0] = router->routes[i].first;
+		all[0][1] = router->routes[i].last;
+		if (ranges)
+			memcpy(ranges[count++], all[0], sizeof(all[0]));
+		else
+			rmt_peers_lost(router, (const uint32_t(*)[2])all, 1, reason, stream);
 	}
 	rmt_route_remove(router, stream);
 	rmt_loop_timer_stop(&router->loop, &child->grace);

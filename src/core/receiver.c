@@ -112,10 +112,15 @@ static void discard_messages(ramet_receiver *receiver)
 
 static void result_done(ramet_receiver *receiver)
 {
+	struct rmt_peer *respondent = receiver->respondent;
+
 	receiver->done = true;
 	unregister_handle(receiver);
+	/* From here on the receiver may outlive it. */
 	rmt_list_remove(&receiver->pending);
+	receiver->respondent = NULL;
 	rmt_loop_timer_stop(&receiver->router->loop, &receiver->timer);
+	rmt_peer_collect(respondent);
 	changed(receiver);
 }
 

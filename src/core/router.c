@@ -264,6 +264,7 @@ void rmt_router_finish(ramet_router *router)
 	router->state = RMT_ROUTER_ENDED;
 	rmt_wait_changed(router);
 	rmt_broker_stop(router);
+	rmt_wait_end(router);
 	lose_everything(router);
 	if (router->hooks)
 		router->hooks->done(router);

@@ -64,7 +64,8 @@ struct rmt_waiting {
 	struct rmt_waiter *poller; /* the user thread that runs the loop now */
 	/* somebody runs the loop: poller, or the broker if that is NULL */
 	bool polling;
-	uint64_t turns; /* how often a thread has taken the loop */
+	uint64_t turns;       /* how often a thread has taken the loop */
+	pthread_cond_t *left; /* for whoever waits until nobody runs it; NULL: nobody does */
 	pthread_t broker;
 	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	int broker_timer; /* a timerfd: when the broker looks next */

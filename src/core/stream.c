@@ -139,12 +139,23 @@ static void watch_writable(struct rmt_stream *stream, bool wanted)
 	rmt_loop_modify(&stream->router->loop, source, events | (wanted ? RMT_WRITABLE : 0));
 }
 
+static size_t size_of(const struct iovec *pieces, int count)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+		size += pieces[i].iov_len;
+	return size;
+}
+
 /* One write; returns how much went, 0 when there is no room now. A failure fails the stream and
  * also gives 0. */
 static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int count)
 {
 	ssize_t n;
 
+	if (stream->deaf)
+		return size_of(pieces, count);
 	do {
 		if (stream->is_socket)
 			n = sendmsg(
@@ -157,6 +168,12 @@ static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int co
 	if (n >= 0) {
 		stream->bytes_out += (size_t)n;
 		return (size_t)n;
+	}
+	/* It is closed at the other end. What was said there before, which may be why, is still to be
+	 * read, and then comes its end. */
+	if (stream->is_socket && (errno == EPIPE || errno == ECONNRESET)) {
+		stream->deaf = true;
+		return size_of(pieces, count);
 	}
 	if (errno != EAGAIN && errno != ENOBUFS)
 		rmt_stream_fail(stream, "writing to it failed: %s", rmt_strerror(errno));
@@ -297,6 +314,20 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	return rmt_output_push(&stream->output, frame, header, payload, chunk);
 }
 
+int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *frame,
+			   const void *payload)
+{
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+
+	if (stream->gathered_size > 0)
+		rmt_stream_flush(stream);
+	if (stream->failed || rmt_stream_idle(stream))
+		return rmt_stream_send(stream, frame, payload, NULL, false);
+	stream->frames_out++;
+	rmt_frame_encode(frame, header);
+	return rmt_output_push_behind(&stream->output, frame, header, payload);
+}
+
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
 		       struct rmt_chunk *chunk)
 {
@@ -331,10 +362,8 @@ static void write_waiting(struct rmt_stream *stream)
 
 	while (!rmt_stream_idle(stream)) {
 		int count = rmt_output_next(&stream->output, pieces, WRITE_PIECES);
-		size_t wanted = 0, written;
+		size_t wanted = size_of(pieces, count), written;
 
-		for (int i = 0; i < count; i++)
-			wanted += pieces[i].iov_len;
 		written = write_some(stream, pieces, count);
 		if (stream->failed)
 			return;

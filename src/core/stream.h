@@ -24,6 +24,7 @@ struct rmt_stream {
 	/* it has failed: rmt_stream_lost outside of whatever noticed it */
 	struct rmt_deferred loss;
 	struct rmt_source in, out; /* out is unused when both directions are one descriptor */
+	bool deaf;                 /* nobody reads what is written: it is dropped */
 	bool is_socket;            /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
 	struct rmt_input input;
@@ -75,6 +76,10 @@ void rmt_stream_fail(struct rmt_stream *stream, const char *format, ...) RMT_PRI
  */
 int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload,
 		    struct rmt_chunk *chunk, bool gather);
+
+/* Sends a frame, copied, behind all that waits for the stream now, also what is less urgent. */
+int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *frame,
+			   const void *payload);
 
 /* Forwards frames as they arrived, one behind the other in chunk. */
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,

@@ -43,7 +43,8 @@ void rmt_wait_changed(ramet_router *router)
 
 	rmt_wait_call_ready(router);
 	if (waiting->poller && router->loop.waiting &&
-	    waiting->poller->ready(waiting->poller->argument))
+	    (router->state == RMT_ROUTER_ENDED ||
+	     waiting->poller->ready(waiting->poller->argument)))
 		rmt_loop_wake(&router->loop);
 }
 
@@ -57,6 +58,21 @@ void rmt_wait_leave(ramet_router *router)
 		call(rmt_list_first(&waiting->sleepers, struct rmt_waiter, node));
 	else
 		rmt_broker_expect(router);
+	if (waiting->left)
+		pthread_cond_signal(waiting->left);
+}
+
+void rmt_wait_end(ramet_router *router)
+{
+	struct rmt_waiting *waiting = &router->waiting;
+	pthread_cond_t left;
+
+	rmt_condition_init(&left);
+	waiting->left = &left;
+	while (waiting->polling)
+		pthread_cond_wait(&left, &router->lock);
+	waiting->left = NULL;
+	pthread_cond_destroy(&left);
 }
 
 static void take_loop(ramet_router *router, struct rmt_waiter *self)

@@ -33,5 +33,8 @@ void rmt_wait_leave(ramet_router *router);
 /* Calls the sleepers whose wait is over. */
 void rmt_wait_call_ready(ramet_router *router);
 
+/* Waits until nobody runs the loop. The router has ended, so that nobody takes it again. */
+void rmt_wait_end(ramet_router *router);
+
 /* A condition whose timed waits use the monotonic clock. */
 int rmt_condition_init(pthread_cond_t *cond);

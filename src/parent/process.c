@@ -280,13 +280,21 @@ static void ask(struct rmt_process *process)
 		kill(process->pid, signal);
 }
 
-static void timer_start(struct rmt_process *process, int64_t us)
+static void timer_start(struct rmt_process *process)
 {
-	if (process->pidfd.fd < 0 && us > LOOK_US)
-		us = LOOK_US;
+	int64_t when = process->ask_at;
+
+	if (process->pidfd.fd < 0)
+		when = RMT_MIN(when, rmt_now() + LOOK_US);
 	/* Without memory for the timer, there is no second chance to ask. */
-	if (rmt_loop_timer_start(&process->router->loop, &process->timer, rmt_now() + us) < 0)
+	if (rmt_loop_timer_start(&process->router->loop, &process->timer, when) < 0)
 		ask(process);
+}
+
+static void be_patient(struct rmt_process *process)
+{
+	process->ask_at = rmt_now() + PATIENCE_US;
+	timer_start(process);
 }
 
 static void timer_expired(struct rmt_timer *timer)
@@ -297,8 +305,12 @@ static void timer_expired(struct rmt_timer *timer)
 		finish_if_over(process);
 		return;
 	}
+	if (rmt_now() < process->ask_at) {
+		timer_start(process); /* only to look */
+		return;
+	}
 	ask(process);
-	timer_start(process, PATIENCE_US);
+	be_patient(process);
 }
 
 void rmt_process_leave(struct rmt_process *process)
@@ -307,7 +319,7 @@ void rmt_process_leave(struct rmt_process *process)
 		return;
 	process->leaving = true;
 	watch(process);
-	timer_start(process, PATIENCE_US);
+	be_patient(process);
 	if (rmt_process_reap(process) && process->pidfd.fd >= 0)
 		rmt_loop_timer_start(&process->router->loop, &process->timer, 0);
 }
@@ -317,7 +329,7 @@ void rmt_process_kill(struct rmt_process *process)
 	if (process->ended)
 		return;
 	ask(process);
-	timer_start(process, PATIENCE_US);
+	be_patient(process);
 }
 
 void rmt_process_describe(const struct rmt_process *process, char *text, size_t size)

@@ -38,6 +38,7 @@ struct rmt_process {
 	struct rmt_source pidfd;
 	struct rmt_timer timer;
 	unsigned asked; /* how often it was asked to end: the step of the ladder */
+	int64_t ask_at; /* when it is asked next */
 	bool leaving;   /* its end is waited for */
 	/* It has ended, and all its output was read (as far as it closed it). The callee frees the
 	 * process. */

@@ -102,10 +102,14 @@ static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *
 	pid_t pid;
 	int r;
 
+	/* Another thread that holds this lock now would not be there to give it back in the child. */
+	pthread_mutex_lock(&preexec.lock);
 	rmt_routers_before_fork(held);
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	rmt_routers_after_fork(held, pid == 0);
+	if (pid != 0)
+		pthread_mutex_unlock(&preexec.lock);
 	if (r < 0)
 		return rmt_error_set(error, r, "no new process: %s", rmt_strerror(r));
 	if (pid > 0) {
@@ -113,7 +117,6 @@ static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *
 		return 0;
 	}
 	setpgid(0, 0);
-	pthread_mutex_lock(&preexec.lock);
 	if (preexec.run)
 		preexec.run(preexec.data);
 	pthread_mutex_unlock(&preexec.lock);

@@ -24,12 +24,21 @@ struct rmt_outgoing {
 
 struct rmt_lane {
 	struct rmt_outgoing *first, *last;
+	uint32_t pushed, chosen; /* so many frames; they may wrap */
+};
+
+/* A frame that goes behind all that waited when it came, but before what comes after it. */
+struct rmt_behind {
+	struct rmt_behind *next;
+	struct rmt_outgoing *entry;
+	uint32_t pushed[RMT_CLASS_COUNT][RMT_OUTPUT_LANES]; /* of each lane, then */
 };
 
 struct rmt_lanes {
 	uint32_t busy[RMT_CLASS_COUNT]; /* a bit for each lane that is not empty */
 	unsigned turn[RMT_CLASS_COUNT]; /* the lane whose turn it is */
 	struct rmt_lane lane[RMT_CLASS_COUNT][RMT_OUTPUT_LANES];
+	struct rmt_behind *behind; /* the oldest first */
 	/* chosen, in order, given to the caller of rmt_output_next */
 	struct rmt_outgoing *ready, *ready_last;
 };
@@ -60,6 +69,12 @@ void rmt_output_done(struct rmt_output *output)
 				for (struct rmt_outgoing *entry = output->lanes->lane[c][i].first;
 				     entry;)
 					entry = outgoing_free(entry);
+		for (struct rmt_behind *behind = output->lanes->behind, *next; behind;
+		     behind = next) {
+			next = behind->next;
+			outgoing_free(behind->entry);
+			free(behind);
+		}
 		free(output->lanes);
 	}
 	rmt_output_init(output);
@@ -102,34 +117,67 @@ static struct rmt_outgoing *outgoing_new(const void *data, size_t size, struct r
 	return entry;
 }
 
+/* A frame that waits; it is counted, and in no lane yet. */
+static struct rmt_outgoing *take_in(struct rmt_output *output, const struct rmt_frame *frame,
+				    const unsigned char *header, const void *payload,
+				    struct rmt_chunk *chunk)
+{
+	struct rmt_outgoing *entry;
+
+	if (!output->lanes) {
+		output->lanes = calloc(1, sizeof(*output->lanes));
+		if (!output->lanes)
+			return NULL;
+	}
+	entry = outgoing_new(payload, frame->length, chunk);
+	if (!entry)
+		return NULL;
+	memcpy(entry->header, header, RMT_FRAME_HEADER_SIZE);
+	entry->header_size = RMT_FRAME_HEADER_SIZE;
+	output->bytes += entry->header_size + entry->size;
+	return entry;
+}
+
 int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
 		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload,
 		    struct rmt_chunk *chunk)
 {
 	enum rmt_class class = rmt_output_class(frame);
 	unsigned index = lane_of(frame);
-	struct rmt_outgoing *entry;
+	struct rmt_outgoing *entry = take_in(output, frame, header, payload, chunk);
 	struct rmt_lane *lane;
 
-	if (!output->lanes) {
-		output->lanes = calloc(1, sizeof(*output->lanes));
-		if (!output->lanes)
-			return -ENOMEM;
-	}
-	entry = outgoing_new(payload, frame->length, chunk);
 	if (!entry)
 		return -ENOMEM;
-	memcpy(entry->header, header, RMT_FRAME_HEADER_SIZE);
-	entry->header_size = RMT_FRAME_HEADER_SIZE;
-
 	lane = &output->lanes->lane[class][index];
 	if (lane->last)
 		lane->last->next = entry;
 	else
 		lane->first = entry;
 	lane->last = entry;
+	lane->pushed++;
 	output->lanes->busy[class] |= 1u << index;
-	output->bytes += entry->header_size + entry->size;
+	return 0;
+}
+
+int rmt_output_push_behind(struct rmt_output *output, const struct rmt_frame *frame,
+			   const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload)
+{
+	struct rmt_behind *behind = calloc(1, sizeof(*behind)), **link;
+
+	if (!behind)
+		return -ENOMEM;
+	behind->entry = take_in(output, frame, header, payload, NULL);
+	if (!behind->entry) {
+		free(behind);
+		return -ENOMEM;
+	}
+	for (unsigned c = 0; c < RMT_CLASS_COUNT; c++)
+		for (unsigned i = 0; i < RMT_OUTPUT_LANES; i++)
+			behind->pushed[c][i] = output->lanes->lane[c][i].pushed;
+	for (link = &output->lanes->behind; *link; link = &(*link)->next)
+		;
+	*link = behind;
 	return 0;
 }
 
@@ -148,9 +196,29 @@ int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t hea
 	return 0;
 }
 
+/* The oldest frame of those, when all that it has to stay behind was chosen. */
+static struct rmt_outgoing *choose_behind(struct rmt_lanes *lanes)
+{
+	struct rmt_behind *behind = lanes->behind;
+	struct rmt_outgoing *entry;
+
+	for (unsigned c = 0; c < RMT_CLASS_COUNT; c++)
+		for (unsigned i = 0; i < RMT_OUTPUT_LANES; i++)
+			if ((int32_t)(behind->pushed[c][i] - lanes->lane[c][i].chosen) > 0)
+				return NULL;
+	entry = behind->entry;
+	lanes->behind = behind->next;
+	free(behind);
+	return entry;
+}
+
 /* The next frame by class, then by turn of the lanes; NULL when no lane has one. */
 static struct rmt_outgoing *choose(struct rmt_lanes *lanes)
 {
+	struct rmt_outgoing *late = lanes->behind ? choose_behind(lanes) : NULL;
+
+	if (late)
+		return late;
 	for (unsigned c = 0; c < RMT_CLASS_COUNT; c++) {
 		uint32_t busy = lanes->busy[c];
 		unsigned index;
@@ -166,6 +234,7 @@ static struct rmt_outgoing *choose(struct rmt_lanes *lanes)
 		lane = &lanes->lane[c][index];
 		entry = lane->first;
 		lane->first = entry->next;
+		lane->chosen++;
 		if (!lane->first) {
 			lane->last = NULL;
 			lanes->busy[c] &= ~(1u << index);

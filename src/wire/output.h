@@ -51,6 +51,11 @@ int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
 		    const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload,
 		    struct rmt_chunk *chunk);
 
+/* Queues a frame, copied, behind all that waits now, whatever its class: what it says is true only
+ * after those. 0 or -ENOMEM. */
+int rmt_output_push_behind(struct rmt_output *output, const struct rmt_frame *frame,
+			   const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload);
+
 /*
  * Queues the rest of what a direct write could not place: it goes before everything else. Only when
  * there is no current entry. Up to two pieces; with a chunk, data lies in it and a reference is
