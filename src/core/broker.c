@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "core/stream.h"
@@ -136,13 +137,13 @@ int rmt_broker_start(ramet_router *router)
 	struct rmt_waiting *waiting = &router->waiting;
 	int r;
 
-	waiting->broker_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	waiting->broker_timer = rmt_descriptor_own(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
 	if (waiting->broker_timer < 0)
 		return -errno;
 	set_timer(waiting, RMT_BROKER_US);
 	r = start_thread(router);
 	if (r < 0)
-		close(waiting->broker_timer);
+		rmt_descriptor_close(waiting->broker_timer);
 	else
 		waiting->broker_started = true;
 	return r;
@@ -169,11 +170,5 @@ void rmt_broker_stop(ramet_router *router)
 	pthread_join(waiting->broker, NULL);
 	rmt_lock(router);
 	waiting->broker_started = false;
-	close(waiting->broker_timer);
-}
-
-void rmt_broker_forked(ramet_router *router)
-{
-	if (router->waiting.broker_started)
-		close(router->waiting.broker_timer);
+	rmt_descriptor_close(waiting->broker_timer);
 }

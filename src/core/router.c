@@ -28,12 +28,6 @@
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000
 
-/* All routers of the process: a forked child has to let go of them. */
-static struct {
-	pthread_mutex_t lock;
-	struct rmt_list list;
-} all = {PTHREAD_MUTEX_INITIALIZER, {&all.list, &all.list}};
-
 static void set_options(ramet_router *router, const ramet_router_options *options)
 {
 	router->message_size_max = options->message_size_max ? options->message_size_max
@@ -62,7 +56,6 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->dirty);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
-	rmt_list_init(&router->all);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
 }
@@ -109,9 +102,6 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 		return r;
 	}
 	router->hooks = hooks;
-	pthread_mutex_lock(&all.lock);
-	rmt_list_append(&all.list, &router->all);
-	pthread_mutex_unlock(&all.lock);
 	*ret_router = router;
 	return 0;
 }
@@ -282,58 +272,6 @@ void rmt_router_finish(ramet_router *router)
 	rmt_ids_done(router);
 	free_peers(router);
 	rmt_loop_done(&router->loop);
-	pthread_mutex_lock(&all.lock);
-	rmt_list_remove(&router->all);
-	pthread_mutex_unlock(&all.lock);
-}
-
-/* --- fork --------------------------------------------------------------------------------- */
-
-void rmt_routers_before_fork(ramet_router *held)
-{
-	struct rmt_list *node, *following;
-
-	pthread_mutex_lock(&all.lock);
-	rmt_list_each(&all.list, node, following)
-		if (RMT_CONTAINER(node, ramet_router, all) != held)
-			rmt_lock(RMT_CONTAINER(node, ramet_router, all));
-}
-
-/* Closes what the parent's routers have open: the parent's children must not keep each other's
- * streams. */
-static void let_go(ramet_router *router)
-{
-	struct rmt_list *node, *following;
-
-	rmt_list_each(&router->streams, node, following) {
-		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
-
-		if (stream->in.fd >= 0)
-			close(stream->in.fd);
-		if (stream->out.fd >= 0 && stream->out.fd != stream->in.fd)
-			close(stream->out.fd);
-	}
-	if (router->hooks)
-		router->hooks->forked(router);
-	rmt_broker_forked(router);
-	rmt_loop_forked(&router->loop);
-}
-
-void rmt_routers_after_fork(ramet_router *held, bool in_child)
-{
-	struct rmt_list *node, *following;
-
-	rmt_list_each(&all.list, node, following) {
-		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
-
-		if (in_child)
-			let_go(router);
-		if (router != held)
-			rmt_unlock(router);
-	}
-	if (in_child)
-		rmt_list_init(&all.list);
-	pthread_mutex_unlock(&all.lock);
 }
 
 /* --- the public face ---------------------------------------------------------------------- */

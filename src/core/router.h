@@ -54,8 +54,6 @@ struct rmt_parent_hooks {
 	void (*ids_ready)(ramet_router *router);
 	/* The router has ended: nothing of it may stay in the loop. */
 	void (*done)(ramet_router *router);
-	/* This process is a fork of the router's: closes its descriptors, touches nothing else. */
-	void (*forked)(ramet_router *router);
 };
 
 /* Waiting: who polls, who sleeps. See wait.h and broker.h. */
@@ -146,8 +144,7 @@ struct ramet_router {
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
 
-	uint64_t dropped;    /* frames refused for a wrong source, see route.c */
-	struct rmt_list all; /* in the list of all routers of the process */
+	uint64_t dropped; /* frames refused for a wrong source, see route.c */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */
@@ -185,11 +182,3 @@ void rmt_router_finish(ramet_router *router);
 
 /* True when `id` is this context or one of its parents: may command here. */
 bool rmt_router_obeys(const ramet_router *router, uint32_t id);
-
-/*
- * Around a fork(2) by this library: takes the locks of all routers but the one that the caller
- * holds, so that their state is whole in the child, which then closes their descriptors and forgets
- * them.
- */
-void rmt_routers_before_fork(ramet_router *held);
-void rmt_routers_after_fork(ramet_router *held, bool in_child);

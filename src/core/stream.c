@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "core/broker.h"
@@ -71,6 +72,8 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 			return r;
 		}
 	}
+	rmt_descriptor_own(in_fd);
+	rmt_descriptor_own(out_fd);
 	rmt_list_append(&router->streams, &stream->node);
 	*ret_stream = stream;
 	return 0;
@@ -85,9 +88,9 @@ static void close_descriptors(struct rmt_stream *stream)
 	rmt_loop_remove(loop, &stream->in);
 	if (stream->out.fd != stream->in.fd) {
 		rmt_loop_remove(loop, &stream->out);
-		close(stream->out.fd);
+		rmt_descriptor_close(stream->out.fd);
 	}
-	close(stream->in.fd);
+	rmt_descriptor_close(stream->in.fd);
 	stream->in.fd = stream->out.fd = -1;
 }
 
