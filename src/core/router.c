@@ -25,6 +25,10 @@
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
 #define CHUNKS_KEPT 16
 
+/* An entry with a small message; as many as fit a fraction of a flow's window. */
+#define BLOCK_CAPACITY 352
+#define BLOCKS_KEPT 4096
+
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000
 
@@ -68,6 +72,7 @@ static void router_free(ramet_router *router)
 	rmt_table_done(&router->flows);
 	rmt_table_done(&router->inflows);
 	rmt_chunk_pool_unref(router->chunks);
+	rmt_chunk_pool_unref(router->blocks);
 	free(router->routes);
 	free(router->path);
 	pthread_mutex_destroy(&router->log_lock);
@@ -95,8 +100,10 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	router_init(router);
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
-	r = router->chunks ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
-			   : -ENOMEM;
+	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);
+	r = router->chunks && router->blocks
+		    ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
+		    : -ENOMEM;
 	if (r < 0) {
 		router_free(router);
 		return r;
