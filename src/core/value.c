@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 
@@ -204,7 +205,7 @@ ramet_value *rmt_value_bytes_in(struct rmt_chunk *home, void *memory, const void
 
 	*value = (ramet_value){.kind = RAMET_KIND_BYTES, .home = home};
 	atomic_init(&value->references, 1);
-	memcpy(value->copy, data, size);
+	rmt_copy(value->copy, data, size);
 	value->bytes = (ramet_bytes){value->copy, size};
 	return value;
 }
