@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
 #include "core/log.h"
@@ -401,7 +402,7 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 		return;
 	case RMT_OP_RESET:
 		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_execute_reset_chain(router, frame->source, number);
+			rmt_chain_reset(router, frame->source, number);
 		return;
 	case RMT_OP_CONNECT:
 		connect_child(router, frame, reader);

@@ -11,43 +11,23 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "core/call.h"
+#include "core/chain.h"
 #include "core/flow.h"
 #include "core/function.h"
 #include "core/log.h"
 #include "core/peer.h"
 #include "core/route.h"
+#include "core/value.h"
 #include "core/wait.h"
+#include "core/worker.h"
 #include "wire/cbor.h"
 #include "wire/handshake.h"
 
 /* Call objects kept for reuse: as many as fit a window of small calls. */
 #define IDLE_CALLS_MAX 4096
 
-/* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it
- * never touched. */
-#define WORKER_STACK (2u << 20)
-
 /* Calls that are executed before the loop is looked after again. */
 #define TURN_EVERY 256
-
-/* A worker that had nothing to do for so long ends. */
-#define WORKER_IDLE_US 10000000
-
-/* A chain that has failed: what its later calls are answered with. */
-struct failed_chain {
-	struct rmt_table_node node; /* by (caller, chain) */
-	struct failed_chain *next;
-	ramet_error failure;
-};
-
-/* What a thread that executes keeps from call to call. */
-struct executor {
-	/* small arguments need no other memory */
-	unsigned char arena[1024] __attribute__((aligned(16)));
-	struct rmt_buffer out;
-	void *result; /* room for a result */
-	size_t result_size;
-};
 
 void rmt_execute_init(ramet_router *router)
 {
@@ -108,68 +88,6 @@ static void call_free(ramet_call *call)
 	}
 }
 
-/* --- chains ------------------------------------------------------------------------------- */
-
-static struct failed_chain *chain_find(ramet_router *router, uint32_t caller, uint32_t chain)
-{
-	struct rmt_table_node *node = rmt_table_find(&router->execution.chains,
-						     rmt_key(caller, chain));
-
-	return node ? RMT_CONTAINER(node, struct failed_chain, node) : NULL;
-}
-
-static void chain_free(ramet_router *router, struct failed_chain *chain)
-{
-	rmt_table_remove(&router->execution.chains, &chain->node);
-	ramet_error_clear(&chain->failure);
-	free(chain);
-}
-
-/* Calls of the chain that wait will not run. If the one that failed waits itself, those before it are none of its
- * business. */
-static void chain_refuse(const ramet_call *call, const struct rmt_list *list,
-			 const ramet_error *failure)
-{
-	bool behind = call->state != RMT_CALL_QUEUED;
-
-	for (struct rmt_list *node = list->next; node != list; node = node->next) {
-		ramet_call *other = RMT_CONTAINER(node, ramet_call, node);
-
-		if (other == call)
-			behind = true;
-		else if (behind && other->chain == call->chain && !other->failure.code &&
-			 other->message.frame.source == call->message.frame.source)
-			rmt_error_set_at(&other->failure, failure->code, failure->where, "%s",
-					 failure->message);
-	}
-}
-
-static void chain_fail(ramet_call *call, int code, const char *where, const char *text)
-{
-	ramet_router *router = call->router;
-	struct failed_chain *chain;
-
-	if (call->chain == 0 || call->lost ||
-	    chain_find(router, call->message.frame.source, call->chain))
-		return;
-	chain = calloc(1, sizeof(*chain));
-	if (!chain)
-		return;
-	rmt_error_set_at(&chain->failure, code, where, "%s", text);
-	rmt_table_add(&router->execution.chains, &chain->node,
-		      rmt_key(call->message.frame.source, call->chain));
-	chain_refuse(call, &router->execution.serial, &chain->failure);
-	chain_refuse(call, &router->execution.concurrent, &chain->failure);
-}
-
-void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain)
-{
-	struct failed_chain *failed = chain_find(router, caller, chain);
-
-	if (failed)
-		chain_free(router, failed);
-}
-
 /* --- answers ------------------------------------------------------------------------------ */
 
 /* More calls wait: their answers go out together. */
@@ -183,7 +101,7 @@ static void answer_failure(ramet_call *call, int code, const char *where, const 
 	ramet_router *router = call->router;
 	const struct rmt_frame *frame = &call->message.frame;
 
-	chain_fail(call, code, where, text);
+	rmt_chain_fail(call, code, where, text);
 	if (call->lost || router->state == RMT_ROUTER_ENDED)
 		return;
 	if (frame->reply == 0) {
@@ -259,17 +177,15 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 static void call_refused(ramet_call *call)
 {
 	rmt_inflow_consumed(call->router, &call->message);
+	rmt_senders_end(call->router, call->message.data, call->message.size);
 	call_free(call);
 }
-
-static void worker_wanted(ramet_router *router);
-static void serial_wanted(ramet_router *router);
 
 void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 {
 	struct rmt_execution *execution = &router->execution;
 	ramet_call *call = call_new(router);
-	struct failed_chain *failed;
+	const ramet_error *failed;
 	const char *name;
 	size_t name_size;
 	char text[RMT_FUNCTION_NAME_MAX + 64];
@@ -288,25 +204,24 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 		return;
 	}
 	call->function = rmt_function_find(name, name_size);
-	failed = call->chain ? chain_find(router, message->frame.source, call->chain) : NULL;
+	failed = rmt_chain_failure(router, message->frame.source, call->chain);
 	if (!call->function) {
 		snprintf(text, sizeof(text), "there is no function '%.*s' in this program",
 			 (int)name_size, name);
 		answer_failure(call, ENOSYS, router->path, text);
 		call_refused(call);
 	} else if (failed) {
-		answer_failure(call, failed->failure.code, failed->failure.where,
-			       failed->failure.message);
+		answer_failure(call, failed->code, failed->where, failed->message);
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
 		call_refused(call);
 	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
 		rmt_list_append(&execution->concurrent, &call->node);
-		worker_wanted(router);
+		rmt_worker_wanted(router);
 	} else {
 		rmt_list_append(&execution->serial, &call->node);
-		serial_wanted(router);
+		rmt_serial_wanted(router);
 	}
 }
 
@@ -326,7 +241,7 @@ static void cancel_queued(ramet_call *call)
 	static const char text[] = "the call was cancelled before it began";
 
 	/* While a record of it is written the lock is released: no thread may find it then. */
-	chain_fail(call, ECANCELED, call->router->path, text);
+	rmt_chain_fail(call, ECANCELED, call->router->path, text);
 	rmt_list_remove(&call->node);
 	answer_failure(call, ECANCELED, call->router->path, text);
 	call_refused(call);
@@ -367,8 +282,6 @@ void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
 {
 	struct rmt_execution *execution = &router->execution;
 	struct rmt_list *node, *following;
-	struct rmt_table_walk walk = {0};
-	struct rmt_table_node *entry;
 
 	lose_queued(&execution->serial, caller);
 	lose_queued(&execution->concurrent, caller);
@@ -380,9 +293,7 @@ void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
 			atomic_store(&call->cancelled, true);
 		}
 	}
-	while ((entry = rmt_table_walk(&execution->chains, &walk)))
-		if (entry->key >> 32 == caller)
-			chain_free(router, RMT_CONTAINER(entry, struct failed_chain, node));
+	rmt_chains_forget(router, caller);
 }
 
 void rmt_execute_cancel_all(ramet_router *router)
@@ -402,7 +313,7 @@ void rmt_execute_cancel_all(ramet_router *router)
 /* --- executing ---------------------------------------------------------------------------- */
 
 /* Decodes, runs, encodes: without the lock. */
-static void invoke(ramet_call *call, struct executor *executor)
+static void invoke(ramet_call *call, struct rmt_executor *executor)
 {
 	const struct ramet_function *function = call->function;
 	size_t size = function->result->size;
@@ -450,7 +361,7 @@ static void invoke(ramet_call *call, struct executor *executor)
 }
 
 /* Runs one call, which is in no list. The lock is held, and released meanwhile. */
-static void execute(ramet_call *call, struct executor *executor)
+void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 {
 	ramet_router *router = call->router;
 
@@ -481,7 +392,7 @@ static void execute(ramet_call *call, struct executor *executor)
 		rmt_wait_changed(router);
 }
 
-static void executor_done(struct executor *executor)
+void rmt_executor_done(struct rmt_executor *executor)
 {
 	rmt_buffer_done(&executor->out);
 	free(executor->result);
@@ -496,7 +407,7 @@ static bool serial_has_work(void *argument)
 	return !rmt_list_empty(&router->execution.serial) || router->state != RMT_ROUTER_RUNNING;
 }
 
-static ramet_call *take(struct rmt_list *list)
+ramet_call *rmt_execute_take(struct rmt_list *list)
 {
 	ramet_call *call = rmt_list_first(list, ramet_call, node);
 
@@ -507,7 +418,7 @@ static ramet_call *take(struct rmt_list *list)
 void rmt_execute_main(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
-	struct executor executor = {0};
+	struct rmt_executor executor = {0};
 	unsigned executed = 0;
 
 	execution->serial_thread = true;
@@ -517,7 +428,7 @@ void rmt_execute_main(ramet_router *router)
 			break;
 		if (router->state != RMT_ROUTER_RUNNING || rmt_list_empty(&execution->serial))
 			break;
-		execute(take(&execution->serial), &executor);
+		rmt_execute_one(rmt_execute_take(&execution->serial), &executor);
 		/* While calls keep coming, this thread reads the next ones, too: the broker would
 		 * only be in its way. */
 		if (++executed % TURN_EVERY == 0 && !rmt_list_empty(&execution->serial))
@@ -529,143 +440,20 @@ void rmt_execute_main(ramet_router *router)
 			rmt_lock(router);
 		}
 	}
-	executor_done(&executor);
+	rmt_executor_done(&executor);
 }
 
-/* --- on threads of our own ---------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
-struct worker {
-	ramet_router *router;
-	struct rmt_list *list; /* what it works on */
-};
-
-/* Waits for work; false when it is time to end. */
-static bool worker_waits(ramet_router *router, struct rmt_list *list)
+void rmt_execute_refuse(ramet_call *call, int code, const char *text)
 {
-	struct rmt_execution *execution = &router->execution;
-	struct timespec until = rmt_timespec(rmt_now() + WORKER_IDLE_US);
-	int r = 0;
-
-	execution->workers_idle += list == &execution->concurrent;
-	while (rmt_list_empty(list) && router->state == RMT_ROUTER_RUNNING && r == 0)
-		r = pthread_cond_timedwait(&execution->work, &router->lock, &until);
-	execution->workers_idle -= list == &execution->concurrent;
-	return !rmt_list_empty(list);
-}
-
-static void *worker_main(void *argument)
-{
-	struct worker worker = *(struct worker *)argument;
-	ramet_router *router = worker.router;
-	struct rmt_execution *execution = &router->execution;
-	struct executor executor = {0};
-
-	free(argument);
-	rmt_lock(router);
-	while (!rmt_list_empty(worker.list) || worker_waits(router, worker.list))
-		execute(take(worker.list), &executor);
-	executor_done(&executor);
-	if (worker.list == &execution->serial)
-		execution->serial_thread = false;
-	else
-		execution->workers--;
-	execution->threads--;
-	pthread_cond_broadcast(&execution->quiet);
-	rmt_router_release(router);
-	return NULL;
-}
-
-static bool worker_start(ramet_router *router, struct rmt_list *list)
-{
-	struct worker *worker = malloc(sizeof(*worker));
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int r;
-
-	if (!worker)
-		return false;
-	*worker = (struct worker){router, list};
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, WORKER_STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, &attributes, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (r != 0) {
-		free(worker);
-		return false;
-	}
-	/* A function may outlast the router's end. */
-	rmt_router_hold(router);
-	router->execution.threads++;
-	return true;
-}
-
-static void no_thread(struct rmt_list *list)
-{
-	while (!rmt_list_empty(list)) {
-		ramet_call *call = take(list);
-
-		answer_failure(call, EAGAIN, call->router->path,
-			       "no thread could be started for the call");
-		call_free(call);
-	}
-}
-
-static void worker_wanted(ramet_router *router)
-{
-	struct rmt_execution *execution = &router->execution;
-
-	if (execution->workers_idle == 0 && execution->workers < RMT_WORKERS_MAX) {
-		if (worker_start(router, &execution->concurrent))
-			execution->workers++;
-		else if (execution->workers == 0)
-			no_thread(&execution->concurrent);
-	}
-	pthread_cond_broadcast(&execution->work);
-}
-
-static void serial_wanted(ramet_router *router)
-{
-	struct rmt_execution *execution = &router->execution;
-
-	if (!execution->serial_thread) {
-		/* Nobody's main thread works for us here: the master, or a process that was joined.
-		 */
-		if (worker_start(router, &execution->serial))
-			execution->serial_thread = true;
-		else
-			no_thread(&execution->serial);
-	}
-	if (!router->is_child)
-		pthread_cond_broadcast(&execution->work);
-}
-
-bool rmt_execute_quiet(ramet_router *router, int64_t until)
-{
-	struct rmt_execution *execution = &router->execution;
-
-	pthread_cond_broadcast(&execution->work);
-	while (execution->threads > 0) {
-		struct timespec at = rmt_timespec(until);
-		int r = until == RMT_NEVER
-				? pthread_cond_wait(&execution->quiet, &router->lock)
-				: pthread_cond_timedwait(&execution->quiet, &router->lock, &at);
-
-		if (r == ETIMEDOUT)
-			return execution->threads == 0;
-	}
-	return true;
+	answer_failure(call, code, call->router->path, text);
+	call_refused(call);
 }
 
 void rmt_execute_done(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
-	struct rmt_table_walk walk = {0};
-	struct rmt_table_node *entry;
 
 	while (!rmt_list_empty(&execution->idle_calls)) {
 		ramet_call *call = rmt_list_first(&execution->idle_calls, ramet_call, node);
@@ -673,67 +461,7 @@ void rmt_execute_done(ramet_router *router)
 		rmt_list_remove(&call->node);
 		free(call);
 	}
-	while ((entry = rmt_table_walk(&execution->chains, &walk)))
-		chain_free(router, RMT_CONTAINER(entry, struct failed_chain, node));
-	rmt_table_done(&execution->chains);
+	rmt_chains_done(router);
 	pthread_cond_destroy(&execution->work);
 	pthread_cond_destroy(&execution->quiet);
-}
-
-/* --- what a function may ask -------------------------------------------------------------- */
-
-RMT_PUBLIC ramet_router *ramet_call_router(ramet_call *call)
-{
-	return call->router;
-}
-
-RMT_PUBLIC ramet_context *ramet_call_caller(ramet_call *call)
-{
-	rmt_lock(call->router);
-	if (!call->caller) {
-		struct rmt_peer *peer = rmt_peer_get(call->router, call->message.frame.source);
-
-		call->caller = peer ? rmt_context_take(peer) : NULL;
-	}
-	rmt_unlock(call->router);
-	return call->caller;
-}
-
-RMT_PUBLIC bool ramet_call_cancelled(const ramet_call *call)
-{
-	if (atomic_load_explicit(&call->cancelled, memory_order_relaxed))
-		return true;
-	return call->deadline != RMT_NEVER && rmt_now() >= call->deadline;
-}
-
-RMT_PUBLIC int ramet_call_time_left(const ramet_call *call)
-{
-	return rmt_poll_timeout(call->deadline, rmt_now());
-}
-
-RMT_PUBLIC void *ramet_call_alloc(ramet_call *call, size_t size)
-{
-	return rmt_type_memory_take(&call->memory, size ? size : 1);
-}
-
-RMT_PUBLIC void ramet_fail(ramet_call *call, int code, const char *format, ...)
-{
-	va_list arguments;
-
-	if (call->failure.code)
-		return;
-	va_start(arguments, format);
-	rmt_error_setv(&call->failure, code ? code : EIO, call->router->path, format, arguments);
-	va_end(arguments);
-}
-
-RMT_PUBLIC void ramet_fail_error(ramet_call *call, ramet_error *error)
-{
-	if (!call->failure.code && error->code)
-		rmt_error_set_at(&call->failure, error->code,
-				 error->where && *error->where ? error->where : call->router->path,
-				 "%s", error->message ? error->message : "out of memory");
-	else if (!call->failure.code)
-		rmt_error_set_at(&call->failure, EIO, call->router->path, "the call failed");
-	ramet_error_clear(error);
 }

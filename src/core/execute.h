@@ -46,13 +46,27 @@ void rmt_execute_caller_lost(ramet_router *router, uint32_t caller);
 /* Everything that runs is told that it is cancelled; what is queued is answered with a failure. */
 void rmt_execute_cancel_all(ramet_router *router);
 
-void rmt_execute_reset_chain(ramet_router *router, uint32_t caller, uint32_t chain);
-
 /* The main thread of a child: executes calls until the router ends. Called with the lock held. */
 void rmt_execute_main(ramet_router *router);
 
-/* Waits until no function runs, at most until then; true when none does. */
-bool rmt_execute_quiet(ramet_router *router, int64_t until);
+/* What a thread that executes keeps from call to call. Begins zeroed. */
+struct rmt_executor {
+	/* small arguments need no other memory */
+	unsigned char arena[1024] __attribute__((aligned(16)));
+	struct rmt_buffer out;
+	void *result; /* room for a result */
+	size_t result_size;
+};
+
+/* Takes the first call out of a list that is not empty. */
+ramet_call *rmt_execute_take(struct rmt_list *list);
+
+/* Runs and answers a call, which is in no list. The lock is held, and released meanwhile. */
+void rmt_execute_one(ramet_call *call, struct rmt_executor *executor);
+void rmt_executor_done(struct rmt_executor *executor);
+
+/* Answers a call, which is in no list, without running it. code is an errno. */
+void rmt_execute_refuse(ramet_call *call, int code, const char *text);
 
 void rmt_execute_init(ramet_router *router);
 void rmt_execute_done(ramet_router *router);

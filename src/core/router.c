@@ -17,6 +17,7 @@
 #include "core/receiver.h"
 #include "core/stream.h"
 #include "core/wait.h"
+#include "core/worker.h"
 #include "wire/input.h"
 
 /* Room for what is read at once, and for a full frame whose beginning was read with it; few are
@@ -258,7 +259,7 @@ void rmt_router_finish(ramet_router *router)
 		kill_children(router);
 		rmt_wait(router, nothing_below, router, rmt_after(FORCE_MS));
 	}
-	rmt_execute_quiet(router, RMT_MAX(by, rmt_now()));
+	rmt_workers_quiet(router, RMT_MAX(by, rmt_now()));
 	if (router->uplink)
 		rmt_wait(router, uplink_empty, router, rmt_after(FORCE_MS));
 	router->state = RMT_ROUTER_ENDED;

@@ -627,3 +627,23 @@ int rmt_value_from_message(ramet_router *router, const struct rmt_message *messa
 		*ret_value = value;
 	return r;
 }
+
+void rmt_senders_end(ramet_router *router, const void *data, size_t size)
+{
+	struct rmt_cbor_reader reader;
+	struct rmt_cbor_item item;
+
+	rmt_cbor_reader_init(&reader, data, size);
+	while (rmt_cbor_read(&reader, &item) > 0) {
+		struct rmt_frame end = {.flags = RMT_FRAME_END};
+		uint64_t count;
+
+		if (item.type != RMT_CBOR_TAG || item.uint != RMT_TAG_SENDER)
+			continue;
+		if (rmt_cbor_read_array(&reader, &count) < 0 || count != 2 ||
+		    rmt_cbor_read_u32(&reader, &end.destination) < 0 ||
+		    rmt_cbor_read_u32(&reader, &end.handle) < 0 || end.handle < RMT_HANDLE_FIRST)
+			return;
+		rmt_send_frame(router, &end, NULL, 0, false);
+	}
+}

@@ -26,6 +26,10 @@ int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struc
 int rmt_value_from_message(ramet_router *router, const struct rmt_message *message,
 			   ramet_value **ret_value);
 
+/* Closes the senders that a message holds which nobody is going to decode: their readers wait for
+ * that. The lock is held. */
+void rmt_senders_end(ramet_router *router, const void *data, size_t size);
+
 /* Contexts and senders on the wire; used by values and by typed parameters. Decoding takes the
  * lock. */
 void rmt_context_encode(const ramet_context *context, struct rmt_buffer *out);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -18,7 +17,9 @@
 #include "core/route.h"
 #include "core/stream.h"
 #include "core/wait.h"
+#include "parent/channels.h"
 #include "parent/setup.h"
+#include "parent/wish.h"
 #include "wire/cbor.h"
 #include "wire/handshake.h"
 
@@ -352,39 +353,6 @@ static int send_welcome(struct connection *connection)
 	return r;
 }
 
-static void close_all(const int *fds, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
-/* A socket for frames and a pipe each for standard output and error: ours[i] and theirs[i] are the
- * two ends. */
-static int open_channels(int ours[3], int theirs[3], ramet_error *error)
-{
-	int pair[2], r = 0;
-
-	for (int i = 0; i < 3; i++)
-		ours[i] = theirs[i] = -1;
-	for (int i = 0; i < 3 && r == 0; i++) {
-		r = i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-			   : pipe2(pair, O_CLOEXEC);
-		if (r < 0)
-			r = -errno;
-		else
-			ours[i] = pair[0], theirs[i] = pair[1];
-	}
-	if (r < 0) {
-		close_all(ours, 3);
-		close_all(theirs, 3);
-		rmt_error_set(error, r,
-			      "launch: no descriptors for it: %s (this process may have %d open)",
-			      rmt_strerror(r), ramet_open_max());
-	}
-	return r;
-}
-
 /* Hands our ends to a stream and a process. On failure they are closed, and the process is killed
  * and reaped. */
 static int adopt(struct connection *connection, const int ours[3], pid_t pid)
@@ -394,7 +362,7 @@ static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 				&connection->process);
 
 	if (r < 0) {
-		close_all(ours, 3);
+		rmt_channels_close(ours);
 		rmt_process_abandon(pid);
 		return r;
 	}
@@ -418,13 +386,13 @@ static void launch(struct connection *connection)
 	int ours[3], theirs[3], r;
 	pid_t pid;
 
-	r = open_channels(ours, theirs, &connection->error);
+	r = rmt_channels_open(ours, theirs, &connection->error);
 	if (r == 0) {
 		r = connection->method->launch(router, &connection->hop, connection->path, theirs,
 					       ours, &pid, &error);
-		close_all(theirs, 3);
+		rmt_channels_close(theirs);
 		if (r < 0) {
-			close_all(ours, 3);
+			rmt_channels_close(ours);
 			rmt_error_set(&connection->error, r, "launch: %s",
 				      error.message ? error.message : rmt_strerror(r));
 			ramet_error_clear(&error);
@@ -583,58 +551,6 @@ void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint3
 
 /* --- hooks -------------------------------------------------------------------------------- */
 
-/* Another context wants a child here. */
-struct remote_wish {
-	struct rmt_wanted wanted;
-	ramet_router *router;
-	uint32_t requester, reply;
-};
-
-static void wish_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_error *error)
-{
-	struct remote_wish *wish = RMT_CONTAINER(wanted, struct remote_wish, wanted);
-	struct rmt_frame frame = {.destination = wish->requester, .handle = wish->reply};
-	struct rmt_buffer out = RMT_BUFFER_INIT;
-
-	if (child && rmt_peer_hold(child, wish->requester) == 0) {
-		rmt_cbor_put_array(&out, 3);
-		rmt_cbor_put_uint(&out, child->id);
-		rmt_cbor_put_str(&out, child->path ? child->path : "");
-		rmt_cbor_put_uint(&out, (unsigned)child->pid);
-	} else {
-		frame.flags = RMT_FRAME_ERROR;
-		rmt_failure_encode(error ? error->code : ENOMEM, wish->router->path,
-				   error && error->message ? error->message : "out of memory",
-				   &out);
-	}
-	if (out.error < 0 ||
-	    rmt_send_frame(wish->router, &frame, out.data, out.size, false) == -ENOMEM)
-		rmt_answer_lost(wish->router, wish->requester, wish->reply);
-	rmt_buffer_done(&out);
-	free(wish);
-}
-
-static void hook_connect(ramet_router *router, uint32_t requester, uint32_t reply, const char *text,
-			 size_t size, uint32_t index)
-{
-	struct remote_wish *wish = calloc(1, sizeof(*wish));
-	ramet_error error = RAMET_ERROR_INIT;
-	struct rmt_hop hop;
-
-	if (!wish) {
-		rmt_answer_lost(router, requester, reply);
-		return;
-	}
-	*wish = (struct remote_wish){{.done = wish_done}, router, requester, reply};
-	if (rmt_hop_parse(text, size, &hop, &error) < 0) {
-		wish_done(&wish->wanted, NULL, &error);
-		ramet_error_clear(&error);
-		return;
-	}
-	rmt_connection_start(router, &hop, index, &wish->wanted);
-	rmt_hop_done(&hop);
-}
-
 static void hook_kill(struct rmt_peer *child)
 {
 	if (child->process)
@@ -707,12 +623,12 @@ static void hook_forked(ramet_router *router)
 			fds[1] = process->output[0].source.fd;
 			fds[2] = process->output[1].source.fd;
 		}
-		close_all(fds, 3);
+		rmt_channels_close(fds);
 	}
 }
 
 const struct rmt_parent_hooks rmt_parent_hooks = {
-	.connect = hook_connect,
+	.connect = rmt_wish_arrived,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
