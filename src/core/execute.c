@@ -364,6 +364,7 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 {
 	ramet_router *router = call->router;
+	bool refused = call->failure.code != 0;
 
 	call->state = RMT_CALL_RUNNING;
 	rmt_inflow_consumed(router, &call->message);
@@ -371,10 +372,12 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
 	/* Else its chain failed while it waited. */
-	if (!call->failure.code)
+	if (!refused)
 		invoke(call, executor);
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
+	if (refused)
+		rmt_senders_end(router, call->message.data, call->message.size);
 	if (call->failure.code)
 		answer_failure(call, call->failure.code,
 			       call->failure.where ? call->failure.where : "",
