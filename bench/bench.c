@@ -203,6 +203,16 @@ bool bench_one_core(void)
 	return sched_setaffinity(0, sizeof(set), &set) == 0;
 }
 
+void bench_all_cores(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (long core = sysconf(_SC_NPROCESSORS_CONF); core-- > 0;)
+		CPU_SET((size_t)core, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* --- the table ----------------------------------------------------------------------------- */
 
 static void scale_down(char *text, size_t size, double value, double step, const char *const *units,

@@ -74,6 +74,9 @@ int64_t bench_raw_spawn(const char *program);
 /* Keeps this process and those that it starts on one core; false where that cannot be done. */
 bool bench_one_core(void);
 
+/* Lets this thread run anywhere again. */
+void bench_all_cores(void);
+
 /* --- the table ----------------------------------------------------------------------------- */
 
 enum bench_unit { BENCH_TIME, BENCH_RATE, BENCH_THROUGHPUT, BENCH_BYTES, BENCH_PLAIN };
