@@ -30,19 +30,6 @@ RAMET_FUNCTION(i64, size_of, (bytes, data))
 	return (int64_t)data.size;
 }
 
-RAMET_FUNCTION(i64, add_below, (i64, a), (i64, b))
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_context *child = NULL;
-	int64_t sum = 0;
-
-	if (ramet_connect(ramet_call_router(call), "local", &child, &error) < 0 ||
-	    add_call(child, a, b, &sum, &error) < 0)
-		ramet_fail_error(call, &error);
-	ramet_context_unref(child);
-	return sum;
-}
-
 RAMET_FUNCTION(none, fail_with, (i64, code), (str, text))
 {
 	ramet_fail(call, (int)code, "%s", text);
@@ -68,7 +55,7 @@ static void check_works(ramet_context *context)
 	assert_int_equal(sum, 5);
 }
 
-/* The path that errors name. */
+/* Takes the items. */
 static ramet_value *list(size_t count, ...)
 {
 	ramet_value *items[8], *value;
@@ -468,16 +455,76 @@ static void sender_whose_reader_closed_fails_with_epipe(void **state)
 	ramet_router_unref(router);
 }
 
-static void call_through_router_with_nested_error_names_place(void **state)
+/* Works until it is told to stop, so that calls behind it wait. */
+RAMET_FUNCTION(none, hold_up, (sender, begun))
+{
+	ramet_send_i64(begun, 1);
+	while (!ramet_call_cancelled(call))
+		;
+	ramet_fail(call, EBUSY, "held up");
+}
+
+static ramet_receiver *start_sending(ramet_router *router, ramet_context *child,
+				     ramet_receiver **ret_stream)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_receiver *call = NULL;
+
+	assert_int_equal(ramet_receiver_new(router, ret_stream), 0);
+	if (send_on_start(child, ramet_receiver_sender(*ret_stream), 1, &call, &error) < 0)
+		fail_msg("%s", error.message);
+	return call;
+}
+
+static void check_stream_ends(ramet_receiver *stream)
+{
+	ramet_value *value = NULL;
+
+	assert_int_equal(ramet_receive(stream, SOON, &value, NULL), 0);
+	ramet_receiver_unref(stream);
+}
+
+/* A sender that travels with a call that nobody executes: its reader must not wait for it. */
+static void sender_in_call_not_executed_is_ended(void **state)
 {
 	ramet_router *router = fixture_router(RAMET_POLLER_DEFAULT, 0);
-	ramet_context *child = fixture_connect(router, "local");
+	ramet_context *child = fixture_connect(router, "local"), *chain = NULL;
+	ramet_receiver *streams[4], *calls[3], *begun = NULL, *busy = NULL;
 	ramet_error error = RAMET_ERROR_INIT;
-	int64_t sum = 0;
+	ramet_value *arguments, *value = NULL;
+	int64_t result = 0;
 
 	(void)state;
-	assert_int_equal(add_below_call(child, 4, 5, &sum, &error), 0);
-	assert_int_equal(sum, 9);
+	assert_int_equal(ramet_receiver_new(router, &streams[0]), 0);
+	arguments = list(1, ramet_value_new_sender(ramet_receiver_sender(streams[0])));
+	assert_int_equal(ramet_invoke(child, "no_such", arguments, &value, &error), -ENOSYS);
+	ramet_value_unref(arguments);
+	check_stream_ends(streams[0]);
+	assert_int_equal(ramet_context_with(child, &(ramet_call_options){.chain = true}, &chain),
+			 0);
+	assert_int_equal(ramet_receiver_new(router, &begun), 0);
+	assert_int_equal(hold_up_start(chain, ramet_receiver_sender(begun), &busy, &error), 0);
+	assert_int_equal(ramet_receive(begun, SOON, &value, &error), 1);
+	ramet_value_unref(value);
+	ramet_receiver_unref(begun);
+	calls[1] = start_sending(router, child, &streams[1]); /* is cancelled while it waits */
+	calls[2] = start_sending(router, chain, &streams[2]); /* its chain fails while it waits */
+	ramet_receiver_cancel(calls[1]);
+	assert_int_equal(send_on_finish(calls[1], SOON, &result, &error), -ECANCELED);
+	check_stream_ends(streams[1]);
+	ramet_receiver_cancel(busy);
+	assert_true(hold_up_finish(busy, SOON, &error) < 0);
+	assert_true(send_on_finish(calls[2], SOON, &result, &error) < 0);
+	check_stream_ends(streams[2]);
+	/* Its chain has failed already. */
+	calls[0] = start_sending(router, chain, &streams[3]);
+	assert_true(send_on_finish(calls[0], SOON, &result, &error) < 0);
+	check_stream_ends(streams[3]);
+	for (int i = 0; i < 3; i++)
+		ramet_receiver_unref(calls[i]);
+	ramet_receiver_unref(busy);
+	ramet_error_clear(&error);
+	ramet_context_unref(chain);
 	ramet_context_unref(child);
 	ramet_router_unref(router);
 }
@@ -518,7 +565,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(call_of_context_that_was_never_told_gone_fails),
 		FIXTURE_TEST(context_shutdown_of_what_is_not_ours_is_refused),
 		FIXTURE_TEST(sender_whose_reader_closed_fails_with_epipe),
-		FIXTURE_TEST(call_through_router_with_nested_error_names_place),
+		FIXTURE_TEST(sender_in_call_not_executed_is_ended),
 		FIXTURE_TEST(router_new_bad_options_refused),
 	};
 

@@ -19,11 +19,14 @@
 static void encode_value(const ramet_value *value, struct rmt_buffer *out, void *userdata)
 {
 	struct rmt_call_target *target = userdata;
+	int r;
 
 	rmt_value_encode(value, out);
 	rmt_lock(target->router);
-	rmt_value_give(value, target->router, target->context);
+	r = rmt_value_give(value, target->router, target->context);
 	rmt_unlock(target->router);
+	if (out->error == 0)
+		out->error = r;
 }
 
 static void encode_context(const ramet_context *context, struct rmt_buffer *out, void *userdata)
@@ -35,13 +38,16 @@ static void encode_context(const ramet_context *context, struct rmt_buffer *out,
 static void encode_sender(ramet_sender *sender, struct rmt_buffer *out, void *userdata)
 {
 	struct rmt_call_target *target = userdata;
+	int r;
 
 	rmt_sender_encode(sender, out);
 	if (!sender)
 		return;
 	rmt_lock(target->router);
-	rmt_sender_give(sender, target->context);
+	r = rmt_sender_give(sender, target->context);
 	rmt_unlock(target->router);
+	if (out->error == 0)
+		out->error = r;
 }
 
 static int decode_value(struct rmt_cbor_reader *reader, void *userdata, ramet_value **ret)

@@ -51,6 +51,8 @@ static void send_first(struct rmt_stream *stream, uint32_t id, uint32_t parent,
 
 	if (out->error == 0)
 		rmt_stream_send(stream, &frame, out->data, NULL, false);
+	else
+		rmt_stream_fail(stream, "out of memory"); /* the parent need not wait */
 }
 
 static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size)

@@ -25,27 +25,47 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 	rmt_cbor_put_uint(out, operation);
 }
 
+/* What is not longer than this is put together without memory from the heap. */
+#define MESSAGE_SIZE 256
+
+/* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
+ * leaves nobody. */
+static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
+	int r = out->error < 0 ? out->error
+			       : rmt_send_frame(router, &frame, out->data, out->size, false);
+
+	if (r == -ENOMEM && destination != router->id)
+		rmt_answer_lost(router, destination, 0);
+	rmt_buffer_done(out);
+}
+
 /* [operation, a, b] */
 static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
 		      uint64_t a, uint64_t b)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
 
+	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 3, operation);
 	rmt_cbor_put_uint(&out, a);
 	rmt_cbor_put_uint(&out, b);
-	rmt_send_control(router, destination, &out);
+	send_control(router, destination, &out);
 }
 
 /* [operation, a] */
 static void send_one(ramet_router *router, uint32_t destination, enum rmt_operation operation,
 		     uint64_t a)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
 
+	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 2, operation);
 	rmt_cbor_put_uint(&out, a);
-	rmt_send_control(router, destination, &out);
+	send_control(router, destination, &out);
 }
 
 void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
@@ -77,26 +97,30 @@ void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t hand
 void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
 			const char *text)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
 
+	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 4, RMT_OP_CLOSED);
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
-	rmt_send_control(router, destination, &out);
+	send_control(router, destination, &out);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
 
+	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 3, RMT_OP_RELEASE);
 	rmt_cbor_put_uint(&out, id);
 	if (ms < 0)
 		rmt_cbor_put_null(&out);
 	else
 		rmt_cbor_put_uint(&out, (unsigned)ms);
-	rmt_send_control(router, destination, &out);
+	send_control(router, destination, &out);
 }
 
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -187,15 +211,17 @@ void rmt_ids_done(ramet_router *router)
 static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
 		     uint32_t first, uint32_t last)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
 
 	if (rmt_route_add(router, first, last, stream) < 0)
 		return;
+	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 4, RMT_OP_ALLOCATED);
 	rmt_cbor_put_uint(&out, token);
 	rmt_cbor_put_uint(&out, first);
 	rmt_cbor_put_uint(&out, last);
-	rmt_send_control(router, stream->peer->id, &out);
+	send_control(router, stream->peer->id, &out);
 }
 
 static void allocate(ramet_router *router, struct rmt_stream *stream,

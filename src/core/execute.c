@@ -99,26 +99,19 @@ static bool more_to_come(const ramet_router *router)
 static void answer_failure(ramet_call *call, int code, const char *where, const char *text)
 {
 	ramet_router *router = call->router;
-	struct rmt_frame frame = {
-		.flags = RMT_FRAME_ERROR,
-		.destination = call->message.frame.source,
-		.handle = call->message.frame.reply,
-	};
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	const struct rmt_frame *frame = &call->message.frame;
 
 	rmt_chain_fail(call, code, where, text);
 	if (call->lost || router->state == RMT_ROUTER_ENDED)
 		return;
-	if (frame.handle == 0) {
+	if (frame->reply == 0) {
 		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_ERROR,
 			"a call of '%s' without an answer failed: %s",
 			call->function ? call->function->name : "?", text);
 		return;
 	}
-	rmt_failure_encode(code, where, text, &out);
-	if (out.error == 0)
-		rmt_send_frame(router, &frame, out.data, out.size, more_to_come(router));
-	rmt_buffer_done(&out);
+	rmt_send_failure(router, frame->source, frame->reply, code, where, text,
+			 more_to_come(router));
 }
 
 static void answer_value(ramet_call *call, const struct rmt_buffer *out)
@@ -133,7 +126,9 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 	if (frame.handle == 0 || call->lost || router->state == RMT_ROUTER_ENDED)
 		return;
 	if (out->size <= RMT_FRAME_PAYLOAD_MAX) {
-		rmt_send_frame(router, &frame, out->data, out->size, more_to_come(router));
+		r = rmt_send_frame(router, &frame, out->data, out->size, more_to_come(router));
+		if (r == -ENOMEM)
+			rmt_answer_lost(router, frame.destination, frame.handle);
 		return;
 	}
 	flow = rmt_flow_get(router, frame.destination, frame.handle);
@@ -143,6 +138,8 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 		snprintf(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed",
 			 call->function->name, out->size, router->message_size_max);
 		answer_failure(call, EMSGSIZE, router->path, text);
+	} else if (r == -ENOMEM) {
+		answer_failure(call, ENOMEM, router->path, "out of memory for the result");
 	}
 }
 
@@ -367,6 +364,7 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 {
 	ramet_router *router = call->router;
+	bool refused = call->failure.code != 0;
 
 	call->state = RMT_CALL_RUNNING;
 	rmt_inflow_consumed(router, NULL, &call->message);
@@ -374,10 +372,12 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
 	/* Else its chain failed while it waited. */
-	if (!call->failure.code)
+	if (!refused)
 		invoke(call, executor);
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
+	if (refused)
+		rmt_senders_end(router, call->message.data, call->message.size);
 	if (call->failure.code)
 		answer_failure(call, call->failure.code,
 			       call->failure.where ? call->failure.where : "",

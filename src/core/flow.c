@@ -302,6 +302,8 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 		rmt_dead_letter(inflow->peer->router, &first, -code,
 				"the message could not be put together: %s",
 				code == -ENOMEM ? "out of memory" : "its parts do not fit");
+	if (inflow->receiver)
+		rmt_receiver_message_lost(inflow->receiver, frame->source, code);
 }
 
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,

@@ -11,6 +11,7 @@
 #include "core/receiver.h"
 #include "core/route.h"
 #include "core/stream.h"
+#include "wire/handshake.h"
 
 /* For this context itself. What is delivered may be kept, so it needs a chunk. */
 static int send_here(ramet_router *router, const struct rmt_frame *frame, const void *data)
@@ -46,6 +47,45 @@ int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *da
 		return 0;
 	}
 	return rmt_stream_send(stream, frame, data, NULL, gather);
+}
+
+void rmt_answer_lost(ramet_router *router, uint32_t destination, uint32_t handle)
+{
+	ramet_receiver *receiver;
+	struct rmt_stream *stream;
+
+	if (destination == router->id) {
+		receiver = rmt_receiver_find(router, handle);
+		if (receiver && receiver->result)
+			rmt_receiver_fail(receiver, ENOMEM, "out of memory");
+		return;
+	}
+	stream = rmt_route_to(router, destination);
+	if (stream)
+		rmt_stream_fail(stream, "out of memory");
+}
+
+void rmt_send_failure(ramet_router *router, uint32_t destination, uint32_t handle, int code,
+		      const char *where, const char *text, bool gather)
+{
+	struct rmt_frame frame = {
+		.flags = RMT_FRAME_ERROR,
+		.destination = destination,
+		.handle = handle,
+	};
+	unsigned char memory[256];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	rmt_failure_encode(code, where, text, &out);
+	if (out.error < 0) {
+		rmt_buffer_done(&out);
+		rmt_buffer_init(&out, memory, sizeof(memory));
+		rmt_failure_encode(code, "", "out of memory for the text of this error", &out);
+	}
+	if (out.error < 0 || rmt_send_frame(router, &frame, out.data, out.size, gather) == -ENOMEM)
+		rmt_answer_lost(router, destination, handle);
+	rmt_buffer_done(&out);
 }
 
 void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
@@ -118,6 +158,8 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 
 		if (!inflow) {
 			rmt_dead_letter(router, frame, ENOMEM, "out of memory");
+			if (receiver)
+				rmt_receiver_message_lost(receiver, frame->source, -ENOMEM);
 			return;
 		}
 		if (rmt_inflow_frame(inflow, frame, chunk, payload, &message) > 0)

@@ -26,6 +26,14 @@ struct rmt_message {
 int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size,
 		   bool gather);
 
+/* An answer for which there is no memory: whoever waits for it must not wait for ever. Here its call
+ * fails; on the way to another context the stream does. */
+void rmt_answer_lost(ramet_router *router, uint32_t destination, uint32_t handle);
+
+/* Encodes a failure and sends it as an answer. */
+void rmt_send_failure(ramet_router *router, uint32_t destination, uint32_t handle, int code,
+		      const char *where, const char *text, bool gather);
+
 /* Sends a control message: the content of out, which is then reset. */
 void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out);
 

@@ -285,10 +285,25 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
 		result_arrived(receiver, stream, message);
 		return;
 	}
-	if (push(receiver, message) < 0)
+	if (push(receiver, message) < 0) {
+		rmt_inflow_consumed(receiver->router, message);
+		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM);
 		rmt_chunk_unref(message->chunk);
-	else if (receiver->first == receiver->last)
+	} else if (receiver->first == receiver->last)
 		changed(receiver);
+}
+
+void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code)
+{
+	if (!receiver->result) {
+		receiver->trouble = code;
+		changed(receiver);
+	} else if (receiver->respondent && receiver->respondent->id == source) {
+		rmt_receiver_fail(receiver, -code,
+				  "the answer of %s to '%s' was lost on its arrival: %s",
+				  rmt_peer_name(receiver->respondent), receiver->function,
+				  rmt_strerror(code));
+	}
 }
 
 void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
@@ -333,10 +348,12 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 	if (!inflow)
 		return -ENOMEM;
 	/* From a context that is gone no END will come. */
-	if (inflow->peer->alive)
+	if (inflow->peer->alive) {
 		inflow->given++;
-	else
+	} else {
+		receiver->had_senders = true;
 		rmt_inflow_free(inflow);
+	}
 	return 0;
 }
 
@@ -361,14 +378,15 @@ bool rmt_receiver_is_done(void *argument)
 	ramet_receiver *receiver = argument;
 
 	return receiver->result ? receiver->done
-				: receiver->closed || (!receiver->first && all_ended(receiver));
+				: receiver->closed || (!receiver->first && !receiver->trouble &&
+						       all_ended(receiver));
 }
 
 bool rmt_receiver_has_something(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->first || rmt_receiver_is_done(receiver);
+	return receiver->first || receiver->trouble || rmt_receiver_is_done(receiver);
 }
 
 static int take_message(ramet_receiver *receiver, struct rmt_message *message,
@@ -411,6 +429,13 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	r = receiver->first
 		    ? 0
 		    : rmt_wait(router, rmt_receiver_has_something, receiver, rmt_after(timeout));
+	if (r == 0 && receiver->trouble) {
+		r = receiver->trouble;
+		receiver->trouble = 0;
+		rmt_unlock(router);
+		return rmt_error_set(error, r, "a value was lost on its arrival: %s",
+				     rmt_strerror(r));
+	}
 	if (r < 0 || !receiver->first) {
 		rmt_unlock(router);
 		if (r == -ETIMEDOUT)

@@ -47,6 +47,7 @@ struct ramet_receiver {
 
 	/* Of a stream. */
 	bool closed;
+	int trouble;               /* a message was lost here: the reader is told once */
 	struct rmt_inflow *recent; /* of the last message, among the following */
 	struct rmt_list inflows;   /* struct rmt_inflow.of_receiver: those who have sent, or may */
 	bool had_senders;          /* some of those are gone, and with them their inflows */
@@ -71,6 +72,9 @@ ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle);
 /* A message has arrived; takes its chunk. `stream` is where it came from, NULL for here. */
 void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
 			  struct rmt_message *message);
+
+/* A message from `source` could not be taken: its call fails, or its reader is told. */
+void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code);
 
 /* The call will have no other result. */
 void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, ...)
@@ -107,5 +111,5 @@ struct ramet_sender {
 ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_t handle, bool own);
 void rmt_sender_drop(ramet_sender *sender);
 
-/* The sender is being given to a context, in a message that is about to be sent. */
-void rmt_sender_give(ramet_sender *sender, uint32_t context);
+/* The sender is being given to a context, in a message that is about to be sent. 0 or -ENOMEM. */
+int rmt_sender_give(ramet_sender *sender, uint32_t context);

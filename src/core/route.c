@@ -146,7 +146,6 @@ static void note_talk(struct rmt_stream *stream, uint32_t id)
 void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
 		     const char *format, ...)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
 	va_list arguments;
 	char text[512];
 
@@ -159,16 +158,8 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (frame->reply != 0) {
-		struct rmt_frame answer = {
-			.flags = RMT_FRAME_ERROR,
-			.destination = frame->source,
-			.handle = frame->reply,
-		};
-
-		rmt_failure_encode(code, router->path, text, &out);
-		if (out.error == 0)
-			rmt_send_frame(router, &answer, out.data, out.size, false);
-		rmt_buffer_done(&out);
+		rmt_send_failure(router, frame->source, frame->reply, code, router->path, text,
+				 false);
 	} else if (frame->flags & RMT_FRAME_COUNTED) {
 		rmt_control_closed(router, frame->source, frame->handle, code, text);
 	}

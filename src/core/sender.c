@@ -67,18 +67,17 @@ void rmt_sender_drop(ramet_sender *sender)
 	free(sender);
 }
 
-void rmt_sender_give(ramet_sender *sender, uint32_t context)
+int rmt_sender_give(ramet_sender *sender, uint32_t context)
 {
 	ramet_router *router = sender->router;
 	ramet_receiver *receiver;
 
 	if (sender->destination != router->id) {
 		rmt_control_given(router, sender->destination, sender->handle, context);
-		return;
+		return 0;
 	}
 	receiver = rmt_receiver_find(router, sender->handle);
-	if (receiver)
-		rmt_receiver_given(receiver, context);
+	return receiver ? rmt_receiver_given(receiver, context) : 0;
 }
 
 /* Holds any number, and most lines of text. */
@@ -169,6 +168,7 @@ RMT_PUBLIC int ramet_send_bytes(ramet_sender *sender, ramet_bytes value)
 RMT_PUBLIC int ramet_send_value(ramet_sender *sender, const ramet_value *value)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
+	int r;
 
 	if (!value)
 		return -EINVAL;
@@ -176,8 +176,10 @@ RMT_PUBLIC int ramet_send_value(ramet_sender *sender, const ramet_value *value)
 		return ramet_send_bytes(sender, ramet_value_bytes(value));
 	rmt_value_encode(value, &out);
 	rmt_lock(sender->router);
-	rmt_value_give(value, sender->router, sender->destination);
+	r = rmt_value_give(value, sender->router, sender->destination);
 	rmt_unlock(sender->router);
+	if (out.error == 0)
+		out.error = r;
 	return send_buffer(sender, &out);
 }
 

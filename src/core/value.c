@@ -395,19 +395,20 @@ void rmt_value_encode(const ramet_value *value, struct rmt_buffer *out)
 	}
 }
 
-void rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context)
+int rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context)
 {
+	int r = 0;
+
 	switch (ramet_value_kind(value)) {
 	case RAMET_KIND_SENDER:
-		rmt_sender_give(value->sender, context);
-		return;
+		return rmt_sender_give(value->sender, context);
 	case RAMET_KIND_ARRAY:
 	case RAMET_KIND_MAP:
-		for (size_t i = 0; i < value->count; i++)
-			rmt_value_give(value->items[i], router, context);
-		return;
+		for (size_t i = 0; i < value->count && r == 0; i++)
+			r = rmt_value_give(value->items[i], router, context);
+		return r;
 	default:
-		return;
+		return 0;
 	}
 }
 

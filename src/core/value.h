@@ -12,8 +12,9 @@
 /* Appends the value to out; NULL is none. */
 void rmt_value_encode(const ramet_value *value, struct rmt_buffer *out);
 
-/* What has to be told before a value that holds senders goes to a context. The lock is held. */
-void rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context);
+/* What has to be told before a value that holds senders goes to a context. The lock is held. 0
+ * or -ENOMEM. */
+int rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context);
 
 /* The next item of the reader, without the lock. chunk is where the reader's bytes lie, or NULL:
  * large byte strings keep a reference instead of a copy. 0, -EBADMSG, -EINVAL, -ENOMEM. */

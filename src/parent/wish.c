@@ -34,8 +34,9 @@ static void wish_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_e
 				   error && error->message ? error->message : "out of memory",
 				   &out);
 	}
-	if (out.error == 0)
-		rmt_send_frame(wish->router, &frame, out.data, out.size, false);
+	if (out.error < 0 ||
+	    rmt_send_frame(wish->router, &frame, out.data, out.size, false) == -ENOMEM)
+		rmt_answer_lost(wish->router, wish->requester, wish->reply);
 	rmt_buffer_done(&out);
 	free(wish);
 }
@@ -47,8 +48,10 @@ void rmt_wish_arrived(ramet_router *router, uint32_t requester, uint32_t reply, 
 	ramet_error error = RAMET_ERROR_INIT;
 	struct rmt_hop hop;
 
-	if (!wish)
+	if (!wish) {
+		rmt_answer_lost(router, requester, reply);
 		return;
+	}
 	*wish = (struct wish){{.done = wish_done}, router, requester, reply};
 	if (rmt_hop_parse(text, size, &hop, &error) < 0) {
 		wish_done(&wish->wanted, NULL, &error);
