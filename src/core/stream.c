@@ -270,7 +270,8 @@ static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *fram
 	if (!room)
 		return false;
 	rmt_frame_encode(frame, room);
-	memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
+	if (frame->length > 0)
+		memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
 	if (rmt_list_empty(&stream->dirty))
 		rmt_broker_flush_soon(stream->router);
 	gathered(stream, size);
