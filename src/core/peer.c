@@ -212,6 +212,12 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 
 /* --- children ----------------------------------------------------------------------------- */
 
+/* The parent has a stream, too, and is nobody's to end. */
+static bool is_child(const struct rmt_peer *peer)
+{
+	return peer->stream && peer->stream != peer->router->uplink;
+}
+
 static struct rmt_holder *holder_find(struct rmt_peer *child, uint32_t id)
 {
 	for (size_t i = 0; i < child->holder_count; i++)
@@ -239,7 +245,7 @@ int rmt_peer_hold(struct rmt_peer *child, uint32_t id)
 /* A child whom nobody holds ends. */
 static void end_unheld(struct rmt_peer *child)
 {
-	if (child->stream && child->alive && !child->kept && child->handle.references == 0 &&
+	if (is_child(child) && child->alive && !child->kept && child->handle.references == 0 &&
 	    child->handles == 0 && child->holder_count == 0 &&
 	    child->router->state == RMT_ROUTER_RUNNING)
 		rmt_child_end(child, child->router->shutdown_timeout);
@@ -263,7 +269,7 @@ void rmt_child_end(struct rmt_peer *child, int ms)
 	ramet_router *router = child->router;
 	int64_t until = ms < 0 ? RMT_NEVER : rmt_after(ms);
 
-	if (!child->stream || child->stream->failed)
+	if (!is_child(child) || child->stream->failed)
 		return;
 	child->grace.expired = child_lost_timer;
 	if (until != RMT_NEVER && (child->grace.index == 0 || until < child->grace.when) &&
@@ -454,7 +460,7 @@ RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet
 
 	rmt_lock(router);
 	ms = timeout < 0 ? router->shutdown_timeout : timeout;
-	if (peer->stream || peer->process)
+	if (is_child(peer) || peer->process)
 		rmt_child_end(peer, ms);
 	else if (peer->via && peer->alive)
 		rmt_control_release(router, peer->via->id, peer->id, ms);
