@@ -79,8 +79,9 @@ void rmt_peer_collect(struct rmt_peer *peer)
 	ramet_router *router = peer->router;
 
 	if (peer->handle.references > 0 || peer->handles > 0 || peer->lent || peer->stream ||
-	    peer->process || !rmt_list_empty(&peer->pending) || !rmt_list_empty(&peer->flows) ||
-	    !rmt_list_empty(&peer->inflows) || peer == router->self)
+	    peer->process || peer->via || !rmt_list_empty(&peer->pending) ||
+	    !rmt_list_empty(&peer->flows) || !rmt_list_empty(&peer->inflows) ||
+	    peer == router->self)
 		return;
 	rmt_table_remove(&router->peers, &peer->node);
 	rmt_list_remove(&peer->child);
@@ -91,6 +92,8 @@ void rmt_peer_collect(struct rmt_peer *peer)
 	free(peer->holders);
 	free(peer);
 }
+
+static void peer_dropped(struct rmt_peer *peer);
 
 /* Ends everything here that waits for this peer. */
 void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
@@ -129,7 +132,7 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	}
 	rmt_wait_changed(router);
 	peer->handle.references--;
-	rmt_peer_collect(peer);
+	peer_dropped(peer);
 }
 
 static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
@@ -335,7 +338,8 @@ static void peer_dropped(struct rmt_peer *peer)
 
 	if (peer->handle.references > 0 || peer->handles > 0)
 		return;
-	if (via && !peer->kept) {
+	/* One that is kept keeps those on the way to it. */
+	if (via && (!peer->kept || !peer->alive)) {
 		for (; peer->holds > 0; peer->holds--)
 			if (peer->alive && via->alive && router->state == RMT_ROUTER_RUNNING)
 				rmt_control_release(router, via->id, peer->id, -1);
