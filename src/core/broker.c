@@ -2,6 +2,7 @@
 #include "core/broker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -17,6 +18,14 @@
 
 /* The broker dispatches messages and calls a log sink; it never runs functions. */
 #define BROKER_STACK (256u << 10)
+
+/* A fork while another thread is inside gcc's address sanitizer, as one that begins is, leaves the copy with a lock that
+ * nobody releases. There a router is not ready before its thread runs. */
+#ifdef __SANITIZE_ADDRESS__
+#define WAIT_FOR_BEGIN 1
+#else
+#define WAIT_FOR_BEGIN 0
+#endif
 
 /* us from now; 0 disarms. */
 static void set_timer(struct rmt_waiting *waiting, int64_t us)
@@ -97,6 +106,7 @@ static void *broker_main(void *argument)
 	struct rmt_waiting *waiting = &router->waiting;
 
 	rmt_lock(router);
+	waiting->broker_began = true;
 	while (!waiting->broker_stop && router->state != RMT_ROUTER_ENDED) {
 		uint64_t seen = waiting->turns;
 
@@ -146,6 +156,11 @@ int rmt_broker_start(ramet_router *router)
 		rmt_descriptor_close(waiting->broker_timer);
 	else
 		waiting->broker_started = true;
+	while (WAIT_FOR_BEGIN && r == 0 && !waiting->broker_began) {
+		rmt_unlock(router);
+		sched_yield();
+		rmt_lock(router);
+	}
 	return r;
 }
 

@@ -286,7 +286,7 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
 		return;
 	}
 	if (push(receiver, message) < 0) {
-		rmt_inflow_consumed(receiver->router, message);
+		rmt_inflow_consumed(receiver->router, receiver, message);
 		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM);
 		rmt_chunk_unref(message->chunk);
 	} else if (receiver->first == receiver->last)

@@ -67,7 +67,7 @@ struct rmt_waiting {
 	pthread_t broker;
 	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	int broker_timer; /* a timerfd: when the broker looks next */
-	bool broker_started, broker_stop;
+	bool broker_started, broker_began, broker_stop;
 	bool broker_armed;   /* the timer runs */
 	bool broker_watches; /* the broker armed it itself, because calls keep coming */
 	int64_t relieved_at; /* when the timer was last disarmed */
