@@ -2,6 +2,7 @@
 #include "core/router.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -282,26 +283,44 @@ void rmt_router_finish(ramet_router *router)
 	rmt_ids_done(router);
 	free_peers(router);
 	rmt_loop_done(&router->loop);
+	atomic_store(&router->parked, true);
 	pthread_mutex_lock(&all.lock);
 	rmt_list_remove(&router->all);
+	atomic_store(&router->parked, false);
 	pthread_mutex_unlock(&all.lock);
 }
 
 /* --- fork --------------------------------------------------------------------------------- */
 
+/* A thread that waits for all.lock keeps the lock of its own router meanwhile; the state of that is
+ * whole there. */
+static bool lock_for_fork(ramet_router *router)
+{
+	while (pthread_mutex_trylock(&router->lock) != 0) {
+		if (atomic_load(&router->parked))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
 void rmt_routers_before_fork(ramet_router *held)
 {
 	struct rmt_list *node, *following;
 
+	if (held)
+		atomic_store(&held->parked, true);
 	pthread_mutex_lock(&all.lock);
-	rmt_list_each(&all.list, node, following)
-		if (RMT_CONTAINER(node, ramet_router, all) != held)
-			rmt_lock(RMT_CONTAINER(node, ramet_router, all));
+	rmt_list_each(&all.list, node, following) {
+		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
+
+		router->locked_for_fork = router != held && lock_for_fork(router);
+	}
 }
 
 /* Closes what the parent's routers have open: the parent's children must not keep each other's
  * streams. */
-static void let_go(ramet_router *router)
+static void let_go(ramet_router *router, bool forks)
 {
 	struct rmt_list *node, *following;
 
@@ -314,7 +333,7 @@ static void let_go(ramet_router *router)
 			close(stream->out.fd);
 	}
 	if (router->hooks)
-		router->hooks->forked(router);
+		router->hooks->forked(router, forks);
 	rmt_broker_forked(router);
 	rmt_loop_forked(&router->loop);
 }
@@ -327,12 +346,14 @@ void rmt_routers_after_fork(ramet_router *held, bool in_child)
 		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
 
 		if (in_child)
-			let_go(router);
-		if (router != held)
+			let_go(router, router == held);
+		if (router->locked_for_fork)
 			rmt_unlock(router);
 	}
 	if (in_child)
 		rmt_list_init(&all.list);
+	if (held)
+		atomic_store(&held->parked, false);
 	pthread_mutex_unlock(&all.lock);
 }
 

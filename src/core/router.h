@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,8 +55,9 @@ struct rmt_parent_hooks {
 	void (*ids_ready)(ramet_router *router);
 	/* The router has ended: nothing of it may stay in the loop. */
 	void (*done)(ramet_router *router);
-	/* This process is a fork of the router's: closes its descriptors, touches nothing else. */
-	void (*forked)(ramet_router *router);
+	/* This process is a fork of the router's: closes its descriptors, touches nothing else.
+	 * `forks`: it is this router that forks. */
+	void (*forked)(ramet_router *router, bool forks);
 };
 
 /* Waiting: who polls, who sleeps. See wait.h and broker.h. */
@@ -146,8 +148,11 @@ struct ramet_router {
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
 
-	uint64_t dropped;    /* frames refused for a wrong source, see route.c */
-	struct rmt_list all; /* in the list of all routers of the process */
+	uint64_t dropped; /* frames refused for a wrong source, see route.c */
+	atomic_bool
+		parked; /* its lock is held by a thread that waits for the list of all routers */
+	bool locked_for_fork; /* by the thread that forks */
+	struct rmt_list all;  /* in the list of all routers of the process */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */

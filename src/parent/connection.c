@@ -59,6 +59,8 @@ struct connection {
 struct parent {
 	/* struct connection, from the start to the end of the process */
 	struct rmt_list connections;
+	/* The channels of one that is being launched, three each; or NULL. */
+	const int *launching[2];
 };
 
 static struct parent *parent_of(ramet_router *router)
@@ -382,14 +384,18 @@ static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 static void launch(struct connection *connection)
 {
 	ramet_router *router = connection->router;
+	struct parent *parent = router->hooks_data;
 	ramet_error error = RAMET_ERROR_INIT;
 	int ours[3], theirs[3], r;
 	pid_t pid;
 
 	r = rmt_channels_open(ours, theirs, &connection->error);
 	if (r == 0) {
+		parent->launching[0] = ours;
+		parent->launching[1] = theirs;
 		r = connection->method->launch(router, &connection->hop, connection->path, theirs,
 					       ours, &pid, &error);
+		parent->launching[0] = parent->launching[1] = NULL;
 		rmt_channels_close(theirs);
 		if (r < 0) {
 			rmt_channels_close(ours);
@@ -607,13 +613,17 @@ static void hook_done(ramet_router *router)
 }
 
 /* Only descriptors: the memory is a copy that is never looked at again. */
-static void hook_forked(ramet_router *router)
+static void hook_forked(ramet_router *router, bool forks)
 {
 	struct parent *parent = router->hooks_data;
 	struct rmt_list *node, *following;
 
 	if (!parent)
 		return;
+	/* The one that forks looks after its own. */
+	for (int i = 0; i < 2 && !forks; i++)
+		if (parent->launching[i])
+			rmt_channels_close(parent->launching[i]);
 	rmt_list_each(&parent->connections, node, following) {
 		struct rmt_process *process = RMT_CONTAINER(node, struct connection, node)->process;
 		int fds[3] = {-1, -1, -1};

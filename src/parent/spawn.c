@@ -102,9 +102,9 @@ static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *
 	pid_t pid;
 	int r;
 
+	rmt_routers_before_fork(held);
 	/* Another thread that holds this lock now would not be there to give it back in the child. */
 	pthread_mutex_lock(&preexec.lock);
-	rmt_routers_before_fork(held);
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	rmt_routers_after_fork(held, pid == 0);
