@@ -120,7 +120,7 @@ static void start(const char *what)
 	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
 	options.stdout_fd = out[1];
 	options.stderr_fd = err[1];
-	assert_int_equal(rmt_spawn(&options, NULL, &pid, NULL), 0);
+	assert_int_equal(rmt_spawn(&options, &pid, NULL), 0);
 	close(out[1]);
 	close(err[1]);
 	rmt_lock(run.router);

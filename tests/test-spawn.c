@@ -70,7 +70,7 @@ static pid_t spawn(const char *what, int in, int out, int err)
 	ramet_error error = RAMET_ERROR_INIT;
 	pid_t pid = 0;
 
-	if (rmt_spawn(&options, NULL, &pid, &error) < 0)
+	if (rmt_spawn(&options, &pid, &error) < 0)
 		fail_msg("%s", error.message);
 	return pid;
 }
@@ -276,7 +276,7 @@ static void spawn_of_what_cannot_be_executed_fails_with_its_errno(void **state)
 		ramet_error error = RAMET_ERROR_INIT;
 		pid_t pid = 77;
 
-		assert_int_equal(rmt_spawn(&options, NULL, &pid, &error), cases[i].code);
+		assert_int_equal(rmt_spawn(&options, &pid, &error), cases[i].code);
 		assert_int_equal(pid, 77);
 		fixture_check_error(&error, cases[i].code, cases[i].file, strerror(-cases[i].code),
 				    NULL);
@@ -293,7 +293,7 @@ static void spawn_with_a_closed_descriptor_fails(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(rmt_spawn(&options, NULL, &pid, &error), -EBADF);
+	assert_int_equal(rmt_spawn(&options, &pid, &error), -EBADF);
 	ramet_error_clear(&error);
 }
 
@@ -318,7 +318,7 @@ static void preexec_hook_runs_in_each_new_process(void **state)
 	assert_int_equal(wait_for(pid), 0);
 	assert_int_equal(read(pipe_fds[0], &seen, sizeof(seen)), sizeof(seen));
 	assert_int_equal(seen, pid);
-	if (rmt_spawn(&forked, NULL, &pid, NULL) == 1)
+	if (rmt_spawn(&forked, &pid, NULL) == 1)
 		_exit(0);
 	assert_int_equal(wait_for(pid), 0);
 	assert_int_equal(read(pipe_fds[0], &seen, sizeof(seen)), sizeof(seen));
@@ -342,7 +342,7 @@ static void fork_returns_in_the_copy_with_stdio_and_group(void **state)
 	(void)state;
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	options.stdout_fd = pipe_fds[1];
-	r = rmt_spawn(&options, NULL, &pid, NULL);
+	r = rmt_spawn(&options, &pid, NULL);
 	if (r == 1) {
 		snprintf(text, sizeof(text), "%d %d", (int)getpid(), (int)getpgrp());
 		_exit(write(1, text, strlen(text)) < 0);

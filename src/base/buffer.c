@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
+
 /* Below this, doubling would only buy a series of tiny reallocations. */
 #define CAPACITY_MIN 64u
 
@@ -76,7 +78,7 @@ void rmt_buffer_append(struct rmt_buffer *buffer, const void *data, size_t size)
 	end = rmt_buffer_reserve(buffer, size);
 	if (!end)
 		return;
-	memcpy(end, data, size);
+	rmt_copy(end, data, size);
 	buffer->size += size;
 }
 

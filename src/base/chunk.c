@@ -8,10 +8,13 @@ struct rmt_chunk_pool {
 	/* The owner's, and one of each chunk that is out; free chunks hold none. */
 	atomic_uint references;
 	size_t capacity;
+	atomic_uint keep;  /* 0 once the owner is gone: nobody will ask again */
+	atomic_uint count; /* of free chunks, in both lists */
+	/* Where chunks are put back, without a lock: whoever takes takes all of it, so that no
+	 * chunk can be taken and put back behind the back of another that is being put. */
+	_Atomic(struct rmt_chunk *) returned;
 	pthread_mutex_t lock; /* guards what follows */
 	struct rmt_chunk *free;
-	unsigned free_count;
-	unsigned keep; /* 0 once the owner is gone: nobody will ask again */
 };
 
 static struct rmt_chunk *chunk_alloc(struct rmt_chunk *old, size_t capacity)
@@ -44,6 +47,7 @@ static void pool_release(struct rmt_chunk_pool *pool)
 	if (atomic_fetch_sub_explicit(&pool->references, 1, memory_order_acq_rel) != 1)
 		return;
 	free_list(pool->free);
+	free_list(atomic_load_explicit(&pool->returned, memory_order_acquire));
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
@@ -53,10 +57,12 @@ static struct rmt_chunk *pool_take(struct rmt_chunk_pool *pool)
 	struct rmt_chunk *chunk;
 
 	pthread_mutex_lock(&pool->lock);
+	if (!pool->free)
+		pool->free = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
 	chunk = pool->free;
 	if (chunk) {
 		pool->free = chunk->next;
-		pool->free_count--;
+		atomic_fetch_sub_explicit(&pool->count, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return chunk;
@@ -64,15 +70,16 @@ static struct rmt_chunk *pool_take(struct rmt_chunk_pool *pool)
 
 static void pool_put(struct rmt_chunk_pool *pool, struct rmt_chunk *chunk)
 {
-	pthread_mutex_lock(&pool->lock);
-	if (pool->free_count < pool->keep) {
-		chunk->next = pool->free;
-		pool->free = chunk;
-		pool->free_count++;
-		chunk = NULL;
+	if (atomic_load_explicit(&pool->count, memory_order_relaxed) >=
+	    atomic_load_explicit(&pool->keep, memory_order_relaxed)) {
+		free(chunk);
+		return;
 	}
-	pthread_mutex_unlock(&pool->lock);
-	free(chunk);
+	atomic_fetch_add_explicit(&pool->count, 1, memory_order_relaxed);
+	chunk->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &chunk->next, chunk,
+						      memory_order_release, memory_order_relaxed))
+		;
 }
 
 struct rmt_chunk *rmt_chunk_new(struct rmt_chunk_pool *pool, size_t capacity)
@@ -143,7 +150,7 @@ struct rmt_chunk_pool *rmt_chunk_pool_new(size_t capacity, unsigned keep)
 	}
 	atomic_init(&pool->references, 1);
 	pool->capacity = capacity;
-	pool->keep = keep;
+	atomic_init(&pool->keep, keep);
 	return pool;
 }
 
@@ -154,14 +161,14 @@ struct rmt_chunk_pool *rmt_chunk_pool_unref(struct rmt_chunk_pool *pool)
 	if (!pool)
 		return NULL;
 
+	atomic_store_explicit(&pool->keep, 0, memory_order_relaxed);
 	pthread_mutex_lock(&pool->lock);
 	idle = pool->free;
 	pool->free = NULL;
-	pool->free_count = 0;
-	pool->keep = 0;
 	pthread_mutex_unlock(&pool->lock);
 
 	free_list(idle);
+	free_list(atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire));
 	pool_release(pool);
 	return NULL;
 }

@@ -2,10 +2,12 @@
 #include "core/broker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "core/stream.h"
@@ -16,6 +18,14 @@
 
 /* The broker dispatches messages and calls a log sink; it never runs functions. */
 #define BROKER_STACK (256u << 10)
+
+/* A fork while another thread is inside gcc's address sanitizer, as one that begins is, leaves the copy with a lock that
+ * nobody releases. There a router is not ready before its thread runs. */
+#ifdef __SANITIZE_ADDRESS__
+#define WAIT_FOR_BEGIN 1
+#else
+#define WAIT_FOR_BEGIN 0
+#endif
 
 /* us from now; 0 disarms. */
 static void set_timer(struct rmt_waiting *waiting, int64_t us)
@@ -96,6 +106,7 @@ static void *broker_main(void *argument)
 	struct rmt_waiting *waiting = &router->waiting;
 
 	rmt_lock(router);
+	waiting->broker_began = true;
 	while (!waiting->broker_stop && router->state != RMT_ROUTER_ENDED) {
 		uint64_t seen = waiting->turns;
 
@@ -136,15 +147,20 @@ int rmt_broker_start(ramet_router *router)
 	struct rmt_waiting *waiting = &router->waiting;
 	int r;
 
-	waiting->broker_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	waiting->broker_timer = rmt_descriptor_own(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
 	if (waiting->broker_timer < 0)
 		return -errno;
 	set_timer(waiting, RMT_BROKER_US);
 	r = start_thread(router);
 	if (r < 0)
-		close(waiting->broker_timer);
+		rmt_descriptor_close(waiting->broker_timer);
 	else
 		waiting->broker_started = true;
+	while (WAIT_FOR_BEGIN && r == 0 && !waiting->broker_began) {
+		rmt_unlock(router);
+		sched_yield();
+		rmt_lock(router);
+	}
 	return r;
 }
 
@@ -169,11 +185,5 @@ void rmt_broker_stop(ramet_router *router)
 	pthread_join(waiting->broker, NULL);
 	rmt_lock(router);
 	waiting->broker_started = false;
-	close(waiting->broker_timer);
-}
-
-void rmt_broker_forked(ramet_router *router)
-{
-	if (router->waiting.broker_started)
-		close(router->waiting.broker_timer);
+	rmt_descriptor_close(waiting->broker_timer);
 }

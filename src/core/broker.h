@@ -21,9 +21,6 @@ int rmt_broker_start(ramet_router *router);
  * meanwhile. */
 void rmt_broker_stop(ramet_router *router);
 
-/* In a forked child: closes the descriptor. */
-void rmt_broker_forked(ramet_router *router);
-
 /* True in the broker thread: small stack, no signals. */
 bool rmt_broker_is_self(const ramet_router *router);
 

@@ -306,6 +306,7 @@ _Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks
 			rmt_wait(router, has_written, stream, rmt_after(RMT_SHUTDOWN_CHILD_MS));
 		_exit(EXIT_FAILURE);
 	}
+	router->execution.serial_thread = true; /* this one, whoever reads the calls */
 	rmt_broker_start(router);
 	if (!forked)
 		setvbuf(stdout, NULL, _IOLBF, 0);

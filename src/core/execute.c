@@ -176,7 +176,7 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 /* It was answered without being executed. */
 static void call_refused(ramet_call *call)
 {
-	rmt_inflow_consumed(call->router, &call->message);
+	rmt_inflow_consumed(call->router, NULL, &call->message);
 	rmt_senders_end(call->router, call->message.data, call->message.size);
 	call_free(call);
 }
@@ -191,7 +191,7 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	char text[RMT_FUNCTION_NAME_MAX + 64];
 
 	if (!call) {
-		rmt_inflow_consumed(router, message);
+		rmt_inflow_consumed(router, NULL, message);
 		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
 		rmt_chunk_unref(message->chunk);
 		return;
@@ -367,7 +367,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	bool refused = call->failure.code != 0;
 
 	call->state = RMT_CALL_RUNNING;
-	rmt_inflow_consumed(router, &call->message);
+	rmt_inflow_consumed(router, NULL, &call->message);
 	rmt_type_memory_init(&call->memory, executor->arena, sizeof(executor->arena));
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);

@@ -250,9 +250,22 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 	return inflow;
 }
 
+struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source)
+{
+	struct rmt_inflow *inflow = receiver->recent;
+
+	if (!inflow || inflow->peer->id != source)
+		inflow = rmt_inflow_get(receiver->router, source, (uint32_t)receiver->node.key);
+	receiver->recent = inflow;
+	return inflow;
+}
+
 void rmt_inflow_free(struct rmt_inflow *inflow)
 {
 	struct rmt_peer *peer = inflow->peer;
+
+	if (inflow->receiver && inflow->receiver->recent == inflow)
+		inflow->receiver->recent = NULL;
 
 	rmt_table_remove(&peer->router->inflows, &inflow->node);
 	rmt_list_remove(&inflow->of_receiver);
@@ -332,13 +345,17 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 	return 1;
 }
 
-void rmt_inflow_consumed(ramet_router *router, struct rmt_message *message)
+void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
+			 const struct rmt_message *message)
 {
 	struct rmt_inflow *inflow;
 
 	if (!(message->frame.flags & (RMT_FRAME_COUNTED | RMT_FRAME_MORE)))
 		return;
-	inflow = rmt_inflow_find(router, message->frame.source, message->frame.handle);
+	if (receiver && receiver->recent && receiver->recent->peer->id == message->frame.source)
+		inflow = receiver->recent;
+	else
+		inflow = rmt_inflow_find(router, message->frame.source, message->frame.handle);
 	if (!inflow)
 		return;
 	grant(inflow, message->owed);

@@ -69,6 +69,9 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 		  size_t size, int64_t until, bool gather);
 
 struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle);
+
+/* The same for a receiver, where the last one is mostly the right one. */
+struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source);
 struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle);
 void rmt_inflow_free(struct rmt_inflow *inflow);
 
@@ -80,5 +83,7 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message);
 
-/* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. */
-void rmt_inflow_consumed(ramet_router *router, struct rmt_message *message);
+/* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
+ * receiver is NULL for calls. */
+void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
+			 const struct rmt_message *message);

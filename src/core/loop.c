@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/time.h"
 
 static void wake_ready(struct rmt_source *source, unsigned events)
@@ -32,7 +33,7 @@ int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t
 	r = loop->type->new (&loop->poller);
 	if (r < 0)
 		return r;
-	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->wake.fd = rmt_descriptor_own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	r = loop->wake.fd < 0 ? -errno : rmt_loop_add(loop, &loop->wake);
 	if (r < 0)
 		rmt_loop_done(loop);
@@ -42,19 +43,11 @@ int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t
 void rmt_loop_done(struct rmt_loop *loop)
 {
 	if (loop->wake.fd >= 0)
-		close(loop->wake.fd);
+		rmt_descriptor_close(loop->wake.fd);
 	if (loop->poller)
 		loop->type->free(loop->poller);
 	free(loop->timers);
 	*loop = (struct rmt_loop){.wake.fd = -1};
-}
-
-void rmt_loop_forked(struct rmt_loop *loop)
-{
-	if (loop->wake.fd >= 0)
-		close(loop->wake.fd);
-	if (loop->poller)
-		loop->type->forked(loop->poller);
 }
 
 int rmt_loop_add(struct rmt_loop *loop, struct rmt_source *source)

@@ -47,9 +47,6 @@ struct rmt_loop {
 int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t *lock);
 void rmt_loop_done(struct rmt_loop *loop);
 
-/* In a forked child: closes the descriptors, which the parent still uses. */
-void rmt_loop_forked(struct rmt_loop *loop);
-
 /* source->fd, events and ready are set by the caller. A source may be removed at any time, also by
  * its own callback; no event that was already collected for it is delivered afterwards. */
 int rmt_loop_add(struct rmt_loop *loop, struct rmt_source *source);

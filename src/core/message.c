@@ -152,7 +152,9 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 		return;
 	}
 	if (frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES | RMT_FRAME_COUNTED)) {
-		struct rmt_inflow *inflow = rmt_inflow_get(router, frame->source, frame->handle);
+		struct rmt_inflow *inflow = receiver ? rmt_inflow_to(receiver, frame->source)
+						     : rmt_inflow_get(router, frame->source,
+								      frame->handle);
 
 		if (!inflow) {
 			rmt_dead_letter(router, frame, ENOMEM, "out of memory");

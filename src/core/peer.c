@@ -79,8 +79,9 @@ void rmt_peer_collect(struct rmt_peer *peer)
 	ramet_router *router = peer->router;
 
 	if (peer->handle.references > 0 || peer->handles > 0 || peer->lent || peer->stream ||
-	    peer->process || !rmt_list_empty(&peer->pending) || !rmt_list_empty(&peer->flows) ||
-	    !rmt_list_empty(&peer->inflows) || peer == router->self)
+	    peer->process || peer->via || !rmt_list_empty(&peer->pending) ||
+	    !rmt_list_empty(&peer->flows) || !rmt_list_empty(&peer->inflows) ||
+	    peer == router->self)
 		return;
 	rmt_table_remove(&router->peers, &peer->node);
 	rmt_list_remove(&peer->child);
@@ -91,6 +92,8 @@ void rmt_peer_collect(struct rmt_peer *peer)
 	free(peer->holders);
 	free(peer);
 }
+
+static void peer_dropped(struct rmt_peer *peer);
 
 /* Ends everything here that waits for this peer. */
 void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
@@ -129,7 +132,7 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	}
 	rmt_wait_changed(router);
 	peer->handle.references--;
-	rmt_peer_collect(peer);
+	peer_dropped(peer);
 }
 
 static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
@@ -212,6 +215,12 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 
 /* --- children ----------------------------------------------------------------------------- */
 
+/* The parent has a stream, too, and is nobody's to end. */
+static bool is_child(const struct rmt_peer *peer)
+{
+	return peer->stream && peer->stream != peer->router->uplink;
+}
+
 static struct rmt_holder *holder_find(struct rmt_peer *child, uint32_t id)
 {
 	for (size_t i = 0; i < child->holder_count; i++)
@@ -239,7 +248,7 @@ int rmt_peer_hold(struct rmt_peer *child, uint32_t id)
 /* A child whom nobody holds ends. */
 static void end_unheld(struct rmt_peer *child)
 {
-	if (child->stream && child->alive && !child->kept && child->handle.references == 0 &&
+	if (is_child(child) && child->alive && !child->kept && child->handle.references == 0 &&
 	    child->handles == 0 && child->holder_count == 0 &&
 	    child->router->state == RMT_ROUTER_RUNNING)
 		rmt_child_end(child, child->router->shutdown_timeout);
@@ -263,7 +272,7 @@ void rmt_child_end(struct rmt_peer *child, int ms)
 	ramet_router *router = child->router;
 	int64_t until = ms < 0 ? RMT_NEVER : rmt_after(ms);
 
-	if (!child->stream || child->stream->failed)
+	if (!is_child(child) || child->stream->failed)
 		return;
 	child->grace.expired = child_lost_timer;
 	if (until != RMT_NEVER && (child->grace.index == 0 || until < child->grace.when) &&
@@ -329,7 +338,8 @@ static void peer_dropped(struct rmt_peer *peer)
 
 	if (peer->handle.references > 0 || peer->handles > 0)
 		return;
-	if (via && !peer->kept) {
+	/* One that is kept keeps those on the way to it. */
+	if (via && (!peer->kept || !peer->alive)) {
 		for (; peer->holds > 0; peer->holds--)
 			if (peer->alive && via->alive && router->state == RMT_ROUTER_RUNNING)
 				rmt_control_release(router, via->id, peer->id, -1);
@@ -454,7 +464,7 @@ RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet
 
 	rmt_lock(router);
 	ms = timeout < 0 ? router->shutdown_timeout : timeout;
-	if (peer->stream || peer->process)
+	if (is_child(peer) || peer->process)
 		rmt_child_end(peer, ms);
 	else if (peer->via && peer->alive)
 		rmt_control_release(router, peer->via->id, peer->id, ms);

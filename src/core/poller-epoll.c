@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "core/poller.h"
 
 #define EPOLL_BATCH 32
@@ -26,7 +27,7 @@ static int epoll_new(void **ret_poller)
 
 	if (!poller)
 		return -ENOMEM;
-	poller->fd = epoll_create1(EPOLL_CLOEXEC);
+	poller->fd = rmt_descriptor_own(epoll_create1(EPOLL_CLOEXEC));
 	if (poller->fd < 0) {
 		int r = -errno;
 
@@ -41,13 +42,8 @@ static void epoll_free(void *p)
 {
 	struct epoll_poller *poller = p;
 
-	close(poller->fd);
+	rmt_descriptor_close(poller->fd);
 	free(poller);
-}
-
-static void epoll_forked(void *p)
-{
-	close(((struct epoll_poller *)p)->fd);
 }
 
 static struct epoll_event wanted(struct rmt_source *source)
@@ -130,7 +126,6 @@ const struct rmt_poller_type rmt_poller_epoll = {
 	.name = "epoll",
 	.new = epoll_new,
 	.free = epoll_free,
-	.forked = epoll_forked,
 	.add = epoll_add,
 	.modify = epoll_modify,
 	.remove = epoll_remove,

@@ -40,11 +40,6 @@ static void poll_free(void *p)
 	free(poller);
 }
 
-static void poll_forked(void *p)
-{
-	(void)p;
-}
-
 static short wanted(const struct rmt_source *source)
 {
 	return (short)((source->events & RMT_READABLE ? POLLIN : 0) |
@@ -149,7 +144,6 @@ const struct rmt_poller_type rmt_poller_poll = {
 	.name = "poll",
 	.new = poll_new,
 	.free = poll_free,
-	.forked = poll_forked,
 	.add = poll_add,
 	.modify = poll_modify,
 	.remove = poll_remove,

@@ -29,7 +29,6 @@ struct rmt_poller_type {
 	const char *name;
 	int (*new)(void **ret_poller);
 	void (*free)(void *poller);
-	void (*forked)(void *poller); /* in a forked child: closes descriptors only */
 	int (*add)(void *poller, struct rmt_source *source);
 	void (*modify)(void *poller, struct rmt_source *source); /* source->events has changed */
 	void (*remove)(void *poller, struct rmt_source *source);

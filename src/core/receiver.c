@@ -67,15 +67,40 @@ static void changed(ramet_receiver *receiver)
 
 /* --- the queue ---------------------------------------------------------------------------- */
 
+/* Up to this many bytes are copied out of the chunk that they came in: one read brings hundreds of
+ * small messages, and a chunk should not stay for one of them. */
+#define SMALL_MESSAGE 128
+
+static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_message *message)
+{
+	bool small = (message->frame.flags & RMT_FRAME_RAW) && message->size <= SMALL_MESSAGE;
+	size_t room = sizeof(struct rmt_entry) + (small ? rmt_value_room(message->size) : 0);
+	struct rmt_chunk *block = rmt_chunk_new(receiver->router->blocks, room);
+	struct rmt_entry *entry;
+
+	if (!block)
+		return NULL;
+	entry = (struct rmt_entry *)block->data;
+	*entry = (struct rmt_entry){.block = block, .message = *message};
+	if (small) {
+		entry->value = rmt_value_bytes_in(block, entry + 1, message->data, message->size);
+		entry->message.chunk = rmt_chunk_unref(message->chunk);
+	}
+	return entry;
+}
+
 static int push(ramet_receiver *receiver, const struct rmt_message *message)
 {
-	struct rmt_entry *entry = receiver->result ? &receiver->inline_entry
-						   : malloc(sizeof(*entry));
+	struct rmt_entry *entry;
 
+	if (receiver->result) {
+		entry = &receiver->inline_entry;
+		*entry = (struct rmt_entry){.message = *message};
+	} else {
+		entry = entry_new(receiver, message);
+	}
 	if (!entry)
 		return -ENOMEM;
-	entry->next = NULL;
-	entry->message = *message;
 	if (receiver->last)
 		receiver->last->next = entry;
 	else
@@ -84,28 +109,29 @@ static int push(ramet_receiver *receiver, const struct rmt_message *message)
 	return 0;
 }
 
-/* Takes the first message out; its chunk is the caller's. */
-static struct rmt_message pop(ramet_receiver *receiver)
+/* Takes the first message out; its chunk and its block are the caller's. */
+static struct rmt_entry *pop(ramet_receiver *receiver)
 {
 	struct rmt_entry *entry = receiver->first;
-	struct rmt_message message = entry->message;
 
 	receiver->first = entry->next;
 	if (!receiver->first)
 		receiver->last = NULL;
-	if (entry != &receiver->inline_entry)
-		free(entry);
-	rmt_inflow_consumed(receiver->router, &message);
-	return message;
+	rmt_inflow_consumed(receiver->router, receiver, &entry->message);
+	return entry;
+}
+
+static void entry_free(struct rmt_entry *entry)
+{
+	rmt_chunk_unref(entry->message.chunk);
+	if (entry->block)
+		rmt_chunk_unref(entry->block);
 }
 
 static void discard_messages(ramet_receiver *receiver)
 {
-	while (receiver->first) {
-		struct rmt_message message = pop(receiver);
-
-		rmt_chunk_unref(message.chunk);
-	}
+	while (receiver->first)
+		entry_free(pop(receiver));
 }
 
 /* --- results of calls --------------------------------------------------------------------- */
@@ -260,7 +286,7 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
 		return;
 	}
 	if (push(receiver, message) < 0) {
-		rmt_inflow_consumed(receiver->router, message);
+		rmt_inflow_consumed(receiver->router, receiver, message);
 		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM);
 		rmt_chunk_unref(message->chunk);
 	} else if (receiver->first == receiver->last)
@@ -389,7 +415,7 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 			     ramet_error *error)
 {
 	ramet_router *router = receiver->router;
-	struct rmt_message message;
+	struct rmt_entry *entry;
 	int r;
 
 	rmt_lock(router);
@@ -399,7 +425,10 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 			error, EINVAL,
 			"this is the result of a call: take it with the call's _finish");
 	}
-	r = rmt_wait(router, rmt_receiver_has_something, receiver, rmt_after(timeout));
+	/* Nearly as long as taking a small message is asking for the time. */
+	r = receiver->first
+		    ? 0
+		    : rmt_wait(router, rmt_receiver_has_something, receiver, rmt_after(timeout));
 	if (r == 0 && receiver->trouble) {
 		r = receiver->trouble;
 		receiver->trouble = 0;
@@ -414,10 +443,14 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 					     timeout);
 		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
 	}
-	message = pop(receiver);
+	entry = pop(receiver);
 	rmt_unlock(router);
-	r = take_message(receiver, &message, ret_value, error);
-	rmt_chunk_unref(message.chunk);
+	if (entry->value) {
+		*ret_value = entry->value; /* which keeps the block */
+		return 1;
+	}
+	r = take_message(receiver, &entry->message, ret_value, error);
+	entry_free(entry);
 	return r;
 }
 

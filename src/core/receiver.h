@@ -14,6 +14,8 @@ struct rmt_inflow;
 
 struct rmt_entry {
 	struct rmt_entry *next;
+	struct rmt_chunk *block; /* where it lies, with the value; NULL: inline_entry */
+	ramet_value *value;      /* a small message that needs no decoding is one already */
 	struct rmt_message message;
 };
 
@@ -45,9 +47,10 @@ struct ramet_receiver {
 
 	/* Of a stream. */
 	bool closed;
-	int trouble;             /* a message was lost here: the reader is told once */
-	struct rmt_list inflows; /* struct rmt_inflow.of_receiver: those who have sent, or may */
-	bool had_senders;        /* some of those are gone, and with them their inflows */
+	int trouble;               /* a message was lost here: the reader is told once */
+	struct rmt_inflow *recent; /* of the last message, among the following */
+	struct rmt_list inflows;   /* struct rmt_inflow.of_receiver: those who have sent, or may */
+	bool had_senders;          /* some of those are gone, and with them their inflows */
 	ramet_sender *sender;
 
 	struct ramet_select *select;

@@ -2,7 +2,6 @@
 #include "core/router.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,14 +25,12 @@
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
 #define CHUNKS_KEPT 16
 
+/* An entry with a small message; as many as fit a fraction of a flow's window. */
+#define BLOCK_CAPACITY 352
+#define BLOCKS_KEPT 4096
+
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000
-
-/* All routers of the process: a forked child has to let go of them. */
-static struct {
-	pthread_mutex_t lock;
-	struct rmt_list list;
-} all = {PTHREAD_MUTEX_INITIALIZER, {&all.list, &all.list}};
 
 static void set_options(ramet_router *router, const ramet_router_options *options)
 {
@@ -63,7 +60,6 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->dirty);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
-	rmt_list_init(&router->all);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
 }
@@ -76,6 +72,7 @@ static void router_free(ramet_router *router)
 	rmt_table_done(&router->flows);
 	rmt_table_done(&router->inflows);
 	rmt_chunk_pool_unref(router->chunks);
+	rmt_chunk_pool_unref(router->blocks);
 	free(router->routes);
 	free(router->path);
 	pthread_mutex_destroy(&router->log_lock);
@@ -103,16 +100,15 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	router_init(router);
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
-	r = router->chunks ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
-			   : -ENOMEM;
+	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);
+	r = router->chunks && router->blocks
+		    ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
+		    : -ENOMEM;
 	if (r < 0) {
 		router_free(router);
 		return r;
 	}
 	router->hooks = hooks;
-	pthread_mutex_lock(&all.lock);
-	rmt_list_append(&all.list, &router->all);
-	pthread_mutex_unlock(&all.lock);
 	*ret_router = router;
 	return 0;
 }
@@ -283,78 +279,6 @@ void rmt_router_finish(ramet_router *router)
 	rmt_ids_done(router);
 	free_peers(router);
 	rmt_loop_done(&router->loop);
-	atomic_store(&router->parked, true);
-	pthread_mutex_lock(&all.lock);
-	rmt_list_remove(&router->all);
-	atomic_store(&router->parked, false);
-	pthread_mutex_unlock(&all.lock);
-}
-
-/* --- fork --------------------------------------------------------------------------------- */
-
-/* A thread that waits for all.lock keeps the lock of its own router meanwhile; the state of that is
- * whole there. */
-static bool lock_for_fork(ramet_router *router)
-{
-	while (pthread_mutex_trylock(&router->lock) != 0) {
-		if (atomic_load(&router->parked))
-			return false;
-		sched_yield();
-	}
-	return true;
-}
-
-void rmt_routers_before_fork(ramet_router *held)
-{
-	struct rmt_list *node, *following;
-
-	if (held)
-		atomic_store(&held->parked, true);
-	pthread_mutex_lock(&all.lock);
-	rmt_list_each(&all.list, node, following) {
-		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
-
-		router->locked_for_fork = router != held && lock_for_fork(router);
-	}
-}
-
-/* Closes what the parent's routers have open: the parent's children must not keep each other's
- * streams. */
-static void let_go(ramet_router *router, bool forks)
-{
-	struct rmt_list *node, *following;
-
-	rmt_list_each(&router->streams, node, following) {
-		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
-
-		if (stream->in.fd >= 0)
-			close(stream->in.fd);
-		if (stream->out.fd >= 0 && stream->out.fd != stream->in.fd)
-			close(stream->out.fd);
-	}
-	if (router->hooks)
-		router->hooks->forked(router, forks);
-	rmt_broker_forked(router);
-	rmt_loop_forked(&router->loop);
-}
-
-void rmt_routers_after_fork(ramet_router *held, bool in_child)
-{
-	struct rmt_list *node, *following;
-
-	rmt_list_each(&all.list, node, following) {
-		ramet_router *router = RMT_CONTAINER(node, ramet_router, all);
-
-		if (in_child)
-			let_go(router, router == held);
-		if (router->locked_for_fork)
-			rmt_unlock(router);
-	}
-	if (in_child)
-		rmt_list_init(&all.list);
-	if (held)
-		atomic_store(&held->parked, false);
-	pthread_mutex_unlock(&all.lock);
 }
 
 /* --- the public face ---------------------------------------------------------------------- */

@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,9 +54,6 @@ struct rmt_parent_hooks {
 	void (*ids_ready)(ramet_router *router);
 	/* The router has ended: nothing of it may stay in the loop. */
 	void (*done)(ramet_router *router);
-	/* This process is a fork of the router's: closes its descriptors, touches nothing else.
-	 * `forks`: it is this router that forks. */
-	void (*forked)(ramet_router *router, bool forks);
 };
 
 /* Waiting: who polls, who sleeps. See wait.h and broker.h. */
@@ -71,7 +67,7 @@ struct rmt_waiting {
 	pthread_t broker;
 	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	int broker_timer; /* a timerfd: when the broker looks next */
-	bool broker_started, broker_stop;
+	bool broker_started, broker_began, broker_stop;
 	bool broker_armed;   /* the timer runs */
 	bool broker_watches; /* the broker armed it itself, because calls keep coming */
 	int64_t relieved_at; /* when the timer was last disarmed */
@@ -125,11 +121,12 @@ struct ramet_router {
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
 
-	struct rmt_chunk_pool *chunks;
-	struct rmt_list streams;   /* struct rmt_stream */
-	struct rmt_list dirty;     /* those with frames gathered but not written */
-	struct rmt_stream *uplink; /* to the parent */
-	struct rmt_route *routes;  /* sorted by first id */
+	struct rmt_chunk_pool *chunks; /* for reading */
+	struct rmt_chunk_pool *blocks; /* for small messages that wait */
+	struct rmt_list streams;       /* struct rmt_stream */
+	struct rmt_list dirty;         /* those with frames gathered but not written */
+	struct rmt_stream *uplink;     /* to the parent */
+	struct rmt_route *routes;      /* sorted by first id */
 	size_t route_count, route_capacity;
 	struct rmt_ids ids;
 
@@ -149,10 +146,6 @@ struct ramet_router {
 	void *hooks_data;
 
 	uint64_t dropped; /* frames refused for a wrong source, see route.c */
-	atomic_bool
-		parked; /* its lock is held by a thread that waits for the list of all routers */
-	bool locked_for_fork; /* by the thread that forks */
-	struct rmt_list all;  /* in the list of all routers of the process */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */
@@ -190,11 +183,3 @@ void rmt_router_finish(ramet_router *router);
 
 /* True when `id` is this context or one of its parents: may command here. */
 bool rmt_router_obeys(const ramet_router *router, uint32_t id);
-
-/*
- * Around a fork(2) by this library: takes the locks of all routers but the one that the caller
- * holds, so that their state is whole in the child, which then closes their descriptors and forgets
- * them.
- */
-void rmt_routers_before_fork(ramet_router *held);
-void rmt_routers_after_fork(ramet_router *held, bool in_child);

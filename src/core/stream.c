@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/copy.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "core/broker.h"
@@ -21,6 +23,9 @@
 #define READS_AT_ONCE 16
 
 #define WRITE_PIECES 32
+
+/* Gathered frames between two looks at the clock. */
+#define ASK_TIME_EVERY 8
 
 static void in_ready(struct rmt_source *source, unsigned events);
 static void out_ready(struct rmt_source *source, unsigned events);
@@ -71,6 +76,8 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 			return r;
 		}
 	}
+	rmt_descriptor_own(in_fd);
+	rmt_descriptor_own(out_fd);
 	rmt_list_append(&router->streams, &stream->node);
 	*ret_stream = stream;
 	return 0;
@@ -85,9 +92,9 @@ static void close_descriptors(struct rmt_stream *stream)
 	rmt_loop_remove(loop, &stream->in);
 	if (stream->out.fd != stream->in.fd) {
 		rmt_loop_remove(loop, &stream->out);
-		close(stream->out.fd);
+		rmt_descriptor_close(stream->out.fd);
 	}
-	close(stream->in.fd);
+	rmt_descriptor_close(stream->in.fd);
 	stream->in.fd = stream->out.fd = -1;
 }
 
@@ -259,18 +266,22 @@ static bool gather_frame(struct rmt_stream *stream, const struct rmt_frame *fram
 			 const void *payload)
 {
 	size_t size = RMT_FRAME_HEADER_SIZE + frame->length;
-	int64_t now = rmt_now();
 	unsigned char *room;
+	int64_t now;
 
-	if (now - stream->written_at > RMT_CORK_US) {
-		stream->written_at = now;
-		return false;
+	/* The time costs as much as the rest: when some are gathered, a few more may join. */
+	if (stream->gathered_size == 0 || stream->frames_out % ASK_TIME_EVERY == 0) {
+		now = rmt_now();
+		if (now - stream->written_at > RMT_CORK_US) {
+			stream->written_at = now;
+			return false;
+		}
 	}
 	room = gather_room(stream, size);
 	if (!room)
 		return false;
 	rmt_frame_encode(frame, room);
-	memcpy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
+	rmt_copy(room + RMT_FRAME_HEADER_SIZE, payload, frame->length);
 	if (rmt_list_empty(&stream->dirty))
 		rmt_broker_flush_soon(stream->router);
 	gathered(stream, size);

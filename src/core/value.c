@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 
@@ -28,7 +29,8 @@ struct ramet_value {
 			size_t count;
 		};
 	};
-	struct rmt_chunk *chunk;
+	struct rmt_chunk *chunk; /* where its bytes are, if not in copy */
+	struct rmt_chunk *home;  /* where it lies itself; NULL: in memory of its own */
 	char copy[];
 };
 
@@ -186,7 +188,26 @@ RMT_PUBLIC void ramet_value_unref(ramet_value *value)
 		free(value->items);
 	}
 	rmt_chunk_unref(value->chunk);
-	free(value);
+	if (value->home)
+		rmt_chunk_unref(value->home);
+	else
+		free(value);
+}
+
+size_t rmt_value_room(size_t size)
+{
+	return sizeof(ramet_value) + size + 1;
+}
+
+ramet_value *rmt_value_bytes_in(struct rmt_chunk *home, void *memory, const void *data, size_t size)
+{
+	ramet_value *value = memory;
+
+	*value = (ramet_value){.kind = RAMET_KIND_BYTES, .home = home};
+	atomic_init(&value->references, 1);
+	rmt_copy(value->copy, data, size);
+	value->bytes = (ramet_bytes){value->copy, size};
+	return value;
 }
 
 /* --- looking ------------------------------------------------------------------------------ */

@@ -30,6 +30,12 @@ int rmt_value_from_message(ramet_router *router, const struct rmt_message *messa
  * that. The lock is held. */
 void rmt_senders_end(ramet_router *router, const void *data, size_t size);
 
+/* A byte string that is made in memory of the caller's, of so many bytes and aligned for anything,
+ * which lies in `home`. The value takes over the caller's reference to that. */
+size_t rmt_value_room(size_t size);
+ramet_value *rmt_value_bytes_in(struct rmt_chunk *home, void *memory, const void *data,
+				size_t size);
+
 /* Contexts and senders on the wire; used by values and by typed parameters. Decoding takes the
  * lock. */
 void rmt_context_encode(const ramet_context *context, struct rmt_buffer *out);

@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 void rmt_channels_close(const int fds[3])
 {
 	for (int i = 0; i < 3; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+		rmt_descriptor_close(fds[i]);
 }
 
 int rmt_channels_open(int ours[3], int theirs[3], ramet_error *error)
@@ -27,8 +27,8 @@ int rmt_channels_open(int ours[3], int theirs[3], ramet_error *error)
 		if (r < 0) {
 			r = -errno;
 		} else {
-			ours[i] = pair[0];
-			theirs[i] = pair[1];
+			ours[i] = rmt_descriptor_own(pair[0]);
+			theirs[i] = rmt_descriptor_own(pair[1]);
 		}
 	}
 	if (r < 0) {

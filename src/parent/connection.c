@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "core/control.h"
@@ -59,8 +60,6 @@ struct connection {
 struct parent {
 	/* struct connection, from the start to the end of the process */
 	struct rmt_list connections;
-	/* The channels of one that is being launched, three each; or NULL. */
-	const int *launching[2];
 };
 
 static struct parent *parent_of(ramet_router *router)
@@ -372,7 +371,7 @@ static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 	connection->process->on_end = process_ended;
 	r = rmt_stream_new(router, ours[0], ours[0], &connection->stream);
 	if (r < 0) {
-		close(ours[0]);
+		rmt_descriptor_close(ours[0]);
 		return r;
 	}
 	connection->stream->frame = hello_frame;
@@ -384,18 +383,14 @@ static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 static void launch(struct connection *connection)
 {
 	ramet_router *router = connection->router;
-	struct parent *parent = router->hooks_data;
 	ramet_error error = RAMET_ERROR_INIT;
 	int ours[3], theirs[3], r;
 	pid_t pid;
 
 	r = rmt_channels_open(ours, theirs, &connection->error);
 	if (r == 0) {
-		parent->launching[0] = ours;
-		parent->launching[1] = theirs;
 		r = connection->method->launch(router, &connection->hop, connection->path, theirs,
-					       ours, &pid, &error);
-		parent->launching[0] = parent->launching[1] = NULL;
+					       &pid, &error);
 		rmt_channels_close(theirs);
 		if (r < 0) {
 			rmt_channels_close(ours);
@@ -612,31 +607,6 @@ static void hook_done(ramet_router *router)
 	router->hooks_data = NULL;
 }
 
-/* Only descriptors: the memory is a copy that is never looked at again. */
-static void hook_forked(ramet_router *router, bool forks)
-{
-	struct parent *parent = router->hooks_data;
-	struct rmt_list *node, *following;
-
-	if (!parent)
-		return;
-	/* The one that forks looks after its own. */
-	for (int i = 0; i < 2 && !forks; i++)
-		if (parent->launching[i])
-			rmt_channels_close(parent->launching[i]);
-	rmt_list_each(&parent->connections, node, following) {
-		struct rmt_process *process = RMT_CONTAINER(node, struct connection, node)->process;
-		int fds[3] = {-1, -1, -1};
-
-		if (process) {
-			fds[0] = process->pidfd.fd;
-			fds[1] = process->output[0].source.fd;
-			fds[2] = process->output[1].source.fd;
-		}
-		rmt_channels_close(fds);
-	}
-}
-
 const struct rmt_parent_hooks rmt_parent_hooks = {
 	.connect = rmt_wish_arrived,
 	.kill = hook_kill,
@@ -644,5 +614,4 @@ const struct rmt_parent_hooks rmt_parent_hooks = {
 	.busy = hook_busy,
 	.ids_ready = hook_ids_ready,
 	.done = hook_done,
-	.forked = hook_forked,
 };

@@ -18,10 +18,10 @@ struct rmt_method {
 	const char *name;
 	/* 0, or -EINVAL and an error: keys and target that the method cannot use. */
 	int (*check)(const struct rmt_hop *hop, ramet_error *error);
-	/* fds become 0, 1 and 2 of the child, `ours` are this end of them. 0, or a negative errno
-	 * and an error. May not return in a forked child. */
+	/* fds become 0, 1 and 2 of the child. 0, or a negative errno and an error. Does not return
+	 * in a forked child. */
 	int (*launch)(ramet_router *router, const struct rmt_hop *hop, const char *path,
-		      const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error);
+		      const int fds[3], pid_t *ret_pid, ramet_error *error);
 };
 
 extern const struct rmt_method rmt_method_local, rmt_method_fork;

@@ -137,7 +137,7 @@ static bool run_gzip(int in, struct rmt_buffer *out)
 	for (size_t i = 0; i < RMT_COUNT(places) && r < 0; i++) {
 		struct rmt_spawn spawn = {places[i], argv, in, pair[1], null};
 
-		r = rmt_spawn(&spawn, NULL, &pid, NULL);
+		r = rmt_spawn(&spawn, &pid, NULL);
 	}
 	close(pair[1]);
 	close(null);

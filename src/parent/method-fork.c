@@ -46,23 +46,19 @@ static _Noreturn void leave_broker(ramet_router *router)
 }
 
 static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
-		  const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error)
+		  const int fds[3], pid_t *ret_pid, ramet_error *error)
 {
 	struct rmt_spawn spawn = {.stdin_fd = fds[0], .stdout_fd = fds[1], .stderr_fd = fds[2]};
 	int r;
 
 	(void)hop;
 	(void)path;
-	r = rmt_spawn(&spawn, router, ret_pid, error);
+	r = rmt_spawn(&spawn, ret_pid, error);
 	if (r != 1)
 		return r;
 	/* The copy. What the parent had written and not flushed is the parent's to flush. */
 	__fpurge(stdout);
 	prctl(PR_SET_NAME, "ramet-fork");
-	for (int i = 0; i < 3; i++) {
-		close(ours[i]);
-		close(fds[i]);
-	}
 	if (rmt_broker_is_self(router))
 		leave_broker(router);
 	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);

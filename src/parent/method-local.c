@@ -35,7 +35,7 @@ static char *title(const char *file, const char *path)
 }
 
 static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
-		  const int fds[3], const int ours[3], pid_t *ret_pid, ramet_error *error)
+		  const int fds[3], pid_t *ret_pid, ramet_error *error)
 {
 	bool warn;
 	const char *file = rmt_executable_file(&warn);
@@ -44,10 +44,9 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	int r;
 
 	(void)hop;
-	(void)ours;
 	if (warn)
 		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_WARNING, RAMET_EXECUTABLE_MSG, file);
-	r = argv[0] ? rmt_spawn(&spawn, router, ret_pid, error)
+	r = argv[0] ? rmt_spawn(&spawn, ret_pid, error)
 		    : rmt_error_set(error, ENOMEM, "out of memory");
 	free(argv[0]);
 	return r;

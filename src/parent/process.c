@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "core/log.h"
@@ -50,7 +51,7 @@ static void capture_close(struct rmt_capture *capture)
 	if (capture->source.fd < 0)
 		return;
 	rmt_loop_remove(&capture->process->router->loop, &capture->source);
-	close(capture->source.fd);
+	rmt_descriptor_close(capture->source.fd);
 	capture->source.fd = -1;
 	free(capture->line);
 	capture->line = NULL;
@@ -107,7 +108,7 @@ void rmt_process_free(struct rmt_process *process)
 	capture_close(&process->output[1]);
 	if (process->pidfd.fd >= 0) {
 		rmt_loop_remove(loop, &process->pidfd);
-		close(process->pidfd.fd);
+		rmt_descriptor_close(process->pidfd.fd);
 	}
 	rmt_loop_timer_stop(loop, &process->timer);
 	rmt_list_remove(&process->node);
@@ -257,7 +258,7 @@ static void pidfd_ready(struct rmt_source *source, unsigned events)
 
 static void watch(struct rmt_process *process)
 {
-	int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	int fd = rmt_descriptor_own((int)syscall(SYS_pidfd_open, process->pid, 0));
 
 	if (fd < 0)
 		return;
@@ -265,7 +266,7 @@ static void watch(struct rmt_process *process)
 	process->pidfd = (struct rmt_source){
 		.fd = fd, .events = RMT_READABLE, .ready = pidfd_ready};
 	if (rmt_loop_add(&process->router->loop, &process->pidfd) < 0) {
-		close(fd);
+		rmt_descriptor_close(fd);
 		process->pidfd.fd = -1;
 	}
 }

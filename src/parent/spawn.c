@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -96,37 +97,36 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	return 0;
 }
 
-static int spawn_fork(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid,
-		      ramet_error *error)
+static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
 {
 	pid_t pid;
 	int r;
 
-	rmt_routers_before_fork(held);
-	/* Another thread that holds this lock now would not be there to give it back in the child. */
+	/* Other threads that hold these locks now would not be there to give them back in the child. */
 	pthread_mutex_lock(&preexec.lock);
+	rmt_descriptors_before_fork();
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
-	rmt_routers_after_fork(held, pid == 0);
-	if (pid != 0)
-		pthread_mutex_unlock(&preexec.lock);
+	if (pid == 0) {
+		setpgid(0, 0);
+		if (preexec.run)
+			preexec.run(preexec.data);
+		r = rmt_spawn_child_stdio(spawn);
+	}
+	rmt_descriptors_after_fork(pid == 0);
+	pthread_mutex_unlock(&preexec.lock);
+	if (pid == 0) {
+		if (r < 0)
+			_exit(127);
+		return 1;
+	}
 	if (r < 0)
 		return rmt_error_set(error, r, "no new process: %s", rmt_strerror(r));
-	if (pid > 0) {
-		*ret_pid = pid;
-		return 0;
-	}
-	setpgid(0, 0);
-	if (preexec.run)
-		preexec.run(preexec.data);
-	pthread_mutex_unlock(&preexec.lock);
-	if (rmt_spawn_child_stdio(spawn) < 0)
-		_exit(127);
-	return 1;
+	*ret_pid = pid;
+	return 0;
 }
 
-int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid, ramet_error *error)
+int rmt_spawn(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
 {
-	return spawn->file ? spawn_exec(spawn, ret_pid, error)
-			   : spawn_fork(spawn, held, ret_pid, error);
+	return spawn->file ? spawn_exec(spawn, ret_pid, error) : spawn_fork(spawn, ret_pid, error);
 }

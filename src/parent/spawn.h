@@ -15,12 +15,10 @@ struct rmt_spawn {
 
 /*
  * 0, and *ret_pid is the child; it leads a process group of its own and begins with the default for
- * every signal. For a fork, 1 in the child, whose descriptors are as in the parent but for 0, 1 and
- * 2, and whose routers are forgotten; `held` is the router whose lock the caller holds. A failure
- * of execve is this function's failure, with its errno.
+ * every signal. For a fork, 1 in the child, whose descriptors are those of the program, without any
+ * of the library's. A failure of execve is this function's failure, with its errno.
  */
-int rmt_spawn(const struct rmt_spawn *spawn, ramet_router *held, pid_t *ret_pid,
-	      ramet_error *error);
+int rmt_spawn(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error);
 
 /* The part that runs in the new process, in spawn-child.c: async-signal-safe. */
 struct rmt_spawn_child {

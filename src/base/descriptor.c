@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/descriptor.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORD_BITS (sizeof(unsigned long) * CHAR_BIT)
+
+/* A bit for each. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned long *words;
+	size_t count;
+} ours = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool make_room(size_t word)
+{
+	size_t count = word + 1 + word / 2;
+	unsigned long *grown;
+
+	if (word < ours.count)
+		return true;
+	grown = realloc(ours.words, count * sizeof(*grown));
+	if (!grown)
+		return false;
+	memset(grown + ours.count, 0, (count - ours.count) * sizeof(*grown));
+	ours.words = grown;
+	ours.count = count;
+	return true;
+}
+
+int rmt_descriptor_own(int fd)
+{
+	if (fd < 0)
+		return fd;
+	pthread_mutex_lock(&ours.lock);
+	/* Without memory it stays open in forked children, which is a pity but no failure. */
+	if (make_room((size_t)fd / WORD_BITS))
+		ours.words[(size_t)fd / WORD_BITS] |= 1ul << (size_t)fd % WORD_BITS;
+	pthread_mutex_unlock(&ours.lock);
+	return fd;
+}
+
+void rmt_descriptor_close(int fd)
+{
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&ours.lock);
+	if ((size_t)fd / WORD_BITS < ours.count)
+		ours.words[(size_t)fd / WORD_BITS] &= ~(1ul << (size_t)fd % WORD_BITS);
+	/* Under the lock: the number may be somebody else's at once. */
+	close(fd);
+	pthread_mutex_unlock(&ours.lock);
+}
+
+void rmt_descriptors_before_fork(void)
+{
+	pthread_mutex_lock(&ours.lock);
+}
+
+void rmt_descriptors_after_fork(bool in_child)
+{
+	if (in_child) {
+		for (size_t i = 0; i < ours.count; i++) {
+			for (unsigned long word = ours.words[i]; word; word &= word - 1) {
+				int fd = (int)(i * WORD_BITS) + __builtin_ctzl(word);
+
+				if (fd > STDERR_FILENO)
+					close(fd);
+			}
+			ours.words[i] = 0;
+		}
+	}
+	pthread_mutex_unlock(&ours.lock);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The descriptors that belong to the library. They are close-on-exec, but a child that is forked and
+ * does not exec would inherit them: streams of its siblings would stay open because of it. So they
+ * are noted here, and closed in such a child, whichever thread or router they belong to.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* Notes a descriptor as ours; returns it. Negative ones pass. */
+int rmt_descriptor_own(int fd);
+
+/* Closes one that is ours. Negative ones are fine. */
+void rmt_descriptor_close(int fd);
+
+/* Around fork(2). In the child all of ours are closed, but not 0, 1 and 2, which are its own by
+ * then. */
+void rmt_descriptors_before_fork(void);
+void rmt_descriptors_after_fork(bool in_child);
