@@ -132,6 +132,45 @@ static void threads_pipeline_calls_each_gets_its_answers(void **state)
 	check_threads(RAMET_POLLER_POLL, start_and_finish, 4);
 }
 
+/* --- forking beside ------------------------------------------------------------------------ */
+
+#define FORKS (SANITIZED ? 10 : 100)
+
+/* Each with a router of its own: a fork needs the state of all of them whole. */
+static void *fork_again_and_again(void *argument)
+{
+	struct worker *worker = argument;
+	ramet_router *router = NULL;
+	ramet_context *child = NULL;
+	int64_t result = 0;
+
+	if (ramet_router_new(NULL, &router) < 0) {
+		worker->failures++;
+		return NULL;
+	}
+	for (int64_t i = 0; i < FORKS; i++) {
+		if (ramet_connect(router, i % 4 ? "fork" : "local", &child, &worker->error) < 0 ||
+		    negate_call(child, i, &result, &worker->error) < 0 || result != -i)
+			worker->failures++;
+		ramet_context_unref(child);
+		child = NULL;
+	}
+	ramet_router_unref(router);
+	return NULL;
+}
+
+static void threads_fork_from_routers_of_their_own_all_work(void **state)
+{
+	struct worker workers[THREADS] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+			pthread_create(&workers[i].thread, NULL, fork_again_and_again, &workers[i]),
+			0);
+	join_all(workers, THREADS);
+}
+
 /* --- receiving beside ---------------------------------------------------------------------------------- */
 
 struct reader {
@@ -486,6 +525,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(threads_call_same_context_each_gets_its_answers),
 		FIXTURE_TEST(threads_call_many_contexts_each_gets_its_answers),
 		FIXTURE_TEST(threads_pipeline_calls_each_gets_its_answers),
+		FIXTURE_TEST(threads_fork_from_routers_of_their_own_all_work),
 		FIXTURE_TEST(thread_receives_while_others_call_gets_everything),
 		FIXTURE_TEST(stream_of_context_that_ended_ends_after_its_values),
 		FIXTURE_TEST(call_cancelled_by_other_thread_wait_ends),

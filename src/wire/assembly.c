@@ -38,9 +38,6 @@ static int make_room(struct rmt_assembly *assembly, size_t needed)
 		return 0;
 	if (chunk && capacity < 2 * chunk->capacity)
 		capacity = 2 * chunk->capacity;
-	/* What the flow's window allows is taken at once: growing costs more than the bytes. */
-	if (capacity < RMT_FLOW_WINDOW)
-		capacity = RMT_FLOW_WINDOW;
 	if (capacity > assembly->total)
 		capacity = assembly->total;
 
