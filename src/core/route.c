@@ -236,7 +236,7 @@ static void refuse(struct rmt_stream *from, const struct rmt_frame *frame, int c
 
 	if (frame->handle != RMT_HANDLE_CONTROL || frame->reply != 0)
 		rmt_dead_letter(router, frame, code, "%s", text);
-	else if (from != router->uplink)
+	else
 		rmt_control_gone(from, range, 1, text);
 }
 
