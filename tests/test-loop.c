@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -277,7 +278,7 @@ static void sources_more_than_a_batch_are_all_told(void **state)
 
 /* --- other threads ---------------------------------------------------------------------------------- */
 
-enum act { WAKE, DEFER, ADD, REMOVE, TIMER };
+enum act { WAKE, DEFER, ADD, REMOVE, REMOVE_READY, TIMER };
 
 struct other {
 	struct bench *bench;
@@ -296,6 +297,30 @@ static void other_deferred(struct rmt_deferred *deferred)
 static void other_expired(struct rmt_timer *timer)
 {
 	RMT_CONTAINER(timer, struct other, timer)->ran = true;
+}
+
+/* The number of the system call in which a thread sleeps; -1: it runs. */
+static long sleeps_in(pid_t thread)
+{
+	char path[64], text[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)thread);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	return *text >= '0' && *text <= '9' ? atol(text) : -1;
+}
+
+/* The other thread has got the event and waits for the lock, while the source is removed. */
+static void remove_ready(struct end *end)
+{
+	assert_int_equal(write(end->other, "a", 1), 1);
+	while (sleeps_in(getpid()) != SYS_futex)
+		sched_yield();
+	end_close(end);
 }
 
 /* Waits until the first thread is in its wait, then does what it was told. */
@@ -318,6 +343,8 @@ static void *other_main(void *argument)
 	} else if (other->act == REMOVE) {
 		end_close(other->end);
 		rmt_loop_wake(&bench->loop);
+	} else if (other->act == REMOVE_READY) {
+		remove_ready(other->end);
 	} else if (other->act == TIMER) {
 		rmt_loop_timer_start(&bench->loop, &other->timer, rmt_now());
 	} else {
@@ -393,6 +420,20 @@ static void set_changed_by_another_thread_holds_for_the_wait_under_way(void **st
 	bench_close(&bench);
 }
 
+static void source_removed_by_another_thread_loses_its_event(void **state)
+{
+	struct bench bench;
+	struct end end;
+	struct other take = {.act = REMOVE_READY, .end = &end};
+
+	(void)state;
+	bench_open(&bench);
+	end_open(&end, &bench, RMT_READABLE);
+	with_other(&bench, &take);
+	assert_int_equal(end.calls, 0);
+	bench_close(&bench);
+}
+
 #define BOTH(name)                                  \
 	static void name##_with_epoll(void **state) \
 	{                                           \
@@ -416,6 +457,7 @@ BOTH(sources_more_than_a_batch_are_all_told)
 BOTH(wait_woken_by_another_thread_ends)
 BOTH(wait_ends_for_a_deferred_call_and_a_timer_of_another_thread)
 BOTH(set_changed_by_another_thread_holds_for_the_wait_under_way)
+BOTH(source_removed_by_another_thread_loses_its_event)
 
 #define TEST_BOTH(name) FIXTURE_TEST(name##_with_epoll), FIXTURE_TEST(name##_with_poll)
 
@@ -433,6 +475,7 @@ int main(void)
 		TEST_BOTH(wait_woken_by_another_thread_ends),
 		TEST_BOTH(wait_ends_for_a_deferred_call_and_a_timer_of_another_thread),
 		TEST_BOTH(set_changed_by_another_thread_holds_for_the_wait_under_way),
+		TEST_BOTH(source_removed_by_another_thread_loses_its_event),
 	};
 
 	fixture_init();
