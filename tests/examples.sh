@@ -1,15 +1,66 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Every example is made by ramet-cc without a warning, and has the right to say so.
+# Every example is made by ramet-cc without a warning, and does what its head says.
 . "$(dirname "$0")/tap.sh"
 
-found=0
 for source in "$RAMET_SOURCE"/examples/*.c; do
-	[ -e "$source" ] || continue
-	found=1
 	name=$(basename "$source" .c)
 	try "$name is made by ramet-cc" "$RAMET_OUT/bin/ramet-cc" -Wall -Wextra -Werror -o "$scratch/$name" "$source"
 done
-[ "$found" -eq 1 ] || skip "examples" "there are none"
+
+# run EXPECTED-STATUS COMMAND...: leaves what it printed in $out and $err.
+run()
+{
+	local expected=$1 status=0
+	shift
+	"$@" >"$scratch/.out" 2>"$scratch/.err" </dev/null || status=$?
+	out=$(cat "$scratch/.out") err=$(cat "$scratch/.err")
+	[ "$status" -eq "$expected" ] || err="exit status $status; $err"
+}
+
+printf 'one\ntwo\nthree\n' >"$scratch/three lines"
+: >"$scratch/empty"
+for path in local fork local/local fork/local/fork 'local?nice=1/fork#2'; do
+	run 0 "$scratch/lines" "$path" "$scratch/three lines" "$scratch/empty"
+	same "lines over $path counts" "$(printf '3 %s\n0 %s' "$scratch/three lines" "$scratch/empty")" "$out$err"
+done
+run 1 "$scratch/lines" local/fork "$scratch/absent" "$scratch/empty"
+same "lines of an absent file names the context and the reason" \
+	"lines: local/fork: cannot open $scratch/absent" "$err"
+same "lines goes on behind an absent file" "0 $scratch/empty" "$out"
+run 1 "$scratch/lines" 'local/nosuch' "$scratch/empty"
+same "lines over an unknown method counts nothing" "" "$out"
+try "lines over an unknown method names it" grep -q nosuch "$scratch/.err"
+
+# The number of contexts, and the process id of one twice.
+for shape in '2 3 13' '1 1 2' '0 5 1' '3 2 15' '5 1 6'; do
+	# shellcheck disable=SC2086
+	set -- $shape
+	run 0 "$scratch/family" "$1" "$2"
+	same "family $1 $2 has $3 contexts" "$3 contexts" "$(head -n 1 "$scratch/.out")$err"
+	expected=local
+	for ((i = 0; i < $1; i++)); do
+		expected=$expected/local
+	done
+	read -r path own told < <(tail -n 1 "$scratch/.out")
+	same "family $1 $2 shows the path of the deepest" "$expected" "$path"
+	same "family $1 $2 shows the same process id twice" "$own" "$told"
+done
+
+for path in local fork local/fork; do
+	run 0 "$scratch/shapes" "$path"
+	same "shapes over $path" "$(printf 'box: 2.0 1.0\nrefused: nothing has no corners')" "$out$err"
+done
+
+# How many answer in time depends on the machine; whoever does not is cancelled, and says so.
+for paths in 'local*5' 'fork*2,local*2/fork'; do
+	run 0 "$scratch/fleet" "$paths" 0.4
+	same "fleet over $paths cancels what is late" "" "$err"
+	try "fleet over $paths tells how many answered" grep -Eqx '[1-9] of [45] answered' "$scratch/.out"
+done
+run 1 "$scratch/fleet" 'local*2,nosuch' 0.1
+try "fleet with a path that fails says why" grep -q nosuch "$scratch/.err"
+
+same "nothing that was started lives on" "" "$(readlink /proc/[0-9]*/exe | grep -F "$scratch/" || true)"
 
 finish

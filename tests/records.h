@@ -20,7 +20,7 @@ struct records {
 	pthread_mutex_t lock;
 	pthread_cond_t added;
 	struct record *items;
-	size_t count, capacity;
+	size_t count;
 };
 
 void records_init(struct records *records);
@@ -40,9 +40,6 @@ size_t records_wait(struct records *records, size_t from, const char *context, c
 
 /* How many there are by now of this source (NULL: any) whose text contains `text`. */
 size_t records_count(struct records *records, const char *source, const char *text);
-
-/* A copy of a record's text, to free. */
-char *records_text(struct records *records, size_t index);
 
 /* A router that keeps its records; options may be NULL. */
 ramet_router *records_router(struct records *records, const ramet_router_options *options);

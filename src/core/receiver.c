@@ -340,6 +340,15 @@ void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uin
 	changed(receiver);
 }
 
+/* The routers between tell of a loss those who have talked to the lost, besides all parents. */
+static void make_known(ramet_receiver *receiver, uint32_t context)
+{
+	ramet_router *router = receiver->router;
+
+	if (!rmt_router_obeys(router, context) && !rmt_route_below(router, context))
+		rmt_control_credit(router, context, (uint32_t)receiver->node.key, 0);
+}
+
 int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 {
 	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context,
@@ -349,9 +358,9 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 		return -ENOMEM;
 	/* From a context that is gone no END will come. */
 	if (inflow->peer->alive) {
-		inflow->given++;
+		if (inflow->given++ == 0)
+			make_known(receiver, context);
 	} else {
-		receiver->had_senders = true;
 		rmt_inflow_free(inflow);
 	}
 	return 0;

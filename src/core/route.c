@@ -227,12 +227,26 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to,
 	*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
 }
 
+/* Control messages have no answer; but who sends one may wait for something from there, which will not come. */
+static void refuse(struct rmt_stream *from, const struct rmt_frame *frame, int code,
+		   const char *text)
+{
+	ramet_router *router = from->router;
+	const uint32_t range[1][2] = {{frame->destination, frame->destination}};
+
+	if (frame->handle != RMT_HANDLE_CONTROL || frame->reply != 0)
+		rmt_dead_letter(router, frame, code, "%s", text);
+	else if (from != router->uplink)
+		rmt_control_gone(from, range, 1, text);
+}
+
 void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,
 		       struct rmt_run *run)
 {
 	ramet_router *router = stream->router;
 	const struct rmt_frame *frame = &arrival->frame;
 	struct rmt_stream *to;
+	char text[160];
 
 	if (!check_source(stream, frame))
 		return;
@@ -244,15 +258,16 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 	to = rmt_route_to(router, frame->destination);
 	if (!to || to == stream || to->failed) {
 		rmt_run_forward(run);
-		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u%s%s",
-				frame->destination, to && to != stream ? " any more: " : "",
-				to && to != stream ? "its stream failed" : "");
+		snprintf(text, sizeof(text), "there is no context %u%s", frame->destination,
+			 to && to != stream ? " any more: its stream failed" : "");
+		refuse(stream, frame, EHOSTUNREACH, text);
 	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
 		rmt_run_forward(run);
-		rmt_dead_letter(router, frame, EPERM,
-				"contexts %u and %u are not parent and child, and siblings may not "
-				"talk to each other here",
-				frame->source, frame->destination);
+		snprintf(text, sizeof(text),
+			 "contexts %u and %u are not parent and child, and siblings may not talk "
+			 "to each other here",
+			 frame->source, frame->destination);
+		refuse(stream, frame, EPERM, text);
 	} else {
 		forward(stream, to, arrival, run);
 	}
