@@ -27,6 +27,9 @@ RAMET_FUNCTION(i64, send_one, (i64, number), (i32, timeout))
 	return ramet_send_i64(kept, number);
 }
 
+/* When nothing moves for so many ms, it does not move any more. */
+#define STANDSTILL (SANITIZED ? 1000 : 100)
+
 /* Sends until it is stopped: what it could send, bytes. */
 RAMET_FUNCTION(i64, send_until_full, (u64, size), (u64, most), (i32, timeout))
 {
@@ -137,7 +140,7 @@ static void writer_is_stopped_after_a_window(void **state)
 			assert_int_equal(keep_sender_call(context, to(), NULL), 0);
 			for (int round = 0; round < 2; round++) {
 				assert_int_equal(send_until_full_call(context, sizes[k], 64 << 20,
-								      100, &sent, NULL),
+								      STANDSTILL, &sent, NULL),
 						 0);
 				assert_in_range(sent, RMT_FLOW_WINDOW / 2,
 						RMT_FLOW_WINDOW + sizes[k]);
