@@ -419,6 +419,39 @@ static void context_shutdown_of_what_is_not_ours_is_refused(void **state)
 	ramet_router_unref(router);
 }
 
+/* The sender was counted as given before the call turned out to be too large. */
+static void sender_in_call_that_cannot_be_sent_is_not_waited_for(void **state)
+{
+	ramet_router *router = fixture_router(RAMET_POLLER_DEFAULT, 0);
+	ramet_context *child = fixture_connect(router, "local");
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_receiver *receiver = NULL;
+	ramet_value *items[2], *arguments, *value = NULL;
+	size_t size = (128u << 20) + 1;
+	char *large = calloc(1, size);
+
+	(void)state;
+	assert_non_null(large);
+	assert_int_equal(ramet_receiver_new(router, &receiver), 0);
+	items[0] = ramet_value_new_sender(ramet_receiver_sender(receiver));
+	items[1] = ramet_value_new_bytes((ramet_bytes){large, size});
+	free(large);
+	arguments = ramet_value_new_array(items, 2);
+	assert_non_null(arguments);
+	assert_int_equal(ramet_invoke_post(child, "none", arguments, &error), -EMSGSIZE);
+	ramet_error_clear(&error);
+	/* Nobody has one: nothing comes, and the stream ends with its own sender. */
+	assert_int_equal(ramet_receive(receiver, 0, &value, NULL), -ETIMEDOUT);
+	ramet_sender_close(ramet_receiver_sender(receiver));
+	assert_int_equal(ramet_receive(receiver, SOON, &value, &error), 0);
+	ramet_value_unref(arguments);
+	ramet_value_unref(items[0]);
+	ramet_value_unref(items[1]);
+	ramet_receiver_unref(receiver);
+	ramet_context_unref(child);
+	ramet_router_unref(router);
+}
+
 static void sender_whose_reader_closed_fails_with_epipe(void **state)
 {
 	ramet_router *router = fixture_router(RAMET_POLLER_DEFAULT, 0);
@@ -564,6 +597,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(call_of_context_that_ended_fails_with_reason),
 		FIXTURE_TEST(call_of_context_that_was_never_told_gone_fails),
 		FIXTURE_TEST(context_shutdown_of_what_is_not_ours_is_refused),
+		FIXTURE_TEST(sender_in_call_that_cannot_be_sent_is_not_waited_for),
 		FIXTURE_TEST(sender_whose_reader_closed_fails_with_epipe),
 		FIXTURE_TEST(sender_in_call_not_executed_is_ended),
 		FIXTURE_TEST(router_new_bad_options_refused),

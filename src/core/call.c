@@ -127,8 +127,7 @@ static void request_dynamic(struct request *request, const char *name, ramet_con
 	request_end(request);
 }
 
-/* Sends it, with the lock held. reply is 0 for none. */
-static int request_send(struct request *request, uint32_t reply, bool gather, ramet_error *error)
+static int try_send(struct request *request, uint32_t reply, bool gather, ramet_error *error)
 {
 	struct rmt_peer *peer = request->context->peer;
 	ramet_router *router = peer->router;
@@ -166,6 +165,18 @@ static int request_send(struct request *request, uint32_t reply, bool gather, ra
 	return r < 0 ? rmt_error_set(error, r, "the call of '%s' could not be sent: %s",
 				     request->name, rmt_strerror(r))
 		     : 0;
+}
+
+/* Sends it, with the lock held. reply is 0 for none. */
+static int request_send(struct request *request, uint32_t reply, bool gather, ramet_error *error)
+{
+	struct rmt_peer *peer = request->context->peer;
+	int r = try_send(request, reply, gather, error);
+
+	if (r < 0)
+		rmt_senders_take_back(peer->router, peer->id, request->payload.data,
+				      request->payload.size);
+	return r;
 }
 
 static void request_done(struct request *request)

@@ -17,6 +17,9 @@
 #include "core/stream.h"
 #include "wire/cbor.h"
 
+/* Of ids in one GONE: two numbers of at most five bytes each, and room for the reason. */
+#define RANGES_MAX (size_t)4096
+
 /* --- sending ------------------------------------------------------------------------------ */
 
 static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation operation)
@@ -123,7 +126,7 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	send_control(router, destination, &out);
 }
 
-void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
+static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
@@ -146,6 +149,14 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	if (out.error == 0 && out.size <= RMT_FRAME_PAYLOAD_MAX)
 		rmt_stream_send_behind(stream, &frame, out.data);
 	rmt_buffer_done(&out);
+}
+
+void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
+		      const char *reason)
+{
+	/* A control message is one frame. */
+	for (size_t at = 0; at < count; at += RANGES_MAX)
+		send_gone(stream, ranges + at, RMT_MIN(count - at, RANGES_MAX), reason);
 }
 
 /* --- ids -------------------------------------------------------------------------------------

@@ -366,6 +366,19 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 	return 0;
 }
 
+void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context)
+{
+	struct rmt_inflow *inflow = rmt_inflow_find(receiver->router, context,
+						    (uint32_t)receiver->node.key);
+
+	if (!inflow || inflow->given == 0)
+		return;
+	inflow->given--;
+	if (inflow->given == 0 && inflow->ended == 0 && inflow->waiting == 0)
+		rmt_inflow_free(inflow);
+	changed(receiver);
+}
+
 /* Every sender that was given away is closed. */
 static bool all_ended(const ramet_receiver *receiver)
 {

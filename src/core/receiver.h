@@ -90,6 +90,9 @@ void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uin
 /* A sender to this stream was given to a context: its END is waited for. */
 int rmt_receiver_given(ramet_receiver *receiver, uint32_t context);
 
+/* It did not get it after all. */
+void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context);
+
 /* Predicates for rmt_wait. */
 bool rmt_receiver_is_done(void *receiver);
 bool rmt_receiver_has_something(void *receiver);

@@ -649,22 +649,44 @@ int rmt_value_from_message(ramet_router *router, const struct rmt_message *messa
 	return r;
 }
 
-void rmt_senders_end(ramet_router *router, const void *data, size_t size)
+/* The next sender in encoded values. */
+static bool next_sender(struct rmt_cbor_reader *reader, uint32_t *ret_context, uint32_t *ret_handle)
 {
-	struct rmt_cbor_reader reader;
 	struct rmt_cbor_item item;
+	uint64_t count;
 
-	rmt_cbor_reader_init(&reader, data, size);
-	while (rmt_cbor_read(&reader, &item) > 0) {
-		struct rmt_frame end = {.flags = RMT_FRAME_END};
-		uint64_t count;
-
+	while (rmt_cbor_read(reader, &item) > 0) {
 		if (item.type != RMT_CBOR_TAG || item.uint != RMT_TAG_SENDER)
 			continue;
-		if (rmt_cbor_read_array(&reader, &count) < 0 || count != 2 ||
-		    rmt_cbor_read_u32(&reader, &end.destination) < 0 ||
-		    rmt_cbor_read_u32(&reader, &end.handle) < 0 || end.handle < RMT_HANDLE_FIRST)
-			return;
+		return rmt_cbor_read_array(reader, &count) == 0 && count == 2 &&
+		       rmt_cbor_read_u32(reader, ret_context) == 0 &&
+		       rmt_cbor_read_u32(reader, ret_handle) == 0 &&
+		       *ret_handle >= RMT_HANDLE_FIRST;
+	}
+	return false;
+}
+
+void rmt_senders_end(ramet_router *router, const void *data, size_t size)
+{
+	struct rmt_frame end = {.flags = RMT_FRAME_END};
+	struct rmt_cbor_reader reader;
+
+	rmt_cbor_reader_init(&reader, data, size);
+	while (next_sender(&reader, &end.destination, &end.handle))
 		rmt_send_frame(router, &end, NULL, 0, false);
+}
+
+void rmt_senders_take_back(ramet_router *router, uint32_t context, const void *data, size_t size)
+{
+	struct rmt_cbor_reader reader;
+	uint32_t owner, handle;
+
+	rmt_cbor_reader_init(&reader, data, size);
+	while (next_sender(&reader, &owner, &handle)) {
+		ramet_receiver *receiver = owner == router->id ? rmt_receiver_find(router, handle)
+							       : NULL;
+
+		if (receiver && !receiver->result)
+			rmt_receiver_taken_back(receiver, context);
 	}
 }
