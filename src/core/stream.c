@@ -19,9 +19,6 @@
 #include "core/broker.h"
 #include "core/route.h"
 
-/* Reads for one readiness, so that one busy stream does not starve the others. */
-#define READS_AT_ONCE 16
-
 #define WRITE_PIECES 32
 
 /* Gathered frames between two looks at the clock. */
@@ -451,40 +448,33 @@ static void handle_frames(struct rmt_stream *stream)
 	rmt_run_forward(&run);
 }
 
+/* One read for each readiness: what it brought is consumed next, while it is in the cache, and its
+ * chunk is there for the next one. Reading until nothing is left fills queue after queue with what
+ * will be cold when its turn comes. */
 static void read_frames(struct rmt_stream *stream)
 {
-	for (int i = 0; i < READS_AT_ONCE; i++) {
-		struct iovec space;
-		ssize_t n;
+	struct iovec space;
+	ssize_t n;
 
-		if (rmt_input_space(&stream->input, &space) < 0) {
-			rmt_stream_fail(stream, "out of memory");
-			return;
-		}
-		do
-			n = read(stream->in.fd, space.iov_base, space.iov_len);
-		while (n < 0 && errno == EINTR);
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			if (n < 0 && errno != ECONNRESET && errno != EIO)
-				rmt_stream_fail(stream, "reading from it failed: %s",
-						rmt_strerror(errno));
-			else
-				rmt_stream_fail(
-					stream,
-					rmt_input_at_boundary(&stream->input)
+	if (rmt_input_space(&stream->input, &space) < 0) {
+		rmt_stream_fail(stream, "out of memory");
+		return;
+	}
+	do
+		n = read(stream->in.fd, space.iov_base, space.iov_len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0 && errno != ECONNRESET && errno != EIO) {
+		rmt_stream_fail(stream, "reading from it failed: %s", rmt_strerror(errno));
+	} else if (n <= 0) {
+		rmt_stream_fail(stream, rmt_input_at_boundary(&stream->input)
 						? "the connection ended"
 						: "the connection ended in the middle of a frame");
-			return;
-		}
+	} else {
 		stream->bytes_in += (size_t)n;
 		rmt_input_filled(&stream->input, (size_t)n);
 		handle_frames(stream);
-		/* A short read means that the socket is empty now: asking again would only cost a
-		 * call. */
-		if (stream->failed || (size_t)n < space.iov_len)
-			return;
 	}
 }
 
