@@ -162,6 +162,7 @@ static void writer_is_stopped_after_a_window(void **state)
 	}
 }
 
+#if !SANITIZED
 static void memory_stays_bounded_while_a_reader_is_slow(void **state)
 {
 	ramet_context *outer, *inner;
@@ -169,8 +170,6 @@ static void memory_stays_bounded_while_a_reader_is_slow(void **state)
 	int64_t sent;
 
 	(void)state;
-	if (SANITIZED)
-		skip();
 	open_tree(false);
 	outer = fixture_connect(router, "local");
 	inner = fixture_connect(router, "local/local");
@@ -191,6 +190,7 @@ static void memory_stays_bounded_while_a_reader_is_slow(void **state)
 	ramet_context_unref(inner);
 	close_tree();
 }
+#endif
 
 static void message_larger_than_the_window_arrives(void **state)
 {
@@ -243,7 +243,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(writer_is_stopped_after_a_window),
+#if !SANITIZED /* whose own memory would be counted, too */
 		FIXTURE_TEST(memory_stays_bounded_while_a_reader_is_slow),
+#endif
 		FIXTURE_TEST(message_larger_than_the_window_arrives),
 		FIXTURE_TEST(send_that_does_not_wait_says_so),
 	};

@@ -41,7 +41,10 @@ int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *da
 	if (frame->destination == router->id)
 		return send_here(router, frame, data);
 	stream = rmt_route_to(router, frame->destination);
-	if (!stream || stream->failed) {
+	/* When its stream has failed, the loss of the destination is told soon, with the reason. */
+	if (stream && stream->failed)
+		return 0;
+	if (!stream) {
 		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u",
 				frame->destination);
 		return 0;

@@ -256,10 +256,13 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 		return;
 	}
 	to = rmt_route_to(router, frame->destination);
-	if (!to || to == stream || to->failed) {
+	if (to && to != stream && to->failed) {
+		/* Its loss is about to be told to all who talked to it, with the reason. */
 		rmt_run_forward(run);
-		snprintf(text, sizeof(text), "there is no context %u%s", frame->destination,
-			 to && to != stream ? " any more: its stream failed" : "");
+		note_talk(stream, frame->destination);
+	} else if (!to || to == stream) {
+		rmt_run_forward(run);
+		snprintf(text, sizeof(text), "there is no context %u", frame->destination);
 		refuse(stream, frame, EHOSTUNREACH, text);
 	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
 		rmt_run_forward(run);
