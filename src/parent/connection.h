@@ -10,25 +10,9 @@
 
 #include "core/peer.h"
 #include "core/router.h"
+#include "parent/method.h"
 #include "parent/path.h"
 #include "parent/process.h"
-
-/* What one method does: launches a process whose stream is a socket of ours. */
-struct rmt_method {
-	const char *name;
-	/* 0, or -EINVAL and an error: keys and target that the method cannot use. */
-	int (*check)(const struct rmt_hop *hop, ramet_error *error);
-	/* fds become 0, 1 and 2 of the child. 0, or a negative errno and an error. Does not return
-	 * in a forked child. */
-	int (*launch)(ramet_router *router, const struct rmt_hop *hop, const char *path,
-		      const int fds[3], pid_t *ret_pid, ramet_error *error);
-};
-
-extern const struct rmt_method rmt_method_local, rmt_method_fork;
-
-/* The method of a hop, its target and keys checked. -EPROTONOSUPPORT, -EINVAL. */
-int rmt_method_find(const struct rmt_hop *hop, const struct rmt_method **ret_method,
-		    ramet_error *error);
 
 /* Who wants to know: called once, with the lock held, with a peer or an error. The callee owns the
  * structure again. */

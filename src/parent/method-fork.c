@@ -15,13 +15,6 @@
 #include "parent/connection.h"
 #include "parent/spawn.h"
 
-static int check(const struct rmt_hop *hop, ramet_error *error)
-{
-	if (hop->target)
-		return rmt_error_set(error, EINVAL, "hop '%s': fork takes no target", hop->text);
-	return 0;
-}
-
 /* Functions of the program run here, which may want as much stack as a main thread has. */
 #define MAIN_STACK (8u << 20)
 
@@ -64,4 +57,4 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
 }
 
-const struct rmt_method rmt_method_fork = {.name = "fork", .check = check, .launch = launch};
+const struct rmt_method rmt_method_fork = {.name = "fork", .launch = launch};

@@ -9,16 +9,9 @@
 #include "base/error.h"
 #include "core/child.h"
 #include "core/log.h"
-#include "parent/connection.h"
 #include "parent/executable.h"
+#include "parent/method.h"
 #include "parent/spawn.h"
-
-static int check(const struct rmt_hop *hop, ramet_error *error)
-{
-	if (hop->target)
-		return rmt_error_set(error, EINVAL, "hop '%s': local takes no target", hop->text);
-	return 0;
-}
 
 /* What an administrator sees in ps(1): the program, which context it is, and who started it. */
 static char *title(const char *file, const char *path)
@@ -52,4 +45,4 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	return r;
 }
 
-const struct rmt_method rmt_method_local = {.name = "local", .check = check, .launch = launch};
+const struct rmt_method rmt_method_local = {.name = "local", .launch = launch};

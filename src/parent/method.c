@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "parent/connection.h"
+#include "parent/method.h"
 #include "parent/setup.h"
 
 static const struct rmt_method *const methods[] = {&rmt_method_local, &rmt_method_fork};
@@ -28,8 +28,11 @@ int rmt_method_find(const struct rmt_hop *hop, const struct rmt_method **ret_met
 					     "hop '%s': there is no key '%s' (there are cwd, "
 					     "env.NAME, name, nice and umask)",
 					     hop->text, hop->keys[i].name);
+	if (method->target == RMT_TARGET_NONE && hop->target)
+		return rmt_error_set(error, EINVAL, "hop '%s': %s takes no target", hop->text,
+				     method->name);
 	r = rmt_setup_check(hop, error);
-	if (r == 0)
+	if (r == 0 && method->check)
 		r = method->check(hop, error);
 	if (r == 0)
 		*ret_method = method;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is sent to a place where nothing is installed: an executable of this program for the machine
+ * there, without what is never loaded. Made once for each machine, and kept while the process lives.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "core/router.h"
+#include "parent/digest.h"
+#include "ramet.h"
+
+struct rmt_image {
+	char *machine;            /* "Linux x86_64", as uname -sm prints it there */
+	ramet_bytes plain, gzip;  /* gzip: one member; NULL data when it could not be made */
+	struct rmt_sha256 sha256; /* of plain, to go on from */
+	struct rmt_cksum cksum;
+	char *loader; /* of a dynamically linked program: needed there as well; NULL */
+};
+
+/* Who waits for an image: called once, with the lock held, perhaps before rmt_image_want() returns.
+ * The image is borrowed for ever. */
+struct rmt_image_wanted {
+	struct rmt_list node;
+	void (*done)(struct rmt_image_wanted *wanted, const struct rmt_image *image,
+		     ramet_error *error);
+};
+
+/*
+ * The image for a machine: this program's own when the machine is ours (or runs ours), else one of the
+ * set: `<program>.<arch>` beside the executable or in a directory of $RAMET_IMAGE_PATH; a context that
+ * has none asks its parent. `file` (the key `image`) names a file instead; NULL.
+ * Errors: -ENOENT (what was looked for), -ENOEXEC.
+ */
+void rmt_image_want(ramet_router *router, const char *machine, const char *file,
+		    struct rmt_image_wanted *wanted);
+
+/* Nobody waits any more. Also for one that is done. */
+void rmt_image_forget(struct rmt_image_wanted *wanted);
