@@ -310,7 +310,7 @@ static void elf_of_every_machine_is_told_by_its_header(void **state)
 		assert_int_equal(elf.loader, 200);
 		assert_int_equal(elf.loader_size, 7);
 		assert_int_equal(elf.end, 208);
-		rmt_elf_strip(file, &elf);
+		rmt_elf_strip(file, &elf, "");
 		assert_int_equal(rmt_elf_read(file, elf.end, &elf), 0);
 		/* Cut anywhere, it is none. */
 		for (size = 0; size < elf.end; size++)
@@ -340,7 +340,7 @@ static void elf_with_any_byte_changed_is_read_or_refused(void **state)
 					continue;
 				assert_true(elf.end <= 300);
 				assert_true(elf.loader + elf.loader_size <= elf.end);
-				rmt_elf_strip(file, &elf);
+				rmt_elf_strip(file, &elf, "");
 			}
 }
 

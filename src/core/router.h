@@ -43,6 +43,9 @@ struct rmt_parent_hooks {
 	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
 	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
 			size_t hop_size, uint32_t index);
+	/* An IMAGE message has arrived from a child: answers `reply` at `requester` in time. */
+	void (*image)(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
+		      const char *name, size_t name_size, uint64_t offset);
 	/* The child must end now (its grace is over): TERM, then KILL. */
 	void (*kill)(struct rmt_peer *child);
 	/* Connections that are under way end with an error (the router is ending). */

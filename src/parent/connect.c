@@ -14,6 +14,7 @@
 #include "core/receiver.h"
 #include "core/wait.h"
 #include "parent/connection.h"
+#include "parent/gate.h"
 #include "parent/group.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
@@ -323,7 +324,7 @@ static int run_to_group(struct plan *plan, ramet_group **ret_group)
 	return 0;
 }
 
-/* --- the public face ---------------------------------------------------------------------- */
+/* --- behind the gate ---------------------------------------------------------------------- */
 
 static int connect_set(ramet_router *router, struct plan *plan, ramet_group **ret_group)
 {
@@ -341,8 +342,8 @@ static int connect_set(ramet_router *router, struct plan *plan, ramet_group **re
 	return r;
 }
 
-RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
-				 ramet_error *error)
+int rmt_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+		    ramet_error *error)
 {
 	struct plan plan = {0};
 	const char *at = paths;
@@ -365,8 +366,8 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	return r;
 }
 
-RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
-			     ramet_error *error)
+int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+		ramet_error *error)
 {
 	struct plan plan = {0};
 	ramet_group *group = NULL;

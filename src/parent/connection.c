@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/connection.h"
+#include "parent/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -607,8 +608,9 @@ static void hook_done(ramet_router *router)
 	router->hooks_data = NULL;
 }
 
-const struct rmt_parent_hooks rmt_parent_hooks = {
+const struct rmt_parent_hooks rmt_connection_hooks = {
 	.connect = rmt_wish_arrived,
+	.image = rmt_image_asked,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
