@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/execute.h"
@@ -19,6 +19,7 @@
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/receiver.h"
+#include "core/stdio.h"
 #include "core/stream.h"
 #include "core/wait.h"
 #include "wire/handshake.h"
@@ -63,7 +64,7 @@ static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size
 		equals = pair ? strchr(pair, '=') : NULL;
 		if (!equals || equals == pair) {
 			free(pair);
-			snprintf(text, text_size, "env: no NAME=VALUE");
+			rmt_format(text, text_size, "env: no NAME=VALUE");
 			return -EINVAL;
 		}
 		*equals = '\0';
@@ -85,7 +86,7 @@ static int setup(const struct rmt_setup *setup, char *text, size_t text_size)
 		errno = 0;
 		if (nice(setup->nice) == -1 && errno != 0) {
 			r = -errno;
-			snprintf(text, text_size, "nice=%d: %s", setup->nice, rmt_strerror(r));
+			rmt_format(text, text_size, "nice=%d: %s", setup->nice, rmt_strerror(r));
 			return r;
 		}
 	}
@@ -93,7 +94,7 @@ static int setup(const struct rmt_setup *setup, char *text, size_t text_size)
 		cwd = strndup(setup->cwd.data, setup->cwd.size);
 		if (!cwd || chdir(cwd) < 0) {
 			r = cwd ? -errno : -ENOMEM;
-			snprintf(text, text_size, "cwd=%s: %s", cwd ? cwd : "?", rmt_strerror(r));
+			rmt_format(text, text_size, "cwd=%s: %s", cwd ? cwd : "?", rmt_strerror(r));
 			free(cwd);
 			return r;
 		}
@@ -111,7 +112,7 @@ static void say_hello(struct rmt_stream *stream, uint32_t parent)
 	char machine[sizeof(system.sysname) + sizeof(system.machine) + 2] = "";
 
 	if (uname(&system) == 0) {
-		snprintf(machine, sizeof(machine), "%s %s", system.sysname, system.machine);
+		rmt_format(machine, sizeof(machine), "%s %s", system.sysname, system.machine);
 		hello.machine = (struct rmt_text){machine, strlen(machine)};
 		hello.host = (struct rmt_text){system.nodename, strlen(system.nodename)};
 	}
@@ -314,11 +315,11 @@ _Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks
 	router->execution.serial_thread = true; /* this one, whoever reads the calls */
 	rmt_broker_start(router);
 	if (!forked)
-		setvbuf(stdout, NULL, _IOLBF, 0);
+		rmt_stdout_by_lines();
 	rmt_execute_main(router);
 	rmt_router_finish(router);
 	rmt_unlock(router);
-	fflush(stdout);
+	rmt_stdout_flush();
 	/* Threads that still run a function would see the program's data destroyed under them. */
 	if (forked || router->execution.threads > 0)
 		_exit(EXIT_SUCCESS);

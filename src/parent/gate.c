@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -76,7 +77,7 @@ static int install(const struct rmt_buffer *bytes, ramet_error *error)
 	unsigned char *head = (unsigned char *)(uintptr_t)&rmt_cold_head;
 	unsigned char *begin = head + sizeof(rmt_cold_head);
 	size_t size = (size_t)((uintptr_t)rmt_cold_end - (uintptr_t)begin);
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t page = getauxval(AT_PAGESZ);
 	size_t pages = (size + sizeof(rmt_cold_head) + page - 1) & ~(page - 1);
 	struct rmt_sha256 sha;
 	char digest[65];

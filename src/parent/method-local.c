@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* local: this program, executed on this machine. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "core/child.h"
 #include "core/log.h"
 #include "parent/executable.h"
@@ -17,14 +17,12 @@
 static char *title(const char *file, const char *path)
 {
 	const char *program = strrchr(file, '/'), *user = getenv("USER");
-	char host[65] = "", uid[16], *text;
+	char host[65] = "", uid[16];
 
 	gethostname(host, sizeof(host) - 1);
-	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
-	if (asprintf(&text, "%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file, path,
-		     user ? user : uid, host, (int)getpid()) < 0)
-		return NULL;
-	return text;
+	rmt_format(uid, sizeof(uid), "%u", (unsigned)getuid());
+	return rmt_format_new("%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file,
+			      path, user ? user : uid, host, (int)getpid());
 }
 
 static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
