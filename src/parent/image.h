@@ -40,3 +40,6 @@ void rmt_image_want(ramet_router *router, const char *machine, const char *file,
 
 /* Nobody waits any more. Also for one that is done. */
 void rmt_image_forget(struct rmt_image_wanted *wanted);
+
+/* Begins to make this program's own image, beside whatever goes on: one will be wanted soon. */
+void rmt_image_prepare(void);

@@ -25,6 +25,8 @@ struct rmt_method {
 	/* names of its own keys, ended by NULL; besides those of setup.h, and for tools rmt_tool_keys
 	 */
 	const char *const *keys;
+	/* its server refuses when too many come at once: see admission.h */
+	bool crowded;
 	/* NULL, or: 0, or -EINVAL and an error: target and keys that make no sense (together). */
 	int (*check)(const struct rmt_hop *hop, ramet_error *error);
 
