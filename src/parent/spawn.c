@@ -10,6 +10,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "parent/image.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define NO_VFORK 1
@@ -103,6 +104,7 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	int r;
 
 	/* Other threads that hold these locks now would not be there to give them back in the child. */
+	rmt_image_before_fork();
 	pthread_mutex_lock(&preexec.lock);
 	rmt_descriptors_before_fork();
 	pid = fork();
@@ -115,6 +117,7 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	}
 	rmt_descriptors_after_fork(pid == 0);
 	pthread_mutex_unlock(&preexec.lock);
+	rmt_image_after_fork(pid == 0);
 	if (pid == 0) {
 		if (r < 0)
 			_exit(127);
