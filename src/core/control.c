@@ -410,12 +410,13 @@ static void answered(ramet_router *router, const struct rmt_frame *frame,
 	const char *text;
 	size_t size, text_size;
 	uint32_t reply;
+	bool known;
 
-	if (rmt_cbor_read_u32(reader, &reply) == 0 &&
+	if (rmt_cbor_read_u32(reader, &reply) == 0 && rmt_cbor_read_bool(reader, &known) == 0 &&
 	    rmt_cbor_read_bytes(reader, &password, &size) == 0 &&
 	    rmt_cbor_read_str(reader, &text, &text_size) == 0 && text && router->hooks)
-		router->hooks->answered(router, frame->source, reply, password, size, text,
-					text_size);
+		router->hooks->answered(router, frame->source, reply, known ? password : NULL,
+					size, text, text_size);
 }
 
 /* What only a parent may say. */

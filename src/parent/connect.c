@@ -305,13 +305,11 @@ static void send_answer(struct step *step, const struct rmt_password *password,
 	ramet_router *router = step->plan->router;
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
-	rmt_cbor_put_array(&out, 4);
+	rmt_cbor_put_array(&out, 5);
 	rmt_cbor_put_uint(&out, RMT_OP_ANSWER);
 	rmt_cbor_put_uint(&out, step->receiver.node.key);
-	if (password)
-		rmt_cbor_put_bytes(&out, password->text, password->size);
-	else
-		rmt_cbor_put_null(&out);
+	rmt_cbor_put_bool(&out, password);
+	rmt_cbor_put_bytes(&out, password ? password->text : "", password ? password->size : 0);
 	rmt_cbor_put_str(&out, error->message ? error->message : "");
 	rmt_loop_timer_start(&router->loop, &step->receiver.timer, patience(step));
 	if (out.error == 0)

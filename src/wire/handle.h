@@ -37,8 +37,8 @@ enum rmt_operation {
 	/* end, to who sent a CONNECT: [op, its reply handle, path, prompt]: a tool asks for a
 	 * password for that context */
 	RMT_OP_ASK = 17,
-	/* end, from a parent, to who asked: [op, reply handle, password or null, text]: null: there
-	 * is none, text says why */
+	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
+	 * text says why */
 	RMT_OP_ANSWER = 18,
 };
 
