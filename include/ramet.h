@@ -265,6 +265,20 @@ int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_co
 int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		      ramet_error *error);
 
+/*
+ * Waits at a socket in the file system for others to be parents: whoever connects there as the same
+ * user, or as root (see the method unix), gets a child context of this program, which runs as a
+ * process of its own with the standard output and error of this one. `path` has to be in a directory
+ * in which others cannot write; a socket that nobody listens at any more is replaced. Nobody else can
+ * open the socket; while it is made, the umask of the process is 077.
+ * Does not return but on failure; -EINTR when a signal handler has run. The socket is removed then,
+ * and the contexts go on. Signals arrive only while it waits. Needs no router.
+ * Errors: -ENAMETOOLONG, -EADDRINUSE (somebody listens there), and those of socket(2), bind(2),
+ * accept(2), execve(2).
+ * Blocks.
+ */
+int ramet_listen(const char *path, ramet_error *error);
+
 /* How many contexts there are in it. */
 size_t ramet_group_size(const ramet_group *group);
 

@@ -13,6 +13,7 @@
 #include "core/landing.h"
 #include "core/log.h"
 #include "parent/channels.h"
+#include "parent/keys.h"
 #include "parent/payload.h"
 #include "parent/spawn.h"
 #include "parent/terminal.h"
@@ -425,19 +426,12 @@ static void in_ready(struct rmt_source *source, unsigned events)
 
 /* --- launch ------------------------------------------------------------------------------- */
 
-static const char *shell_of(const struct rmt_bootstrap *bootstrap)
-{
-	const char *shell = rmt_hop_key(bootstrap->hop, "shell");
-
-	return shell ? shell : "/bin/sh";
-}
-
 /* The command with the first stage behind it, or in `pending`. */
 static int add_stage(struct rmt_bootstrap *bootstrap)
 {
 	struct rmt_command *command = &bootstrap->command;
 	struct rmt_buffer stage = RMT_BUFFER_INIT, line = RMT_BUFFER_INIT;
-	char *title = rmt_title(bootstrap->path, rmt_hop_key(bootstrap->hop, "remote_name"));
+	char *title = rmt_title(bootstrap->hop, bootstrap->path);
 	char *program;
 	int r;
 
@@ -456,11 +450,11 @@ static int add_stage(struct rmt_bootstrap *bootstrap)
 		return -ENOMEM;
 	}
 	bootstrap->command_words = command->count;
-	rmt_stage_quote(shell_of(bootstrap), program, &line);
+	rmt_stage_quote(rmt_hop_shell(bootstrap->hop), program, &line);
 	rmt_buffer_append_byte(&line, '\0');
 	switch (command->form) {
 	case RMT_FORM_WORDS:
-		rmt_command_add(command, shell_of(bootstrap));
+		rmt_command_add(command, rmt_hop_shell(bootstrap->hop));
 		rmt_command_add(command, "-c");
 		rmt_command_add(command, program);
 		break;
@@ -491,7 +485,7 @@ static int spawn(struct rmt_bootstrap *bootstrap, int theirs[3], pid_t *ret_pid)
 		.stderr_fd = theirs[2],
 		.search = true,
 		.session = true,
-		.has_terminal = bootstrap->command.terminal != RMT_TERMINAL_NONE,
+		.controlled = bootstrap->command.terminal != RMT_TERMINAL_NONE,
 		.terminal = bootstrap->slave,
 	};
 

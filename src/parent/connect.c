@@ -16,6 +16,7 @@
 #include "parent/connect.h"
 #include "parent/connection.h"
 #include "parent/group.h"
+#include "parent/keys.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
@@ -223,8 +224,7 @@ static void answer_late(struct rmt_timer *timer)
 static int64_t patience(const struct step *step)
 {
 	const struct plan *plan = step->plan;
-	const char *own = rmt_hop_key(step->hop, "connect_timeout");
-	int timeout = own ? atoi(own) : plan->router->connect_timeout;
+	int timeout = rmt_hop_timeout(step->hop, plan->router->connect_timeout);
 	size_t beside = 0;
 
 	for (size_t i = 0; i < plan->step_count; i++)

@@ -22,6 +22,7 @@
 #include "parent/bootstrap.h"
 #include "parent/channels.h"
 #include "parent/connect.h"
+#include "parent/keys.h"
 #include "parent/setup.h"
 #include "parent/wish.h"
 #include "wire/cbor.h"
@@ -732,14 +733,6 @@ static struct rmt_connection *find_connection(struct parent *parent, const char 
 	return NULL;
 }
 
-/* The key was checked. */
-static int timeout_of(ramet_router *router, const struct rmt_hop *hop)
-{
-	const char *text = rmt_hop_key(hop, "connect_timeout");
-
-	return text ? atoi(text) : router->connect_timeout;
-}
-
 static struct rmt_connection *connection_new(struct parent *parent, ramet_router *router,
 					 const struct rmt_hop *hop, uint32_t index,
 					 const struct rmt_method *method, ramet_error *error)
@@ -759,7 +752,7 @@ static struct rmt_connection *connection_new(struct parent *parent, ramet_router
 	rmt_list_init(&connection->ticket.node);
 	connection->ticket.turn = turn;
 	connection->ticket.crowded = method->crowded;
-	connection->timeout = timeout_of(router, hop);
+	connection->timeout = rmt_hop_timeout(hop, router->connect_timeout);
 	if (rmt_hop_parse(hop->text, strlen(hop->text), &connection->hop, error) < 0) {
 		free(connection);
 		return NULL;

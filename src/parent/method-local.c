@@ -16,7 +16,7 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 {
 	bool warn;
 	const char *file = rmt_executable_file(&warn);
-	char *argv[3] = {rmt_title(path, rmt_hop_key(hop, "remote_name")), (char *)RMT_CHILD_ARGUMENT, NULL};
+	char *argv[3] = {rmt_title(hop, path), (char *)RMT_CHILD_ARGUMENT, NULL};
 	struct rmt_spawn spawn = {file, argv, fds[0], fds[1], fds[2]};
 	int r;
 
@@ -28,4 +28,5 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	return r;
 }
 
-const struct rmt_method rmt_method_local = {.name = "local", .launch = launch};
+const struct rmt_method rmt_method_local = {
+	.name = "local", .keys = "remote_name", .launch = launch};

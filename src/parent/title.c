@@ -3,29 +3,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
+#include "parent/keys.h"
 #include "ramet.h"
 
-char *rmt_title(const char *path, const char *starter)
+char *rmt_title(const struct rmt_hop *hop, const char *path)
 {
 	const char *file = ramet_executable(), *program = strrchr(file, '/');
-	const char *user = getenv("USER");
 	struct rmt_buffer out = RMT_BUFFER_INIT;
-	char host[65] = "";
+	char *starter = rmt_hop_remote_name(hop);
 
-	rmt_buffer_printf(&out, "%s(ramet %s, started by ", program ? program + 1 : file, path);
-	if (starter) {
-		rmt_buffer_printf(&out, "%s", starter);
-	} else {
-		gethostname(host, sizeof(host) - 1);
-		if (user)
-			rmt_buffer_printf(&out, "%s", user);
-		else
-			rmt_buffer_printf(&out, "%u", (unsigned)getuid());
-		rmt_buffer_printf(&out, "@%s:%d", host, (int)getpid());
-	}
-	rmt_buffer_append_byte(&out, ')');
+	rmt_buffer_printf(&out, "%s(ramet %s, started by %s)", program ? program + 1 : file, path,
+			  starter ? starter : "?");
+	free(starter);
 	return rmt_buffer_steal_string(&out);
 }
