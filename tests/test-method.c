@@ -203,7 +203,7 @@ static void method_makes_command(void **state)
 				 command.terminal);
 		assert_ptr_equal(command.prompts, method->prompts);
 		assert_ptr_equal(command.hint, method->hint);
-		assert_int_equal(command.crowded, strcmp(hop.method, "ssh") == 0);
+		assert_int_equal(method->crowded, strcmp(hop.method, "ssh") == 0);
 		assert_int_equal(command.accept_host_key,
 				 strstr(expected[i].hop, "keys=accept") != NULL);
 		free(text);

@@ -22,9 +22,9 @@ struct rmt_capture {
 };
 
 /* No descriptor. */
-#define RMT_CAPTURE_INIT                     \
-	{                                    \
-		.source = {.fd = -1},        \
+#define RMT_CAPTURE_INIT              \
+	{                             \
+		.source = {.fd = -1}, \
 	}
 
 /* Sets fd non-blocking and reads it from now on; router and line are set by the caller. On success it

@@ -33,9 +33,9 @@
 static struct child {
 	ramet_router *router;
 	const struct rmt_parent_hooks *hooks;
-	bool welcome;          /* the handshake is done */
-	int refused;           /* or was refused by us: why, negative */
-	struct rmt_timer last; /* the program does not return: the process ends with it */
+	bool welcome;                 /* the handshake is done */
+	int refused;                  /* or was refused by us: why, negative */
+	struct rmt_timer last;        /* the program does not return: the process ends with it */
 	struct rmt_capture output[2]; /* what this process prints, when nobody else reads it */
 } child;
 

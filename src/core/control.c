@@ -415,8 +415,8 @@ static void answered(ramet_router *router, const struct rmt_frame *frame,
 	if (rmt_cbor_read_u32(reader, &reply) == 0 && rmt_cbor_read_bool(reader, &known) == 0 &&
 	    rmt_cbor_read_bytes(reader, &password, &size) == 0 &&
 	    rmt_cbor_read_str(reader, &text, &text_size) == 0 && text && router->hooks)
-		router->hooks->answered(router, frame->source, reply, known ? password : NULL,
-					size, text, text_size);
+		router->hooks->answered(router, frame->source, reply, known ? password : NULL, size,
+					text, text_size);
 }
 
 /* What only a parent may say. */

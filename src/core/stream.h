@@ -24,10 +24,10 @@ struct rmt_stream {
 	/* it has failed: rmt_stream_lost outside of whatever noticed it */
 	struct rmt_deferred loss;
 	struct rmt_deferred unread; /* frames may be there already */
-	struct rmt_source in, out; /* out is unused when both directions are one descriptor */
-	bool deaf;                 /* nobody reads what is written: it is dropped */
-	bool out_watched;          /* out is in the loop */
-	bool is_socket;            /* one descriptor, written with MSG_NOSIGNAL */
+	struct rmt_source in, out;  /* out is unused when both directions are one descriptor */
+	bool deaf;                  /* nobody reads what is written: it is dropped */
+	bool out_watched;           /* out is in the loop */
+	bool is_socket;             /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
 	struct rmt_input input;
 	struct rmt_output output;

@@ -8,7 +8,7 @@
 
 /* Between two attempts: doubled each time, up to the latter. */
 #define AWAY_FIRST_US 50000
-#define AWAY_LAST_US  1600000
+#define AWAY_LAST_US 1600000
 
 void rmt_admission_init(struct rmt_admission *admission)
 {

@@ -24,8 +24,8 @@
 
 const char *rmt_phase_name(enum rmt_phase phase)
 {
-	static const char *const names[] = {"launch",	"shell", "place",
-					    "transfer", "exec",	 "handshake"};
+	static const char *const names[] = {"launch",   "shell", "place",
+					    "transfer", "exec",  "handshake"};
 
 	return names[phase];
 }
@@ -123,8 +123,7 @@ static void watch_out(struct rmt_bootstrap *bootstrap, bool wanted)
 	struct rmt_loop *loop = &bootstrap->router->loop;
 
 	if (bootstrap->out.fd == bootstrap->in.fd) {
-		rmt_loop_modify(loop, &bootstrap->in,
-				RMT_READABLE | (wanted ? RMT_WRITABLE : 0u));
+		rmt_loop_modify(loop, &bootstrap->in, RMT_READABLE | (wanted ? RMT_WRITABLE : 0u));
 	} else if (wanted && !bootstrap->out_watched) {
 		bootstrap->out_watched = rmt_loop_add(loop, &bootstrap->out) == 0;
 		if (!bootstrap->out_watched)
@@ -298,7 +297,8 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 	bootstrap->phase = RMT_PHASE_TRANSFER;
 	rmt_payload_append(image, gzip, bootstrap->stage.digest, bootstrap->welcome,
 			   &bootstrap->pending);
-	rmt_bootstrap_report(bootstrap, "%zu bytes, %s", bootstrap->pending.size, gzip ? "gzip" : "plain");
+	rmt_bootstrap_report(bootstrap, "%zu bytes, %s", bootstrap->pending.size,
+			     gzip ? "gzip" : "plain");
 	send_pending(bootstrap);
 }
 
@@ -307,11 +307,12 @@ static void handle_ready(struct rmt_bootstrap *bootstrap)
 	struct rmt_stage *stage = &bootstrap->stage;
 	static const char *const digests[] = {"nothing to verify with", "cksum", "sha256sum"};
 
-	rmt_bootstrap_report(bootstrap, "%s, process %d", stage->machine, (int)bootstrap->process->pid);
+	rmt_bootstrap_report(bootstrap, "%s, process %d", stage->machine,
+			     (int)bootstrap->process->pid);
 	bootstrap->phase = RMT_PHASE_PLACE;
 	rmt_bootstrap_report(bootstrap, "%s%s, %s, %s", stage->place,
-	       stage->anonymous ? " (a file without a name)" : "", stage->gzip ? "gzip" : "no gzip",
-	       digests[stage->digest]);
+			     stage->anonymous ? " (a file without a name)" : "",
+			     stage->gzip ? "gzip" : "no gzip", digests[stage->digest]);
 	bootstrap->wanted.done = image_there;
 	rmt_image_want(bootstrap->router, stage->machine, rmt_hop_key(bootstrap->hop, "image"),
 		       &bootstrap->wanted);
@@ -430,7 +431,7 @@ static void in_ready(struct rmt_source *source, unsigned events)
 static int add_stage(struct rmt_bootstrap *bootstrap)
 {
 	struct rmt_command *command = &bootstrap->command;
-	struct rmt_buffer stage = RMT_BUFFER_INIT, line = RMT_BUFFER_INIT;
+	struct rmt_buffer stage = RMT_BUFFER_INIT, line = RMT_BUFFER_INIT, coded = RMT_BUFFER_INIT;
 	char *title = rmt_title(bootstrap->hop, bootstrap->path);
 	char *program;
 	int r;
@@ -457,6 +458,12 @@ static int add_stage(struct rmt_bootstrap *bootstrap)
 		rmt_command_add(command, rmt_hop_shell(bootstrap->hop));
 		rmt_command_add(command, "-c");
 		rmt_command_add(command, program);
+		break;
+	case RMT_FORM_CODED:
+		rmt_command_code(program, &coded);
+		rmt_command_add(command, rmt_hop_shell(bootstrap->hop));
+		rmt_command_add(command, "-c");
+		rmt_command_add_buffer(command, &coded);
 		break;
 	case RMT_FORM_LINE:
 		if (line.error == 0)

@@ -35,7 +35,7 @@ struct rmt_bootstrap {
 	/* Set by the owner. */
 	ramet_router *router;
 	const struct rmt_hop *hop;
-	const char *path;                /* of the context to be */
+	const char *path;                 /* of the context to be */
 	const struct rmt_buffer *welcome; /* the message for it, encoded */
 	/* Once, outside of rmt_bootstrap_start(): the program speaks. fds and what was read from in_fd
 	 * already are the callee's. in_fd and out_fd are the same for a terminal. */
@@ -84,7 +84,8 @@ void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap);
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap);
 
 /* A record of progress, for those who want to see it (ramet doctor). */
-void rmt_bootstrap_report(struct rmt_bootstrap *bootstrap, const char *format, ...) RMT_PRINTF(2, 3);
+void rmt_bootstrap_report(struct rmt_bootstrap *bootstrap, const char *format, ...)
+	RMT_PRINTF(2, 3);
 
 /* The command line, for messages: without the first stage. */
 void rmt_bootstrap_describe(const struct rmt_bootstrap *bootstrap, struct rmt_buffer *out);

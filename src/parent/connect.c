@@ -260,8 +260,8 @@ static void ask(struct step *step)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
-static void keep_question(struct step *step, const char *path, size_t path_size,
-			  const char *prompt, size_t prompt_size)
+static void keep_question(struct step *step, const char *path, size_t path_size, const char *prompt,
+			  size_t prompt_size)
 {
 	struct plan *plan = step->plan;
 

@@ -163,10 +163,10 @@ static void append_history(const struct rmt_process *process, struct rmt_buffer 
 	for (size_t i = 0; i < process->history_count; i++) {
 		rmt_buffer_printf(text, "\n  ");
 		for (const char *c = process->history[i]; *c; c++)
-			rmt_buffer_append_byte(
-				text, ((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f
-					      ? '?'
-					      : (unsigned char)*c);
+			rmt_buffer_append_byte(text, ((unsigned char)*c < 0x20 && *c != '\t') ||
+								     *c == 0x7f
+							     ? '?'
+							     : (unsigned char)*c);
 	}
 }
 
@@ -378,9 +378,9 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 	rmt_buffer_done(&connection->welcome);
 	if (connection->method->command) {
 		connection->bootstrap.phase = RMT_PHASE_HANDSHAKE;
-		rmt_bootstrap_report(&connection->bootstrap, "connected: context %u, process %u on %.*s",
-				     connection->id, hello->pid, (int)hello->host.size,
-				     hello->host.data);
+		rmt_bootstrap_report(&connection->bootstrap,
+				     "connected: context %u, process %u on %.*s", connection->id,
+				     hello->pid, (int)hello->host.size, hello->host.data);
 	}
 	add_child(router, peer);
 	tell(connection, peer);
@@ -545,11 +545,11 @@ static int join(struct rmt_connection *connection, ramet_error *error)
 
 /* --- with a tool -------------------------------------------------------------------------- */
 
-static void program_speaks(struct rmt_bootstrap *bootstrap, int in_fd, int out_fd,
-			   const void *data, size_t size)
+static void program_speaks(struct rmt_bootstrap *bootstrap, int in_fd, int out_fd, const void *data,
+			   size_t size)
 {
-	struct rmt_connection *connection =
-		RMT_CONTAINER(bootstrap, struct rmt_connection, bootstrap);
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
 	int r;
 
 	rmt_admission_passed(admission_of(connection), &connection->ticket);
@@ -569,8 +569,8 @@ static void program_speaks(struct rmt_bootstrap *bootstrap, int in_fd, int out_f
 
 static void bootstrap_failed(struct rmt_bootstrap *bootstrap)
 {
-	struct rmt_connection *connection =
-		RMT_CONTAINER(bootstrap, struct rmt_connection, bootstrap);
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
 
 	rmt_error_move(&connection->error, &bootstrap->error);
 	fail(connection);
@@ -578,8 +578,8 @@ static void bootstrap_failed(struct rmt_bootstrap *bootstrap)
 
 static void password_asked(struct rmt_bootstrap *bootstrap, const char *prompt)
 {
-	struct rmt_connection *connection =
-		RMT_CONTAINER(bootstrap, struct rmt_connection, bootstrap);
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
 	struct rmt_wanted *wanted;
 
 	if (rmt_list_empty(&connection->wanted)) {
@@ -725,7 +725,8 @@ static struct rmt_connection *find_connection(struct parent *parent, const char 
 	struct rmt_list *node, *following;
 
 	rmt_list_each(&parent->connections, node, following) {
-		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state < CONNECTED && strcmp(connection->key, key) == 0)
 			return connection;
@@ -734,8 +735,8 @@ static struct rmt_connection *find_connection(struct parent *parent, const char 
 }
 
 static struct rmt_connection *connection_new(struct parent *parent, ramet_router *router,
-					 const struct rmt_hop *hop, uint32_t index,
-					 const struct rmt_method *method, ramet_error *error)
+					     const struct rmt_hop *hop, uint32_t index,
+					     const struct rmt_method *method, ramet_error *error)
 {
 	struct rmt_connection *connection = calloc(1, sizeof(*connection));
 
@@ -829,7 +830,8 @@ static void hook_cancel(ramet_router *router)
 	if (!parent)
 		return;
 	rmt_list_each(&parent->connections, node, following) {
-		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state >= CONNECTED)
 			continue;
@@ -853,7 +855,8 @@ static void hook_ids_ready(ramet_router *router)
 	if (!parent)
 		return;
 	rmt_list_each(&parent->connections, node, following) {
-		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state == WAITING_FOR_ID)
 			proceed(connection);

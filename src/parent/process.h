@@ -26,8 +26,8 @@ struct rmt_process {
 	/* What it writes to fd 2, as it comes; NULL. */
 	void (*errors)(struct rmt_process *process, const char *data, size_t size);
 	void *errors_data;
-	bool quiet; /* its lines are kept, but no records of a context yet */
-	char **history;               /* the last lines, oldest first */
+	bool quiet;     /* its lines are kept, but no records of a context yet */
+	char **history; /* the last lines, oldest first */
 	size_t history_count;
 	struct rmt_source pidfd;
 	struct rmt_timer timer;

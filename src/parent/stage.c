@@ -43,9 +43,11 @@ static const char memory[] =
 	"p=$(python3 -c \"import os,time;f=os.memfd_create(\\\"ramet\\\",0);p=os.fork();"
 	"os.write(1,b\\\"%d/fd/%d\\\"%(p,f)) if p else [os.close(0),os.close(1),os.close(2),"
 	"time.sleep(9)]\" 2>/dev/null||"
-	"perl -e \"\\$f=syscall($k,q(ramet),0);exit 1 if \\$f<0;if(\\$p=fork){print qq(\\$p/fd/\\$f)}"
+	"perl -e \"\\$f=syscall($k,q(ramet),0);exit 1 if \\$f<0;if(\\$p=fork){print "
+	"qq(\\$p/fd/\\$f)}"
 	"else{close STDIN;close STDOUT;close STDERR;sleep 9}\" 2>/dev/null);"
-	"if [ -n \"$p\" ]&&[ -e /proc/$p ];then exec 4</proc/$p 5>/proc/$p;x=/proc/self/fd/4;d=memory;"
+	"if [ -n \"$p\" ]&&[ -e /proc/$p ];then exec 4</proc/$p "
+	"5>/proc/$p;x=/proc/self/fd/4;d=memory;"
 	"kill -9 ${p%%/*};while [ -e /proc/$p ];do :;done;fi;fi;";
 
 /* What is there to receive with; and the announcement. */
@@ -61,8 +63,9 @@ static const char receive[] =
 	"case $v in none)y=$w;;*)y=$($v<\"$x\");y=${y%% *};;esac;"
 	"if [ \"$y\" = \"$w\" ];then umask $u;echo \"ramet:$n:exec\";";
 
-static const char ending[] = "echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";"
-			     "exit 1";
+static const char ending[] =
+	"echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";"
+	"exit 1";
 
 static void append_text(struct rmt_buffer *out, const char *text)
 {
@@ -75,9 +78,9 @@ static void append_harmless(struct rmt_buffer *out, const char *text)
 	rmt_buffer_append_byte(out, '"');
 	for (const char *c = text; *c; c++)
 		rmt_buffer_append_byte(out, (unsigned char)*c < 0x20 || *c == 0x7f ||
-							     strchr("\"'`$\\!", *c)
-						     ? '_'
-						     : (unsigned char)*c);
+							    strchr("\"'`$\\!", *c)
+						    ? '_'
+						    : (unsigned char)*c);
 	rmt_buffer_append_byte(out, '"');
 }
 
@@ -156,7 +159,7 @@ static enum rmt_stage_event ready(struct rmt_stage *stage, char *rest)
 	stage->gzip = strcmp(gzip, "gzip") == 0;
 	stage->anonymous = strcmp(named, "anonymous") == 0;
 	stage->digest = strcmp(digest, "sha256sum") == 0 ? RMT_DIGEST_SHA256
-			: strcmp(digest, "cksum") == 0	 ? RMT_DIGEST_CKSUM
+			: strcmp(digest, "cksum") == 0   ? RMT_DIGEST_CKSUM
 							 : RMT_DIGEST_NONE;
 	return RMT_STAGE_READY;
 }

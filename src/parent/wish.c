@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "core/message.h"
 #include "core/peer.h"
 #include "parent/connection.h"
 #include "parent/path.h"
-#include "base/error.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
 #include "wire/handshake.h"
