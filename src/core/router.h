@@ -116,6 +116,8 @@ struct ramet_router {
 	enum ramet_log_level log_level;
 	ramet_log_sink *log;
 	void *log_data;
+	ramet_password_source *password;
+	void *password_data;
 	pthread_mutex_t log_lock; /* one record at a time; taken without the router's lock */
 
 	struct rmt_loop loop;

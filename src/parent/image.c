@@ -135,7 +135,11 @@ static bool run_gzip(int in, struct rmt_buffer *out)
 		return false;
 	}
 	for (size_t i = 0; i < RMT_COUNT(places) && r < 0; i++) {
-		struct rmt_spawn spawn = {places[i], argv, in, pair[1], null};
+		struct rmt_spawn spawn = {.file = places[i],
+					  .argv = argv,
+					  .stdin_fd = in,
+					  .stdout_fd = pair[1],
+					  .stderr_fd = null};
 
 		r = rmt_spawn(&spawn, &pid, NULL);
 	}
