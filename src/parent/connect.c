@@ -16,7 +16,7 @@
 #include "parent/connect.h"
 #include "parent/connection.h"
 #include "parent/group.h"
-#include "parent/keys.h"
+#include "parent/password.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
@@ -117,9 +117,12 @@ static int plan_add(struct plan *plan, const char *text, size_t size)
 		return rmt_error_set(&plan->error, ENOMEM, "out of memory");
 	plan->paths = grown;
 	r = rmt_path_parse(text, size, &grown[plan->path_count], &plan->error);
-	if (r == 0)
-		plan->path_count++;
-	return r;
+	if (r < 0)
+		return r;
+	plan->path_count++;
+	for (size_t i = 0; i < grown[plan->path_count - 1].count && r == 0; i++)
+		r = rmt_password_hide(&grown[plan->path_count - 1].hops[i]);
+	return r < 0 ? rmt_error_set(&plan->error, r, "out of memory") : 0;
 }
 
 /* Paths move while they are added, so steps are made when all are there. */
