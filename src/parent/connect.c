@@ -15,6 +15,7 @@
 #include "core/wait.h"
 #include "parent/connection.h"
 #include "parent/group.h"
+#include "parent/keys.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
@@ -75,10 +76,12 @@ static struct step *step_new(struct plan *plan)
 }
 
 static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
-		    struct step *before)
-{
-	const struct rmt_hop *hop = &path->hops[depth];
+		    struct step *before);
 
+/* The steps for one hop without ranges, and what comes behind it. */
+static int plan_member(struct plan *plan, const struct rmt_path *path, size_t depth,
+		       const struct rmt_hop *hop, struct step *before)
+{
 	for (uint32_t i = 0; i < hop->count; i++) {
 		struct step *step = step_new(plan);
 		int r = 0;
@@ -101,6 +104,19 @@ static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth
 			return r;
 	}
 	return 0;
+}
+
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
+		    struct step *before)
+{
+	const struct rmt_hop *hop = &path->hops[depth];
+	int r = 0;
+
+	if (hop->member_count == 0)
+		return plan_member(plan, path, depth, hop, before);
+	for (size_t i = 0; i < hop->member_count && r == 0; i++)
+		r = plan_member(plan, path, depth, &hop->members[i], before);
+	return r;
 }
 
 static int plan_add(struct plan *plan, const char *text, size_t size)
@@ -224,8 +240,9 @@ static void ask(struct step *step)
 	rmt_receiver_expect(&step->receiver, via, "connect");
 	step->receiver.notify = answer_arrived;
 	step->receiver.timer.expired = answer_late;
-	rmt_loop_timer_start(&router->loop, &step->receiver.timer,
-			     rmt_after(router->connect_timeout + REMOTE_GRACE_MS));
+	rmt_loop_timer_start(
+		&router->loop, &step->receiver.timer,
+		rmt_after(rmt_hop_timeout(step->hop, router->connect_timeout) + REMOTE_GRACE_MS));
 	frame.reply = (uint32_t)step->receiver.node.key;
 	rmt_cbor_put_array(&out, 3);
 	rmt_cbor_put_uint(&out, RMT_OP_CONNECT);
@@ -349,7 +366,7 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = 0;
 
 	for (;;) {
-		size_t size = strcspn(at, ",");
+		size_t size = rmt_path_size(at);
 
 		r = plan_add(&plan, at, size);
 		if (r < 0 || !at[size])
@@ -373,7 +390,7 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 	int r = plan_add(&plan, path, strlen(path));
 
 	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
-		if (plan.paths[0].hops[i].count != 1)
+		if (plan.paths[0].hops[i].count != 1 || plan.paths[0].hops[i].member_count > 1)
 			r = rmt_error_set(&plan.error, EINVAL,
 					  "path '%s' leads to several contexts; one is expected",
 					  path);
