@@ -16,6 +16,7 @@
 #include "parent/connect.h"
 #include "parent/connection.h"
 #include "parent/group.h"
+#include "parent/keys.h"
 #include "parent/password.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
@@ -80,10 +81,12 @@ static struct step *step_new(struct plan *plan)
 }
 
 static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
-		    struct step *before)
-{
-	const struct rmt_hop *hop = &path->hops[depth];
+		    struct step *before);
 
+/* The steps for one hop without ranges, and what comes behind it. */
+static int plan_member(struct plan *plan, const struct rmt_path *path, size_t depth,
+		       const struct rmt_hop *hop, struct step *before)
+{
 	for (uint32_t i = 0; i < hop->count; i++) {
 		struct step *step = step_new(plan);
 		int r = 0;
@@ -106,6 +109,19 @@ static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth
 			return r;
 	}
 	return 0;
+}
+
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
+		    struct step *before)
+{
+	const struct rmt_hop *hop = &path->hops[depth];
+	int r = 0;
+
+	if (hop->member_count == 0)
+		return plan_member(plan, path, depth, hop, before);
+	for (size_t i = 0; i < hop->member_count && r == 0; i++)
+		r = plan_member(plan, path, depth, &hop->members[i], before);
+	return r;
 }
 
 static int plan_add(struct plan *plan, const char *text, size_t size)
@@ -474,7 +490,7 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = 0;
 
 	for (;;) {
-		size_t size = strcspn(at, ",");
+		size_t size = rmt_path_size(at);
 
 		r = plan_add(&plan, at, size);
 		if (r < 0 || !at[size])
@@ -498,7 +514,7 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 	int r = plan_add(&plan, path, strlen(path));
 
 	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
-		if (plan.paths[0].hops[i].count != 1)
+		if (plan.paths[0].hops[i].count != 1 || plan.paths[0].hops[i].member_count > 1)
 			r = rmt_error_set(&plan.error, EINVAL,
 					  "path '%s' leads to several contexts; one is expected",
 					  path);

@@ -210,50 +210,6 @@ static int start(const char *path, const char *machine, struct entry **ret_entry
 		rmt_list_remove(&entry->node);
 		entry_free(entry);
 	}
-	for (size_t i = 0; i < RMT_COUNT(places) && r < 0; i++) {
-		struct rmt_spawn spawn = {.file = places[i],
-					  .argv = argv,
-					  .stdin_fd = in,
-					  .stdout_fd = pair[1],
-					  .stderr_fd = null};
-
-		r = rmt_spawn(&spawn, &pid, NULL);
-	}
-	close(pair[1]);
-	close(null);
-	if (r == 0) {
-		r = read_all(pair[0], out);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(pair[0]);
-	return r == 0 && status == 0 && out->error == 0;
-}
-
-static void compress(struct rmt_buffer *file)
-{
-	struct rmt_buffer out = RMT_BUFFER_INIT;
-	int in = scratch_file(file);
-
-	if (in >= 0 && run_gzip(in, &out) && out.size < file->size) {
-		rmt_buffer_done(file);
-		*file = out;
-		out = (struct rmt_buffer)RMT_BUFFER_INIT;
-	}
-	if (in >= 0)
-		close(in);
-	rmt_buffer_done(&out);
-}
-
-static int make(ramet_error *error)
-{
-	struct rmt_buffer file = RMT_BUFFER_INIT;
-	bool warn;
-	const char *path = rmt_executable_file(&warn);
-	int r = read_file(path, &file);
-
-	if (r == 0 && file.error < 0)
-		r = file.error;
 	if (r == 0)
 		*ret_entry = entry;
 	return r;

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/limits.h"
 
 bool rmt_keys_have(const char *list, const char *name, const char **ret_values)
 {
@@ -95,7 +96,10 @@ const char *rmt_hop_user(const struct rmt_hop *hop)
 
 int rmt_hop_timeout(const struct rmt_hop *hop, int otherwise)
 {
-	return (int)rmt_hop_number(hop, "connect_timeout", otherwise);
+	long timeout = rmt_hop_number(hop, "connect_timeout", otherwise);
+
+	/* Of a hop for another context, nobody here has checked the keys. */
+	return timeout < 1 || timeout > RMT_CONNECT_TIMEOUT_MAX ? otherwise : (int)timeout;
 }
 
 const char *rmt_hop_shell(const struct rmt_hop *hop)

@@ -16,12 +16,14 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 {
 	bool warn;
 	const char *file = rmt_executable_file(&warn);
-	char *argv[3] = {title(ramet_executable(), path), (char *)RMT_CHILD_ARGUMENT, NULL};
-	struct rmt_spawn spawn = {.file = file,
-				  .argv = argv,
-				  .stdin_fd = fds[0],
-				  .stdout_fd = fds[1],
-				  .stderr_fd = fds[2]};
+	char *argv[3] = {rmt_title(hop, path), (char *)RMT_CHILD_ARGUMENT, NULL};
+	struct rmt_spawn spawn = {
+		.file = file,
+		.argv = argv,
+		.stdin_fd = fds[0],
+		.stdout_fd = fds[1],
+		.stderr_fd = fds[2],
+	};
 	int r;
 
 	if (warn)
