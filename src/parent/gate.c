@@ -216,6 +216,23 @@ static void hook_image(ramet_router *router, uint32_t requester, uint32_t reply,
 		rmt_connection_hooks.image(router, requester, reply, part, name, size, offset);
 }
 
+/* Of a child that is being started, or of one that we wait for: there is somebody who could ask. */
+static void hook_asked(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
+		       size_t path_size, const char *prompt, size_t prompt_size)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.asked(router, source, reply, path, path_size, prompt,
+					   prompt_size);
+}
+
+static void hook_answered(ramet_router *router, uint32_t requester, uint32_t reply,
+			  const char *password, size_t size, const char *text, size_t text_size)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.answered(router, requester, reply, password, size, text,
+					      text_size);
+}
+
 static void hook_kill(struct rmt_peer *child)
 {
 	if (rmt_gate_is_open())
@@ -259,6 +276,8 @@ static void hook_done(ramet_router *router)
 const struct rmt_parent_hooks rmt_parent_hooks = {
 	.connect = hook_connect,
 	.image = hook_image,
+	.asked = hook_asked,
+	.answered = hook_answered,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
@@ -282,6 +301,13 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = gate_open(error);
 
 	return r < 0 ? r : rmt_connect_all(router, paths, ret_group, error);
+}
+
+RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_listen(path, error);
 }
 
 RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)

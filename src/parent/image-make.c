@@ -76,12 +76,17 @@ static int run_gzip(const char *options, int in, int out)
 	char *const argv[] = {(char *)"gzip", (char *)options, NULL};
 	int null = rmt_descriptor_own(open("/dev/null", O_WRONLY | O_CLOEXEC)), r = -ENOENT;
 	pid_t pid;
+	struct rmt_spawn spawn = {
+		.file = argv[0],
+		.argv = argv,
+		.stdin_fd = in,
+		.stdout_fd = out,
+		.stderr_fd = null,
+		.search = true,
+	};
 
-	for (size_t i = 0; null >= 0 && i < RMT_COUNT(places) && r < 0; i++) {
-		struct rmt_spawn spawn = {places[i], argv, in, out, null};
-
+	if (null >= 0)
 		r = rmt_spawn(&spawn, &pid, NULL);
-	}
 	rmt_descriptor_close(null);
 	if (r == 0)
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

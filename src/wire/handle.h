@@ -36,6 +36,12 @@ enum rmt_operation {
 	RMT_OP_GIVEN = 15,
 	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program */
 	RMT_OP_IMAGE = 16,
+	/* end, to who sent a CONNECT: [op, its reply handle, path, prompt]: a tool asks for a
+	 * password for that context */
+	RMT_OP_ASK = 17,
+	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
+	 * text says why */
+	RMT_OP_ANSWER = 18,
 };
 
 /* What IMAGE asks for. */
