@@ -18,11 +18,6 @@
 #include "parent/keys.h"
 #include "parent/method.h"
 #include "parent/prompt.h"
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 #define W RMT_FORM_WORDS
 #define L RMT_FORM_LINE
 #define I RMT_FORM_INPUT
@@ -203,7 +198,7 @@ static void method_makes_command(void **state)
 				 command.terminal);
 		assert_ptr_equal(command.prompts, method->prompts);
 		assert_ptr_equal(command.hint, method->hint);
-		assert_int_equal(command.crowded, strcmp(hop.method, "ssh") == 0);
+		assert_int_equal(method->crowded, strcmp(hop.method, "ssh") == 0);
 		assert_int_equal(command.accept_host_key,
 				 strstr(expected[i].hop, "keys=accept") != NULL);
 		free(text);
@@ -367,6 +362,7 @@ static void method_refuses_what_makes_no_sense(void **state)
 		{"sudo?args=--user", EINVAL, "a value is expected"},
 		{"sudo?args=ls", EINVAL, "only options are expected: ls"},
 		{"sudo?args=--", EINVAL, "only options are expected: --"},
+		{"sudo?password=hush", EINVAL, "password"},
 		{"docker:c?exec_args=\"", EINVAL, "exec_args"},
 		{"docker:c?run=1", EINVAL, "yes|no"},
 		{"lxc:c?uid=root", EINVAL, "uid=root: a number"},

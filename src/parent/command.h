@@ -36,7 +36,6 @@ struct rmt_command {
 	enum rmt_terminal_use terminal;
 	const struct rmt_prompts *prompts; /* NULL: it asks nothing that we know */
 	bool accept_host_key;              /* the answer to ssh's question */
-	bool crowded;                      /* its server refuses when too many come at once */
 	const char *hint;                  /* what to add when it ended without a word; or NULL */
 	int error;                         /* sticky: -ENOMEM */
 };

@@ -93,7 +93,6 @@ void rmt_tool_command(const struct rmt_hop *hop, struct rmt_command *command)
 	command->terminal = terminal_of(hop, method->terminal);
 	command->prompts = method->prompts;
 	command->hint = method->hint;
-	command->crowded = method->crowded;
 	if (method->fill)
 		method->fill(hop, command);
 	else
