@@ -296,6 +296,9 @@ static void nsenter_runs_a_script_with_its_words(void **state)
 		text = describe(&rest, rest.count);
 		assert_string_equal(text, cases[i].words);
 		free(text);
+		text = describe(&command, 3);
+		assert_string_equal(text, "/bin/sh -c '...'");
+		free(text);
 		rmt_command_done(&command);
 		rmt_hop_done(&hop);
 	}
