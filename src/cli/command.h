@@ -23,3 +23,4 @@ struct rmt_command {
 extern const struct rmt_command rmt_command_run;
 extern const struct rmt_command rmt_command_tree;
 extern const struct rmt_command rmt_command_demo;
+extern const struct rmt_command rmt_command_listen;
