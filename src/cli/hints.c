@@ -55,17 +55,31 @@ static const struct hint {
 	{"", "handshake", 0, "the program began and ended: the logs of that machine may say why"},
 };
 
-/* "phase: ...", or behind the path of a context, "path: phase: ...". */
-static bool has_phase(const char *message, const char *phase)
+static bool names_phase(const char *message, const char *phase)
 {
 	size_t size = strlen(phase);
 
-	if (size == 0)
-		return true;
 	for (const char *at = message; (at = strstr(at, phase)); at += size)
 		if (at[size] == ':' && (at == message || at[-1] == ' '))
 			return true;
 	return false;
+}
+
+/* "phase: ...", or behind the path of a context, "path: phase: ...". What a tool says itself, before
+ * it has led to a shell, names none. */
+static bool is_phase(const char *message, const char *phase)
+{
+	static const char *const others[] = {"launch", "place",     "transfer",
+					     "exec",   "handshake", "setup"};
+
+	if (!*phase || names_phase(message, phase))
+		return true;
+	if (strcmp(phase, "shell") != 0)
+		return false;
+	for (size_t i = 0; i < RMT_COUNT(others); i++)
+		if (names_phase(message, others[i]))
+			return false;
+	return true;
 }
 
 static bool has_method(const char *hop, const char *method)
@@ -78,7 +92,7 @@ static bool has_method(const char *hop, const char *method)
 const char *rmt_hint(const char *hop, const char *message, int code)
 {
 	for (const struct hint *hint = hints; hint < hints + RMT_COUNT(hints); hint++)
-		if (has_method(hop, hint->method) && has_phase(message, hint->phase) &&
+		if (has_method(hop, hint->method) && is_phase(message, hint->phase) &&
 		    (hint->code == 0 || hint->code == -code))
 			return hint->text;
 	return NULL;
