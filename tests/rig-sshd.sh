@@ -205,3 +205,64 @@ rig_leaves()
 		} | sed 's/^/# /'
 	fi
 }
+
+# escaped TEXT: as a target or a value in a path
+escaped()
+{
+	perl -e '$_ = shift; s/([\/?*#&=%, ])/sprintf("%%%02X", ord $1)/ge; print' "$1"
+}
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+# do_run ARGUMENT...: ramet, leaves $status, and the files stdout and stderr
+do_run()
+{
+	status=0
+	timeout 60 "$RAMET_OUT/ramet" "$@" >"$rig/stdout" 2>"$rig/stderr" </dev/null || status=$?
+}
+
+# reaches TEXT PATH USER: the processes there are the user's
+reaches()
+{
+	do_run run "$2" -- sh -c 'id -un; pwd'
+	same "$1" "0 $3" "$status $(sed -n '1s/.*: //p' "$rig/stdout")"
+	[ "$status" -eq 0 ] || sed 's/^/# /' "$rig/stderr"
+}
+
+# refused TEXT PATH WORDS...: connecting fails, and the error has each of the words
+refused()
+{
+	local text=$1 path=$2 word
+	shift 2
+	do_run run "$path" -- echo reached
+	for word; do
+		if [ "$status" -ne 255 ] || [ -s "$rig/stdout" ] || ! grep -qF -- "$word" "$rig/stderr"; then
+			fail "$text"
+			echo "# exit status $status; expected: $word"
+			sed 's/^/# /' "$rig/stdout" "$rig/stderr"
+			return
+		fi
+	done
+	pass "$text"
+}
+
+# says TEXT WORDS, says_not TEXT WORDS: of standard error of the last command
+says()
+{
+	if grep -qF -- "$2" "$rig/stderr"; then
+		pass "$1"
+	else
+		fail "$1"
+		sed 's/^/# /' "$rig/stderr"
+	fi
+}
+
+says_not()
+{
+	if [ -s "$rig/stderr" ] && ! grep -qF -- "$2" "$rig/stderr"; then
+		pass "$1"
+	else
+		fail "$1"
+		sed 's/^/# /' "$rig/stderr"
+	fi
+}
