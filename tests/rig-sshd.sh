@@ -74,7 +74,7 @@ wait_for()
 
 # --- users ------------------------------------------------------------------------------------------------------------
 
-rig_password='right, "0%'\''$x' # of every user
+rig_password='secret-word, "0%'\''$x' # of every user
 rig_uid=61000
 
 # rig_user NAME SHELL
