@@ -30,7 +30,7 @@ path()
 # --- what there is to cut ---------------------------------------------------------------------------------------------
 
 touch /tmp/.ramet-control
-try "a file that is left is seen" test -n "$(rig_files r_cut0)"
+try "a file that is left is seen" test -n "$(rig_files)"
 rm /tmp/.ramet-control
 setpriv --reuid=r_cut0 --regid=r_users --clear-groups sleep 100 &
 # shellcheck disable=SC2317 # called by wait_for
@@ -62,7 +62,7 @@ attempt()
 	timeout -k 1 25 "$RAMET_OUT/ramet" run "$(path "$1")" -- true >"$rig/stdout.$1" 2>"$rig/stderr.$1" </dev/null ||
 		status=$?
 	[ "$status" -eq 0 ] || [ "$status" -eq 255 ] || echo "$2 $3 at $4: exit status $status"
-	wait_for rig_clean "$user" || printf '%s\n' "$2 $3 at $4 leaves:" "$(rig_processes "$user")" "$(rig_files "$user")"
+	wait_for rig_clean "$user" || printf '%s\n' "$2 $3 at $4 leaves:" "$(rig_processes "$user")" "$(rig_files)"
 	! kill -0 "$(cat "$rig/pid.$1")" 2>/dev/null || echo "$2 $3 at $4: ssh is still there"
 	kill "$relay" 2>/dev/null
 	[ "$status" -eq 0 ] || echo "$2 $3" >>"$rig/failed"

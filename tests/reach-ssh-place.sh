@@ -22,13 +22,13 @@ target()
 placed()
 {
 	local got
-	do_run run "ssh:r_sh@$here:$port${3:-}" -- sh -c 'readlink /proc/$PPID/exe'
+	do_run run "ssh:r_sh@$here:$port${3:-}" -- /bin/sh -c '/usr/bin/readlink /proc/$PPID/exe'
 	got=$(sed -n '1s/^ssh:[^ ]*: //p' "$rig/stdout")
 	case $got in
 	"$2"/.ramet-*\ \(deleted\)) got=$2 ;;
 	esac
 	same "$1" "0 $2" "$status $got"
-	[ "$status" -eq 0 ] || sed 's/^/# /' "$rig/stderr"
+	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 	rig_leaves "... and nothing is left" r_sh
 }
 
@@ -76,8 +76,14 @@ placed "/dev/shm too small for the program" /tmp
 
 # --- no place ---------------------------------------------------------------------------------------------------------
 
-nowhere="$(noexec /dev/shm /tmp /var/tmp "$home") mkdir $home/.ssh; cp $rig/root/.ssh/id.pub $home/.ssh/authorized_keys;"
-nowhere+=" chown -R r_sh $home; cd /"
+# home OPTIONS: mounts one
+home()
+{
+	echo "mount -t tmpfs -o mode=755,$1 rig $home; mkdir $home/.ssh;" \
+		"cp $rig/root/.ssh/id.pub $home/.ssh/authorized_keys; chown -R r_sh $home;"
+}
+
+nowhere="$(noexec /dev/shm /tmp /var/tmp) $(home noexec)"
 tools bare perl python
 tools perl python
 tools python perl
@@ -90,14 +96,12 @@ for tool in perl python; do
 		continue
 	fi
 	target "$nowhere" "SetEnv PATH=$rig/$tool"
-	do_run run "ssh:r_sh@$here:$port" -- sh -c 'readlink /proc/$PPID/exe'
+	do_run run "ssh:r_sh@$here:$port" -- /bin/sh -c '/usr/bin/readlink /proc/$PPID/exe'
 	same "no place, but $tool" "0 (deleted)" "$status $(grep -o '/memfd:.*\|(deleted)' "$rig/stdout" | sed 's,.*(deleted),(deleted),')"
-	[ "$status" -eq 0 ] || sed 's/^/# /' "$rig/stderr"
+	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 	rig_leaves "... and nothing is left" r_sh
 done
-full="$(noexec /dev/shm /tmp /var/tmp) mount -t tmpfs -o mode=755,size=100k rig $home; mkdir $home/.ssh;"
-full+=" cp $rig/root/.ssh/id.pub $home/.ssh/authorized_keys; chown -R r_sh $home; cat /dev/zero >$home/full; cd /"
-target "$full 2>/dev/null" "SetEnv PATH=$rig/bare"
+target "$(noexec /dev/shm /tmp /var/tmp) $(home size=100k) cat /dev/zero >$home/full" "SetEnv PATH=$rig/bare"
 refused "a full home, and nothing else" "ssh:r_sh@$here:$port" "r_sh@$here"
 rig_leaves "... and nothing is left" r_sh
 

@@ -133,7 +133,7 @@ crowd()
 {
 	do_run run "ssh:r_sh@127.0.0.[1-50]:$2" -- sh -c 'echo $PPID'
 	same "$1" "0 50 50" "$status $(sed 's/:[^:]*$//' "$rig/stdout" | sort -u | wc -l) $(sed 's/.*: //' "$rig/stdout" | sort -u | wc -l)"
-	[ "$status" -eq 0 ] || head -n 20 "$rig/stderr" | sed 's/^/# /'
+	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 	rig_leaves "... and nothing is left" r_sh
 }
 

@@ -140,7 +140,8 @@ rig_listens()
 	(: >"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# rig_sshd PORT [LINE...]: $rig_before is a command that comes first, in a mount namespace of the server's own
+# rig_sshd PORT [LINE...]: $rig_before is a command that comes first, in a mount namespace of the server's own. $rig_pid
+# is its process.
 rig_sshd()
 {
 	local port=$1
@@ -168,6 +169,7 @@ rig_sshd()
 		eval "$1"
 		exec "$(command -v sshd)" -D -f "$2" -E "$3"' - "${rig_before:-:}" "$rig/sshd.$port" "$rig/log.$port" \
 		</dev/null >/dev/null 2>&1 &
+	rig_pid=$!
 	wait_for rig_listens "$port" && return
 	echo "Bail out! sshd does not start: $(cat "$rig/log.$port")"
 	exit 1
@@ -181,15 +183,16 @@ rig_processes()
 	ps -o pid,ppid,stat,args --no-headers -u "$(IFS=, && echo "$*")" | awk '$3 !~ /^Z/'
 }
 
-# rig_files USER: what the first stage may have left
+# rig_files: what the first stage may have left, where the last server sees it
 rig_files()
 {
-	find /tmp /var/tmp /dev/shm "$rig/home/$1" -name '.ramet-*'
+	local root=/proc/$rig_pid/root
+	find "$root/tmp" "$root/var/tmp" "$root/dev/shm" "$root$rig" -maxdepth 3 -name '.ramet-*'
 }
 
 rig_clean()
 {
-	[ -z "$(rig_processes "$1")$(rig_files "$1")" ]
+	[ -z "$(rig_processes "$1")$(rig_files)" ]
 }
 
 # rig_leaves TEXT USER: nothing is left of a user
@@ -201,7 +204,7 @@ rig_leaves()
 		fail "$1"
 		{
 			rig_processes "$2"
-			rig_files "$2"
+			rig_files
 		} | sed 's/^/# /'
 	fi
 }
@@ -214,6 +217,12 @@ escaped()
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
+# rig_show FILE...: what they say, for whoever reads the output of a test
+rig_show()
+{
+	cat "$@" | head -n 30 | cut -c 1-400 | LC_ALL=C tr -c '\n -~' '?' | sed 's/^/# /'
+}
+
 # do_run ARGUMENT...: ramet, leaves $status, and the files stdout and stderr
 do_run()
 {
@@ -224,9 +233,9 @@ do_run()
 # reaches TEXT PATH USER: the processes there are the user's
 reaches()
 {
-	do_run run "$2" -- sh -c 'id -un; pwd'
+	do_run run "$2" -- /bin/sh -c '/usr/bin/id -un'
 	same "$1" "0 $3" "$status $(sed -n '1s/.*: //p' "$rig/stdout")"
-	[ "$status" -eq 0 ] || sed 's/^/# /' "$rig/stderr"
+	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 }
 
 # refused TEXT PATH WORDS...: connecting fails, and the error has each of the words
@@ -239,7 +248,7 @@ refused()
 		if [ "$status" -ne 255 ] || [ -s "$rig/stdout" ] || ! grep -qF -- "$word" "$rig/stderr"; then
 			fail "$text"
 			echo "# exit status $status; expected: $word"
-			sed 's/^/# /' "$rig/stdout" "$rig/stderr"
+			rig_show "$rig/stdout" "$rig/stderr"
 			return
 		fi
 	done
@@ -253,7 +262,7 @@ says()
 		pass "$1"
 	else
 		fail "$1"
-		sed 's/^/# /' "$rig/stderr"
+		rig_show "$rig/stderr"
 	fi
 }
 
@@ -263,6 +272,6 @@ says_not()
 		pass "$1"
 	else
 		fail "$1"
-		sed 's/^/# /' "$rig/stderr"
+		rig_show "$rig/stderr"
 	fi
 }
