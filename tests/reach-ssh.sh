@@ -64,12 +64,12 @@ rm -rf "$rig/home/r_keyless/.ssh"
 rig_sshd 2202 "PasswordAuthentication no" "Banner $rig/noise"
 refused "no key leads there: the error says so" "ssh:r_keyless@$here:2202" "Permission denied" "r_keyless@$here"
 ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/other"
-refused "the wrong key" "ssh:r_sh@$here:2202?identity_file=$(escaped "$rig/other")&args=-oIdentitiesOnly%3Dyes" \
-	"Permission denied" "publickey"
+keyless="config_file=$(escaped "$rig/keyless")"
+refused "the wrong key" "ssh:r_sh@$here:2202?$keyless&identity_file=$(escaped "$rig/other")" "Permission denied" "publickey"
 reaches "the right key, behind a noisy banner" "ssh:r_sh@$here:2202" r_sh
 cp "$rig/root/.ssh/id" "$rig/key, with #1?&"
 reaches "a key in a file with a strange name" \
-	"ssh:r_sh@$here:2202?identity_file=$(escaped "$rig/key, with #1?&")" r_sh
+	"ssh:r_sh@$here:2202?$keyless&identity_file=$(escaped "$rig/key, with #1?&")" r_sh
 refused "a user that is not there" "ssh:nobody-here@$here:2202" "Permission denied"
 refused "a port where nothing listens" "ssh:r_sh@$here:2299" "Connection refused"
 refused "a host that is not there" "ssh:r_sh@no-such-host.invalid" "no-such-host.invalid"

@@ -11,7 +11,8 @@
 #	rig_users		makes the users: a key of root leads to each
 #	rig_sshd PORT [LINE...]	starts an sshd with these lines in its configuration
 #
-# root's ~/.ssh/config says port 2201, root's key and known_hosts; $rig is where all of it lives.
+# root's ~/.ssh/config says port 2201, root's key and known_hosts, $rig/keyless the same without the key; $rig is where
+# all of it lives.
 
 rig_skip()
 {
@@ -112,14 +113,17 @@ rig_users()
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/root/.ssh/id"
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/host"
 	echo "* $(cat "$rig/host.pub")" >"$rig/root/.ssh/known_hosts"
-	cat >"$rig/root/.ssh/config" <<-END
+	cat >"$rig/keyless" <<-END
 		Host *
 			Port 2201
-			IdentityFile $rig/root/.ssh/id
 			UserKnownHostsFile $rig/root/.ssh/known_hosts
 			GlobalKnownHostsFile /dev/null
 			CheckHostIP no
 	END
+	{
+		cat "$rig/keyless"
+		echo "IdentityFile $rig/root/.ssh/id"
+	} >"$rig/root/.ssh/config"
 	rig_shells=()
 	for name in sh dash bash busybox mksh zsh fish csh tcsh; do
 		shell=$(command -v "$name") || continue
