@@ -216,7 +216,7 @@ rig_leaves()
 # escaped TEXT: as a target or a value in a path
 escaped()
 {
-	perl -e '$_ = shift; s/([\/?*#&=%, ])/sprintf("%%%02X", ord $1)/ge; print' "$1"
+	perl -e '$_ = shift; s/([\/?*#&=%, ])/sprintf("%%%02X", ord $1)/ge; print' -- "$1"
 }
 
 # --- the command ------------------------------------------------------------------------------------------------------
