@@ -10,7 +10,7 @@
 #
 # Then there are
 #	$rig            a directory that every user can read, with the homes, and a bin of their own in it
-#	$rig_password   of r_alice and root; that of r_bob is "$rig_password bob", and so on for each user
+#	$rig_password   of r_alice; that of r_bob is "$rig_password bob", and so on for each user
 # and the users
 #	r_alice         may do everything with her password, by sudo and doas
 #	r_bob           may do everything without one
@@ -81,25 +81,59 @@ rig_doas()
 	chmod 400 /etc/doas.conf
 }
 
-# rig_pam [DELAY]: how users are known; a failure takes so many microseconds
+# rig_pam [DELAY [LINE...]]: how users are known; a failure takes so many microseconds; more rules
 rig_pam()
 {
-	local tool
+	local tool delay=${1:-0}
+	[ $# -eq 0 ] || shift
 	for tool in sudo sudo-i su su-l doas other; do
 		{
 			[ "$tool" = "${tool#su}" ] || [ "$tool" != "${tool#sudo}" ] ||
 				echo 'auth sufficient pam_rootok.so'
-			[ "${1:-0}" -eq 0 ] || echo "auth optional pam_faildelay.so delay=$1"
+			[ "$delay" -eq 0 ] || echo "auth optional pam_faildelay.so delay=$delay"
 			echo 'auth required pam_unix.so nodelay'
 			echo 'account required pam_unix.so'
 			echo 'session required pam_permit.so'
 			echo 'password required pam_deny.so'
+			[ $# -eq 0 ] || printf '%s\n' "$@"
 		} >"/etc/pam.d/$tool"
 	done
 }
 
-# rig_languages PACKAGE...: makes a locale NAME.UTF-8 for each language that one of these text domains is translated
-# into, and prints their NAMEs. Programs that change users take locales from nowhere else than /usr/lib/locale.
+# rig_hold: from now on whoever has given the right password is held: rig_held waits until one is, rig_go lets it go on
+rig_hold()
+{
+	rm -f "$rig/held" "$rig/go"
+	mkfifo "$rig/held" "$rig/go" || rig_die "no pipes"
+	exec {rig_held}<>"$rig/held" {rig_go}<>"$rig/go"
+	printf '%s\n' '#!/bin/sh' "echo held >$rig/held" "read -r line <$rig/go" >"$rig/bin/hold"
+	chmod 755 "$rig/bin/hold"
+	rig_pam 0 "account required pam_exec.so quiet $rig/bin/hold"
+}
+
+# False when that took more than ten seconds.
+rig_held()
+{
+	local line
+	read -r -t 10 line <&"$rig_held"
+}
+
+rig_go()
+{
+	echo go >&"$rig_go"
+}
+
+# rig_locale LANGUAGE: the name of its locale here
+rig_locale()
+{
+	case $1 in
+	*@*) echo "${1%%@*}.UTF-8@${1#*@}" ;;
+	*) echo "$1.UTF-8" ;;
+	esac
+}
+
+# rig_languages DOMAIN...: the languages that one of these text domains is translated into. Each gets a locale, which
+# is like C but for its name: programs that change users take none from elsewhere than /usr/lib/locale.
 rig_languages()
 {
 	local domain name
@@ -108,8 +142,7 @@ rig_languages()
 			[ -e "$name" ] || continue
 			name=${name#/usr/share/locale/}
 			name=${name%%/*}
-			# Only the language counts here: all else is as in C.
-			ln -sfn C.utf8 "/usr/lib/locale/${name%%@*}.utf8${name#"${name%%@*}"}"
+			ln -sfn C.utf8 "/usr/lib/locale/$(rig_locale "$name" | sed s/UTF-8/utf8/)"
 			echo "$name"
 		done
 	done | sort -u
@@ -124,10 +157,12 @@ as()
 		env "HOME=$rig/$user" "USER=$user" "LOGNAME=$user" SHELL=/bin/sh "$@")
 }
 
-# Both are printed: what is left of the users, and of the files of children, is none.
+# All processes but those of the test itself, which are root's and of its own session (that of nobody here).
 rig_processes()
 {
-	ps -eo user:16=,pid=,ppid=,stat=,args= | awk '$1 ~ /^r_/ && $4 !~ /^Z/'
+	ps -eo user:16=,sess=,comm=,pid=,ppid=,stat=,args= | awk '
+		$1 == "root" && $2 == 0 && $3 ~ /^(bash|ps|awk|sleep)$/ { next }
+		$6 !~ /^Z/'
 }
 
 rig_files()
@@ -135,20 +170,16 @@ rig_files()
 	find /tmp /var/tmp /dev/shm /run "$rig" -name '.ramet*' 2>/dev/null
 }
 
-# rig_clean TEXT: nothing is left, within five seconds
-rig_clean()
+# rig_left: what is left of processes and of the files of children: within five seconds, nothing
+rig_left()
 {
 	local try left
 	for ((try = 0; try < 250; try++)); do
 		left=$(rig_processes && rig_files)
-		if [ -z "$left" ]; then
-			pass "$1"
-			return
-		fi
+		[ -n "$left" ] || return 0
 		sleep 0.02
 	done
-	fail "$1"
-	sed 's/^/# /' <<<"$left"
+	echo "$left"
 }
 
 # rig_terminals COUNT: so many may exist at once
@@ -189,7 +220,7 @@ rig_set_up()
 		useradd -m -b "$rig" -k /nowhere -U -s /bin/sh "$user" || rig_die "cannot add users"
 	done 2>/dev/null
 	{
-		echo "root:$rig_password"
+		echo "root:$rig_password root"
 		echo "r_alice:$rig_password"
 		for user in bob carol expired locked aged nologin; do
 			echo "r_$user:$rig_password $user"
