@@ -167,6 +167,26 @@ typedef void ramet_log_sink(const ramet_log_record *record, void *data);
  * harmless. */
 void ramet_log_to_stderr(const ramet_log_record *record, void *data);
 
+/* What a tool asks for on the way to a context. All texts are borrowed for the time of the call. */
+typedef struct ramet_password_request {
+	const char *path;   /* of the context to be, as in errors: "ssh:db/sudo:admin" */
+	const char *method; /* of its hop: "ssh", "sudo" ... */
+	const char *target; /* of its hop, or NULL */
+	const char *user;   /* the hop's key `user`, or NULL */
+	const char *prompt; /* the tool's own words, control characters made harmless */
+} ramet_password_request;
+
+/*
+ * Finds a password: called in the process that connects, when a tool asks and the hop's key
+ * `password` is absent or "program". Writes at most `size` bytes of password, without newline or NUL,
+ * to memory that is wiped after use, and returns how many; or a negative errno, -ENOKEY if there is
+ * none: then the connection fails with it. Called without locks held, from a thread of the library's
+ * or one that connects, perhaps from several at once; it may block, for as long as the connect
+ * time-out lets it, and must not call into the router.
+ */
+typedef int ramet_password_source(const ramet_password_request *request, char *password,
+				  size_t size, void *data);
+
 /* Options of a router. Fill with RAMET_ROUTER_OPTIONS_INIT, then change what is to differ. Children
  * inherit what says so. */
 typedef struct ramet_router_options {
@@ -185,6 +205,9 @@ typedef struct ramet_router_options {
 	/* NULL: ramet_log_to_stderr when $RAMET_LOG_LEVEL is set, else nothing */
 	ramet_log_sink *log;
 	void *log_data;
+	/* where passwords come from for hops that do not say; NULL: nowhere */
+	ramet_password_source *password;
+	void *password_data;
 } ramet_router_options;
 
 #ifdef __cplusplus
@@ -264,6 +287,20 @@ int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_co
  */
 int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		      ramet_error *error);
+
+/*
+ * Waits at a socket in the file system for others to be parents: whoever connects there as the same
+ * user, or as root (see the method unix), gets a child context of this program, which runs as a
+ * process of its own with the standard output and error of this one. `path` has to be in a directory
+ * in which others cannot write; a socket that nobody listens at any more is replaced. Nobody else can
+ * open the socket; while it is made, the umask of the process is 077.
+ * Does not return but on failure; -EINTR when a signal handler has run. The socket is removed then,
+ * and the contexts go on. Signals arrive only while it waits. Needs no router.
+ * Errors: -ENAMETOOLONG, -EADDRINUSE (somebody listens there), and those of socket(2), bind(2),
+ * accept(2), execve(2).
+ * Blocks.
+ */
+int ramet_listen(const char *path, ramet_error *error);
 
 /* How many contexts there are in it. */
 size_t ramet_group_size(const ramet_group *group);

@@ -66,7 +66,8 @@ static int act(const char *what)
 static pid_t spawn(const char *what, int in, int out, int err)
 {
 	char *argv[] = {(char *)"process", (char *)what, NULL};
-	struct rmt_spawn options = {SELF, argv, in, out, err};
+	struct rmt_spawn options = {
+		.file = SELF, .argv = argv, .stdin_fd = in, .stdout_fd = out, .stderr_fd = err};
 	ramet_error error = RAMET_ERROR_INIT;
 	pid_t pid = 0;
 
@@ -272,7 +273,8 @@ static void spawn_of_what_cannot_be_executed_fails_with_its_errno(void **state)
 	close(fd);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char *argv[] = {(char *)"process", NULL};
-		struct rmt_spawn options = {cases[i].file, argv, 0, 1, 2};
+		struct rmt_spawn options = {
+			.file = cases[i].file, .argv = argv, .stdout_fd = 1, .stderr_fd = 2};
 		ramet_error error = RAMET_ERROR_INIT;
 		pid_t pid = 77;
 
@@ -288,7 +290,8 @@ static void spawn_of_what_cannot_be_executed_fails_with_its_errno(void **state)
 static void spawn_with_a_closed_descriptor_fails(void **state)
 {
 	char *argv[] = {(char *)"process", (char *)"0", NULL};
-	struct rmt_spawn options = {SELF, argv, 0, 1000, 2};
+	struct rmt_spawn options = {
+		.file = SELF, .argv = argv, .stdin_fd = 0, .stdout_fd = 1000, .stderr_fd = 2};
 	ramet_error error = RAMET_ERROR_INIT;
 	pid_t pid;
 
@@ -308,7 +311,7 @@ static void hook_runs(void *data)
 static void preexec_hook_runs_in_each_new_process(void **state)
 {
 	int pipe_fds[2];
-	struct rmt_spawn forked = {NULL, NULL, 0, 1, 2};
+	struct rmt_spawn forked = {.stdin_fd = 0, .stdout_fd = 1, .stderr_fd = 2};
 	pid_t pid, seen = 0;
 
 	(void)state;
@@ -334,7 +337,7 @@ static void preexec_hook_runs_in_each_new_process(void **state)
 static void fork_returns_in_the_copy_with_stdio_and_group(void **state)
 {
 	int pipe_fds[2];
-	struct rmt_spawn options = {NULL, NULL, 0, 0, 2};
+	struct rmt_spawn options = {.stdin_fd = 0, .stdout_fd = 0, .stderr_fd = 2};
 	char text[64] = "", expected[64];
 	pid_t pid = 0;
 	int r;
