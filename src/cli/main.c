@@ -16,6 +16,7 @@ static const char usage[] =
 	"\n"
 	"  ramet run PATHS -- COMMAND...   run a command in every context of the paths\n"
 	"  ramet tree PATHS                start the contexts and draw their tree\n"
+	"  ramet doctor PATH               walk a path and tell each step\n"
 	"  ramet listen SOCKET             wait there for contexts that want a child\n"
 	"  ramet demo [DIRECTORY]          count words with a tree of local contexts\n"
 	"  ramet help [SUBCOMMAND]         this text, or that of the subcommand\n"
@@ -34,7 +35,8 @@ static const char usage[] =
 	"A subcommand with --help says more; so do ramet(1) and ramet-paths(7).\n";
 
 static const struct rmt_command *const commands[] = {&rmt_command_run, &rmt_command_tree,
-						     &rmt_command_demo, &rmt_command_listen};
+						     &rmt_command_doctor, &rmt_command_listen,
+						     &rmt_command_demo};
 
 static const struct rmt_command *find(const char *name)
 {
@@ -54,7 +56,7 @@ static int print(const char *text)
 
 static int unknown_command(const char *name)
 {
-	rmt_complain("there is no subcommand '%s' (there are run, tree, listen, demo and help)",
+	rmt_complain("there is no subcommand '%s' (there are run, tree, doctor, listen, demo and help)",
 		     name);
 	return RMT_EXIT_USAGE;
 }
