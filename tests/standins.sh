@@ -80,6 +80,30 @@ reaches machinectl=systemd-run 'machinectl:box?username=www&args=--slice%20x' \
 	--machine=box --quiet --pipe --wait --collect --uid=www --slice x --
 rm "$scratch/more"
 
+# sudo -i gives its words to a login shell as one line, in which it escapes everything but letters, digits and _-$.
+cat >"$bin/sudo" <<'END'
+#!/bin/sh
+[ "$1 $2 $3 $4 $5 $6" = "-p ramet-sudo-prompt: -u root -i --" ] || exit 99
+shift 6
+line=
+for word; do
+	line="$line$(printf '%s\n' "$word" | sed 's/[^A-Za-z0-9_$-]/\\&/g') "
+done
+exec "$LOGIN_SHELL" -c "$line"
+END
+chmod +x "$bin/sudo"
+for shell in sh dash bash ksh mksh zsh fish csh tcsh 'busybox sh'; do
+	if ! command -v "${shell% sh}" >/dev/null; then
+		skip "sudo -i through $shell" "it is not installed"
+		continue
+	fi
+	printf '#!/bin/sh\nexec %s "$@"\n' "$shell" >"$scratch/shell"
+	chmod +x "$scratch/shell"
+	same "sudo -i through $shell" "sudo: in" \
+		"$(LOGIN_SHELL=$scratch/shell timeout 60 "$ramet" run 'sudo?login=yes' -- echo in 2>&1 </dev/null)"
+done
+rm "$bin/sudo"
+
 # The context that such a tool has led to uses the next one.
 standin podman exec --interactive a
 standin kubectl exec --stdin b --

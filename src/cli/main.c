@@ -56,8 +56,9 @@ static int print(const char *text)
 
 static int unknown_command(const char *name)
 {
-	rmt_complain("there is no subcommand '%s' (there are run, tree, doctor, listen, demo and help)",
-		     name);
+	rmt_complain(
+		"there is no subcommand '%s' (there are run, tree, doctor, listen, demo and help)",
+		name);
 	return RMT_EXIT_USAGE;
 }
 
