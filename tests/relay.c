@@ -2,6 +2,8 @@
 /*
  * relay [OPTION...] LISTEN-PORT TARGET-PORT: forwards TCP connections on the loopback, and gets in
  * their way. "Up" is from whoever connects to the target, "down" the other direction.
+ * relay [OPTION...] --exec COMMAND...: the same between our standard input and output and a
+ * command's, which gets our terminal, errors and signals, and whose exit status is ours.
  *
  *   --cut-up N, --cut-down N   after so many bytes of a connection in that direction, it is closed
  *   --kill FILE                ... instead, the process whose id is in FILE gets SIGKILL, once
@@ -12,13 +14,15 @@
  *   --once                     ends with its first connection
  *   --background               goes on in the background once it listens
  *
- * LISTEN-PORT 0 is any. Prints "PORT PID" when it listens.
+ * LISTEN-PORT 0 is any. Prints "PORT PID" when it listens. --once and --background mean nothing to a
+ * command.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,7 +60,7 @@ struct flow {
 };
 
 struct connection {
-	int fd[DIRECTIONS]; /* where the bytes of each direction come from */
+	int from[DIRECTIONS], to[DIRECTIONS]; /* of a socket both are the same descriptor */
 	struct flow flow[DIRECTIONS];
 	int direction;
 	uint64_t turns;
@@ -65,12 +70,13 @@ static struct {
 	uint64_t cut[DIRECTIONS];
 	int64_t delay;
 	const char *count_file, *turns_file, *kill_file;
-	bool once, background;
+	bool once, background, exec;
 	uint16_t target;
 } options = {.cut = {UINT64_MAX, UINT64_MAX}};
 
 static struct connection *connections[CONNECTIONS_MAX];
 static size_t connection_count;
+static pid_t command;
 
 static void die(const char *what)
 {
@@ -114,10 +120,24 @@ static struct sockaddr_in loopback(uint16_t port)
 	};
 }
 
+static struct connection *connection_new(int from, int to)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection)
+		die("calloc");
+	connection->from[UP] = connection->to[DOWN] = from;
+	connection->from[DOWN] = connection->to[UP] = to;
+	connection->direction = DIRECTIONS;
+	for (int i = 0; i < DIRECTIONS; i++)
+		connection->flow[i].last = &connection->flow[i].first;
+	connections[connection_count++] = connection;
+	return connection;
+}
+
 static void connection_begin(int listener)
 {
 	struct sockaddr_in address = loopback(options.target);
-	struct connection *connection;
 	int from = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), to, one = 1;
 
 	if (from < 0)
@@ -134,15 +154,22 @@ static void connection_begin(int listener)
 	fcntl(to, F_SETFL, O_NONBLOCK);
 	setsockopt(from, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(to, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	connection = calloc(1, sizeof(*connection));
-	if (!connection)
-		die("calloc");
-	connection->fd[UP] = from;
-	connection->fd[DOWN] = to;
-	connection->direction = DIRECTIONS;
-	for (int i = 0; i < DIRECTIONS; i++)
-		connection->flow[i].last = &connection->flow[i].first;
-	connections[connection_count++] = connection;
+	connection_new(from, to);
+}
+
+/* Ends with the command, and as it did. */
+static _Noreturn void end_with_command(void)
+{
+	int status;
+
+	while (waitpid(command, &status, 0) < 0)
+		if (errno != EINTR)
+			die("waitpid");
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	_exit(128 + WTERMSIG(status));
 }
 
 static void connection_end(size_t index)
@@ -150,7 +177,9 @@ static void connection_end(size_t index)
 	struct connection *connection = connections[index];
 
 	for (int i = 0; i < DIRECTIONS; i++) {
-		close(connection->fd[i]);
+		close(connection->from[i]);
+		if (connection->to[i] != connection->from[!i])
+			close(connection->to[i]);
 		for (struct chunk *chunk = connection->flow[i].first, *next; chunk; chunk = next) {
 			next = chunk->next;
 			free(chunk);
@@ -160,6 +189,8 @@ static void connection_end(size_t index)
 	     connection->flow[UP].bytes, connection->flow[DOWN].bytes, connection->turns);
 	free(connection);
 	connections[index] = connections[--connection_count];
+	if (options.exec)
+		end_with_command();
 	if (options.once)
 		exit(0);
 }
@@ -210,7 +241,7 @@ static bool flow_read(struct connection *connection, int direction)
 
 	if (!chunk)
 		die("malloc");
-	size = read(connection->fd[direction], chunk->data, CHUNK_MAX);
+	size = read(connection->from[direction], chunk->data, CHUNK_MAX);
 	if (size <= 0) {
 		free(chunk);
 		if (size < 0)
@@ -228,77 +259,110 @@ static bool flow_read(struct connection *connection, int direction)
 	return true;
 }
 
+/* The reader gets no more. */
+static void flow_shut(struct connection *connection, int direction)
+{
+	int to = connection->to[direction], null;
+
+	connection->flow[direction].shut = true;
+	if (shutdown(to, SHUT_WR) == 0 || errno != ENOTSOCK)
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, to) < 0)
+		die("/dev/null");
+	close(null);
+}
+
+/* A command that reads no more may still have something to say. */
+static void flow_drop(struct connection *connection, int direction)
+{
+	struct flow *flow = &connection->flow[direction];
+
+	for (struct chunk *chunk; (chunk = flow->first);) {
+		flow->first = chunk->next;
+		free(chunk);
+	}
+	flow->last = &flow->first;
+	flow->held = 0;
+	flow->ended = true;
+	flow_shut(connection, direction);
+}
+
 /* False: the connection is over. */
 static bool flow_write(struct connection *connection, int direction)
 {
 	struct flow *flow = &connection->flow[direction];
-	int to = connection->fd[!direction];
+	bool borrowed = options.exec && direction == DOWN;
+	int to = connection->to[direction];
 	struct chunk *chunk;
 	ssize_t size;
 
 	while ((chunk = flow->first) && chunk->due <= now()) {
-		size = send(to, chunk->data + chunk->done, chunk->size - chunk->done, MSG_NOSIGNAL);
+		size_t left = chunk->size - chunk->done;
+
+		/* What we were given may block: so much is written when poll(2) says so. */
+		if (borrowed && poll(&(struct pollfd){.fd = to, .events = POLLOUT}, 1, 0) < 1)
+			break;
+		size = write(to, chunk->data + chunk->done,
+			     borrowed && left > PIPE_BUF ? PIPE_BUF : left);
+		if (size < 0 && errno == EPIPE && options.exec && direction == UP) {
+			flow_drop(connection, direction);
+			return true;
+		}
 		if (size < 0)
 			return errno == EAGAIN || errno == EINTR;
 		chunk->done += (size_t)size;
 		flow->held -= (size_t)size;
-		if (chunk->done < chunk->size)
-			continue;
-		flow->first = chunk->next;
-		if (!flow->first)
-			flow->last = &flow->first;
-		free(chunk);
+		if (chunk->done == chunk->size) {
+			flow->first = chunk->next;
+			if (!flow->first)
+				flow->last = &flow->first;
+			free(chunk);
+		}
 	}
 	if (flow->first)
 		return true;
 	/* The bytes before the cut have arrived. */
 	if (flow->bytes >= options.cut[direction] && !cut())
 		return false;
-	if (flow->ended && !flow->shut) {
-		flow->shut = true;
-		shutdown(to, SHUT_WR);
-	}
-	return !(connection->flow[UP].shut && connection->flow[DOWN].shut);
+	if (flow->ended && !flow->shut)
+		flow_shut(connection, direction);
+	return !(connection->flow[DOWN].shut && (connection->flow[UP].shut || options.exec));
 }
 
-/* What to wait for, and until when (-1: for ever). */
+/* What to wait for, and until when (-1: for ever). What nothing is wanted of is not polled: one that
+ * is closed would not let us sleep. */
 static void flow_want(const struct connection *connection, int direction, struct pollfd polls[2],
 		      int64_t *until)
 {
 	const struct flow *flow = &connection->flow[direction];
 
+	polls[0] = (struct pollfd){.fd = -1, .events = POLLIN};
+	polls[1] = (struct pollfd){.fd = -1, .events = POLLOUT};
 	if (!flow->ended && flow->held < HELD_MAX && flow->bytes < options.cut[direction])
-		polls[direction].events |= POLLIN;
+		polls[0].fd = connection->from[direction];
 	if (!flow->first)
 		return;
 	if (flow->first->due <= now())
-		polls[!direction].events |= POLLOUT;
+		polls[1].fd = connection->to[direction];
 	else if (*until < 0 || flow->first->due < *until)
 		*until = flow->first->due;
 }
 
-static bool connection_work(struct connection *connection, const struct pollfd polls[2])
+static bool connection_work(struct connection *connection, const struct pollfd polls[4])
 {
 	bool alive = true;
 
-	for (int i = 0; i < DIRECTIONS && alive; i++) {
-		struct flow *flow = &connection->flow[i];
-
-		/* A reset is found by reading, or, when nothing is read any more, here. */
-		if (polls[i].revents & POLLIN || (polls[i].revents & (POLLHUP | POLLERR) &&
-						  !flow->ended && polls[i].events & POLLIN))
-			alive = flow_read(connection, i);
-		else if (polls[i].revents & POLLERR)
-			alive = false;
-		if (alive)
-			alive = flow_write(connection, i);
-	}
+	for (int i = 0; i < DIRECTIONS && alive; i++)
+		alive = (!polls[2 * i].revents || flow_read(connection, i)) &&
+			flow_write(connection, i);
 	return alive;
 }
 
+/* The listener is -1 where there is a command. */
 static _Noreturn void serve(int listener)
 {
-	struct pollfd polls[1 + 2 * CONNECTIONS_MAX];
+	struct pollfd polls[1 + 4 * CONNECTIONS_MAX];
 	size_t polled;
 	int64_t until, time;
 
@@ -306,27 +370,20 @@ static _Noreturn void serve(int listener)
 		until = -1;
 		polls[0] = (struct pollfd){.fd = listener, .events = POLLIN};
 		polled = connection_count;
-		for (size_t i = 0; i < polled; i++) {
-			struct pollfd *pair = &polls[1 + 2 * i];
-
+		for (size_t i = 0; i < polled; i++)
 			for (int j = 0; j < DIRECTIONS; j++)
-				pair[j] = (struct pollfd){.fd = connections[i]->fd[j]};
-			for (int j = 0; j < DIRECTIONS; j++)
-				flow_want(connections[i], j, pair, &until);
-			/* One that is closed, and of which nothing is wanted, would not let us
-			 * sleep. */
-			for (int j = 0; j < DIRECTIONS; j++)
-				if (!pair[j].events)
-					pair[j].fd = -1;
-		}
+				flow_want(connections[i], j, &polls[1 + 4 * i + 2 * (size_t)j],
+					  &until);
 		time = now();
-		if (poll(polls, 1 + 2 * polled,
-			 until < 0 ? -1 : (int)(until > time ? until - time : 0)) < 0 &&
-		    errno != EINTR)
-			die("poll");
+		if (poll(polls, 1 + 4 * polled,
+			 until < 0 ? -1 : (int)(until > time ? until - time : 0)) < 0) {
+			if (errno != EINTR)
+				die("poll");
+			continue;
+		}
 		/* From behind: one that ends is replaced by the last one. */
 		for (size_t i = polled; i-- > 0;)
-			if (!connection_work(connections[i], &polls[1 + 2 * i]))
+			if (!connection_work(connections[i], &polls[1 + 4 * i]))
 				connection_end(i);
 		if (polls[0].revents & POLLIN && !(options.once && connection_count > 0))
 			connection_begin(listener);
@@ -359,6 +416,40 @@ static int listen_at(uint16_t port)
 	return fd;
 }
 
+static void pass_signal(int signal)
+{
+	kill(command, signal);
+}
+
+static void run(char **words)
+{
+	static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+	int up[2], down[2];
+	struct connection *connection;
+
+	if (pipe2(up, O_CLOEXEC) < 0 || pipe2(down, O_CLOEXEC) < 0)
+		die("pipe");
+	command = fork();
+	if (command < 0)
+		die("fork");
+	if (command == 0) {
+		if (dup2(up[0], STDIN_FILENO) < 0 || dup2(down[1], STDOUT_FILENO) < 0)
+			die("dup2");
+		signal(SIGPIPE, SIG_DFL);
+		execvp(words[0], words);
+		die(words[0]);
+	}
+	close(up[0]);
+	close(down[1]);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], pass_signal);
+	/* The others are shared with whoever started us. */
+	fcntl(up[1], F_SETFL, O_NONBLOCK);
+	connection = connection_new(STDIN_FILENO, up[1]);
+	connection->from[DOWN] = down[0];
+	connection->to[DOWN] = STDOUT_FILENO;
+}
+
 static uint64_t number(const char *text, uint64_t most)
 {
 	char *end;
@@ -384,10 +475,11 @@ static void parse(int argc, char **argv)
 		{"turns", required_argument, NULL, 't'},
 		{"once", no_argument, NULL, 'o'},
 		{"background", no_argument, NULL, 'b'},
+		{"exec", no_argument, NULL, 'x'},
 		{0},
 	};
 
-	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;)
+	for (int c; !options.exec && (c = getopt_long(argc, argv, "+", names, NULL)) != -1;)
 		switch (c) {
 		case 'u':
 		case 'd':
@@ -411,13 +503,19 @@ static void parse(int argc, char **argv)
 		case 'b':
 			options.background = true;
 			break;
+		case 'x':
+			options.exec = true;
+			break;
 		default:
 			exit(2);
 		}
-	if (argc - optind != 2) {
-		fprintf(stderr, "usage: relay [OPTION...] LISTEN-PORT TARGET-PORT\n");
+	if (options.exec ? argc == optind : argc - optind != 2) {
+		fprintf(stderr, "usage: relay [OPTION...] LISTEN-PORT TARGET-PORT\n"
+				"       relay [OPTION...] --exec COMMAND...\n");
 		exit(2);
 	}
+	if (options.exec)
+		return;
 	options.target = (uint16_t)number(argv[optind + 1], UINT16_MAX);
 }
 
@@ -426,6 +524,11 @@ int main(int argc, char **argv)
 	int listener, null;
 
 	parse(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	if (options.exec) {
+		run(argv + optind);
+		serve(-1);
+	}
 	listener = listen_at((uint16_t)number(argv[optind], UINT16_MAX));
 	/* Whoever reads our line may wait for its end. */
 	null = open("/dev/null", O_RDWR);

@@ -3,12 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/limits.h"
 #include "parent/range.h"
 
@@ -76,7 +76,7 @@ static int take_number(struct cursor *cursor, const char *what, uint32_t least, 
 		char text[80];
 
 		cursor->at = begin;
-		snprintf(text, sizeof(text), "%s, %u to %u", what, least, RMT_COUNT_MAX);
+		rmt_format(text, sizeof(text), "%s, %u to %u", what, least, RMT_COUNT_MAX);
 		return complain(cursor, text);
 	}
 	*ret = (uint32_t)number;
