@@ -96,7 +96,7 @@ static void fail(struct rmt_bootstrap *bootstrap, int code, const char *format, 
 	if (bootstrap->over)
 		return;
 	va_start(arguments, format);
-	rmt_error_setv(&bootstrap->error, code, NULL, format, arguments);
+	rmt_error_setv(&bootstrap->error, code, "", format, arguments);
 	va_end(arguments);
 	rmt_bootstrap_stop(bootstrap);
 	bootstrap->failed(bootstrap);
