@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Puts the layers together: what a program calls first. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/format.h"
+#include "base/write.h"
 #include "core/broker.h"
 #include "core/child.h"
 #include "core/function.h"
@@ -14,6 +15,14 @@
 #include "core/router.h"
 #include "parent/connection.h"
 #include "parent/executable.h"
+
+static void complain(const char *what, const char *which)
+{
+	char text[256];
+	size_t size = rmt_format(text, sizeof(text), "ramet: %s%s\n", what, which);
+
+	rmt_write_all(STDERR_FILENO, text, RMT_MIN(size, sizeof(text) - 1));
+}
 
 RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 				    const struct ramet_function *const *begin,
@@ -31,9 +40,8 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 		return r;
 	/* From here on the process is the library's own. Its parent reads what it prints. */
 	if (r < 0) {
-		fprintf(stderr, "ramet: %s%s\n",
-			r == -EEXIST ? "two functions are called " : rmt_strerror(r),
-			twice ? twice : "");
+		complain(r == -EEXIST ? "two functions are called " : rmt_strerror(r),
+			 twice ? twice : "");
 		exit(EXIT_FAILURE);
 	}
 	if (!landed)

@@ -18,11 +18,6 @@
 #include "parent/keys.h"
 #include "parent/method.h"
 #include "parent/prompt.h"
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 #define W RMT_FORM_WORDS
 #define L RMT_FORM_LINE
 #define I RMT_FORM_INPUT
@@ -301,6 +296,9 @@ static void nsenter_runs_a_script_with_its_words(void **state)
 		text = describe(&rest, rest.count);
 		assert_string_equal(text, cases[i].words);
 		free(text);
+		text = describe(&command, 3);
+		assert_string_equal(text, "/bin/sh -c '...'");
+		free(text);
 		rmt_command_done(&command);
 		rmt_hop_done(&hop);
 	}
@@ -367,6 +365,7 @@ static void method_refuses_what_makes_no_sense(void **state)
 		{"sudo?args=--user", EINVAL, "a value is expected"},
 		{"sudo?args=ls", EINVAL, "only options are expected: ls"},
 		{"sudo?args=--", EINVAL, "only options are expected: --"},
+		{"sudo?password=hush", EINVAL, "password"},
 		{"docker:c?exec_args=\"", EINVAL, "exec_args"},
 		{"docker:c?run=1", EINVAL, "yes|no"},
 		{"lxc:c?uid=root", EINVAL, "uid=root: a number"},

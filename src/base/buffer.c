@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/copy.h"
+#include "base/format.h"
 
 /* Below this, doubling would only buy a series of tiny reallocations. */
 #define CAPACITY_MIN 64u
@@ -90,29 +90,20 @@ void rmt_buffer_append_byte(struct rmt_buffer *buffer, unsigned char byte)
 void rmt_buffer_vprintf(struct rmt_buffer *buffer, const char *format, va_list arguments)
 {
 	unsigned char *end = rmt_buffer_reserve(buffer, CAPACITY_MIN);
-	va_list again;
-	size_t room;
-	int size;
+	size_t room, size;
 
 	if (!end)
 		return;
 
 	room = buffer->capacity - buffer->size;
-	va_copy(again, arguments);
-	size = vsnprintf((char *)end, room, format, again);
-	va_end(again);
-
-	if (size >= 0 && (size_t)size >= room) {
-		room = (size_t)size + 1;
-		end = rmt_buffer_reserve(buffer, room);
+	size = rmt_formatv((char *)end, room, format, arguments);
+	if (size >= room) {
+		end = rmt_buffer_reserve(buffer, size + 1);
 		if (!end)
 			return;
-		size = vsnprintf((char *)end, room, format, arguments);
+		rmt_formatv((char *)end, size + 1, format, arguments);
 	}
-	if (size < 0)
-		buffer->error = -ENOMEM;
-	else
-		buffer->size += (size_t)size;
+	buffer->size += size;
 }
 
 void rmt_buffer_printf(struct rmt_buffer *buffer, const char *format, ...)

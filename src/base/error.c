@@ -2,9 +2,10 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/format.h"
 
 static int negative(int code)
 {
@@ -33,16 +34,15 @@ int rmt_error_set_text(ramet_error *error, int code, const char *where, const ch
 int rmt_error_setv(ramet_error *error, int code, const char *where, const char *format,
 		   va_list arguments)
 {
-	char *text = NULL;
-	int size;
+	char *text;
 
 	if (!error)
 		return negative(code);
-	size = vasprintf(&text, format, arguments);
-	if (size < 0)
+	text = rmt_format_newv(format, arguments);
+	if (!text)
 		return rmt_error_set_text(error, code, where, "out of memory",
 					  strlen("out of memory"));
-	code = rmt_error_set_text(error, code, where, text, (size_t)size);
+	code = rmt_error_set_text(error, code, where, text, strlen(text));
 	free(text);
 	return code;
 }
@@ -93,7 +93,7 @@ const char *rmt_strerror(int code)
 	return strerror_r(code, text, sizeof(text));
 #else
 	if (strerror_r(code, text, sizeof(text)) != 0)
-		snprintf(text, sizeof(text), "error %d", code);
+		rmt_format(text, sizeof(text), "error %d", code);
 	return text;
 #endif
 }

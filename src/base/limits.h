@@ -58,6 +58,9 @@
  */
 #define RMT_CONNECT_TIMEOUT_MS 30000
 
+/* A day: what waits longer waits for somebody who is not there. */
+#define RMT_CONNECT_TIMEOUT_MAX 86400000
+
 /* Last lines of a child's output kept for the message about a connection that failed. */
 #define RMT_HISTORY_LINES 100u
 

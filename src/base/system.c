@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Small facts about the system. */
 #include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
+#include "base/format.h"
 #include "base/macro.h"
 #include "ramet.h"
 
@@ -39,7 +39,7 @@ RMT_PUBLIC const char *ramet_signal_name(int signal)
 	static _Thread_local char name[16];
 
 	if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
-		snprintf(name, sizeof(name), "SIGRTMIN+%d", signal - SIGRTMIN);
+		rmt_format(name, sizeof(name), "SIGRTMIN+%d", signal - SIGRTMIN);
 		return name;
 	}
 #endif
@@ -48,9 +48,12 @@ RMT_PUBLIC const char *ramet_signal_name(int signal)
 
 RMT_PUBLIC int ramet_open_max(void)
 {
-	long max = sysconf(_SC_OPEN_MAX);
+	struct rlimit limit;
 
-	return max < 0 ? 1024 : max > INT32_MAX ? INT32_MAX : (int)max;
+	/* What sysconf(3) says, which knows too much else to travel. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return 1024;
+	return (int)RMT_MIN(limit.rlim_cur, (rlim_t)INT32_MAX);
 }
 
 RMT_PUBLIC const char *ramet_version(void)

@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/format.h"
+#include "base/sort.h"
 #include "cli/output.h"
 
 /* Directories that nftw(3) keeps open: deeper ones cost it time, not descriptors. */
@@ -78,7 +79,7 @@ static void drop_doubles(struct rmt_files *files)
 
 	if (files->count == 0)
 		return;
-	qsort(files->items, files->count, sizeof(*files->items), by_identity);
+	rmt_sort(files->items, files->count, sizeof(*files->items), by_identity);
 	for (size_t i = 0; i < files->count; i++) {
 		const struct rmt_file *last = kept > 0 ? &files->items[kept - 1] : NULL,
 				      *file = &files->items[i];
@@ -89,7 +90,7 @@ static void drop_doubles(struct rmt_files *files)
 			files->items[kept++] = *file;
 	}
 	files->count = kept;
-	qsort(files->items, kept, sizeof(*files->items), by_path);
+	rmt_sort(files->items, kept, sizeof(*files->items), by_path);
 }
 
 int rmt_files_find(const char *directory, struct rmt_files *ret_files)
@@ -100,7 +101,8 @@ int rmt_files_find(const char *directory, struct rmt_files *ret_files)
 	int r;
 
 	/* If the directory that the user has named is a link, the slash says to follow it. */
-	if (asprintf(&path, "%s%s", directory, end > directory && end[-1] == '/' ? "" : "/") < 0)
+	path = rmt_format_new("%s%s", directory, end > directory && end[-1] == '/' ? "" : "/");
+	if (!path)
 		return -ENOMEM;
 	found = &files;
 	r = nftw(path, visit, DIRECTORIES_OPEN, FTW_PHYS) < 0 ? -errno : 0;

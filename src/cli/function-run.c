@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +14,7 @@
 #include "base/macro.h"
 #include "base/time.h"
 #include "cli/command.h"
+#include "cli/function-run-child.h"
 #include "cli/functions.h"
 
 /* A cancelled call has no descriptor that poll(2) could wait for, so we look at it so often. */
@@ -28,8 +28,6 @@
 
 /* One read: what one frame carries, and a pipe holds. */
 #define READ_SIZE 65536
-
-extern char **environ;
 
 struct running {
 	ramet_call *call;
@@ -64,33 +62,6 @@ static char **split_words(ramet_call *call, ramet_bytes words)
 }
 
 /* Standard input stays what it is in every context: /dev/null. */
-static int spawn(struct running *running, char **argv, const int ends[2])
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int r;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attributes);
-	/* This is a worker thread, which has all signals blocked. */
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-						      POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawn_file_actions_init(&actions);
-	r = posix_spawn_file_actions_adddup2(&actions, ends[0], STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-	if (r == 0)
-		r = posix_spawnp(&running->pid, argv[0], &actions, &attributes, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -r;
-}
-
 static int start(struct running *running, char **argv)
 {
 	int ends[2] = {-1, -1}, r = 0;
@@ -110,7 +81,7 @@ static int start(struct running *running, char **argv)
 	if (r < 0)
 		ramet_fail(running->call, r, "no pipe for the command: %s", strerror(-r));
 	else
-		r = spawn(running, argv, ends);
+		r = rmt_run_child(argv, ends, &running->pid);
 	for (int i = 0; i < 2; i++)
 		if (ends[i] >= 0)
 			close(ends[i]);

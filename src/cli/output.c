@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/output.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+#include "base/format.h"
+#include "base/write.h"
 
 bool rmt_locale_is_utf8(void)
 {
@@ -66,28 +66,6 @@ void rmt_put_text(struct rmt_buffer *out, const void *text, size_t size, bool ha
 	rmt_buffer_append(out, plain, (size_t)(end - plain));
 }
 
-int rmt_write_all(int fd, const void *data, size_t size)
-{
-	const char *at = data;
-
-	while (size > 0) {
-		ssize_t n = write(fd, at, size);
-
-		if (n < 0 && errno == EAGAIN) {
-			/* Somebody who shares it has made it so; it is not ours to change. */
-			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
-			continue;
-		}
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			at += n;
-			size -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 int rmt_print(struct rmt_buffer *out, int status)
 {
 	int r = out->error < 0 ? out->error : rmt_write_all(STDOUT_FILENO, out->data, out->size);
@@ -104,15 +82,14 @@ void rmt_complain(const char *format, ...)
 	struct rmt_buffer line = RMT_BUFFER_INIT;
 	va_list arguments;
 	char *text;
-	int size;
 
 	va_start(arguments, format);
-	size = vasprintf(&text, format, arguments);
+	text = rmt_format_newv(format, arguments);
 	va_end(arguments);
-	if (size < 0)
+	if (!text)
 		return;
 	rmt_buffer_printf(&line, "ramet: ");
-	rmt_put_text(&line, text, (size_t)size, rmt_is_terminal(STDERR_FILENO));
+	rmt_put_text(&line, text, strlen(text), rmt_is_terminal(STDERR_FILENO));
 	rmt_buffer_append_byte(&line, '\n');
 	free(text);
 	/* In one piece: others may write there, too. */

@@ -21,9 +21,6 @@ bool rmt_is_terminal(int fd);
  */
 void rmt_put_text(struct rmt_buffer *out, const void *text, size_t size, bool harmless);
 
-/* Writes everything, whatever the descriptor's mode. Blocks. */
-int rmt_write_all(int fd, const void *data, size_t size);
-
 /* Writes to standard output what the buffer holds, and frees it: the last thing that a command
  * does. Returns `status`, or, after a complaint, 1 when it could not be written. */
 int rmt_print(struct rmt_buffer *out, int status);

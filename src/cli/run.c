@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/write.h"
 #include "cli/command.h"
 #include "cli/contexts.h"
 #include "cli/functions.h"

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "cli/contexts.h"
 #include "cli/functions.h"
 #include "cli/output.h"
@@ -195,9 +195,10 @@ static void add_node(struct drawing *drawing, const struct rmt_tree *node, const
 
 	if (!row)
 		return;
-	snprintf(pid, sizeof(pid), "%d", ramet_context_pid(node->context));
+	rmt_format(pid, sizeof(pid), "%d", ramet_context_pid(node->context));
 	if (node->round_trip >= 0)
-		snprintf(time, sizeof(time), "%lld %s", (long long)node->round_trip, drawing->unit);
+		rmt_format(time, sizeof(time), "%lld %s", (long long)node->round_trip,
+			   drawing->unit);
 	row_put(drawing, row, PLACE, before, *path ? path : "(master)");
 	row_put(drawing, row, PID, "", pid);
 	row_put(drawing, row, HOST, "", node->host ? node->host : "(lost)");
@@ -210,12 +211,10 @@ static void add_below(struct drawing *drawing, const struct rmt_tree *node, cons
 {
 	for (size_t i = 0; i < node->count; i++) {
 		bool last = i + 1 == node->count;
-		char *branch, *below = NULL;
+		char *branch = rmt_format_new("%s%s", lines,
+					      last ? drawing->corner : drawing->fork);
+		char *below = rmt_format_new("%s%s", lines, last ? "    " : drawing->line);
 
-		if (asprintf(&branch, "%s%s", lines, last ? drawing->corner : drawing->fork) < 0)
-			branch = NULL;
-		if (asprintf(&below, "%s%s", lines, last ? "    " : drawing->line) < 0)
-			below = NULL;
 		if (branch && below) {
 			add_node(drawing, &node->children[i], branch);
 			add_below(drawing, &node->children[i], below);

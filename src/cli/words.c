@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "base/sort.h"
 
 #define CAPACITY_MIN 256
 
@@ -95,7 +96,7 @@ void rmt_words_sort(struct rmt_words *words)
 			words->slots[used++] = words->slots[i];
 	words->capacity = used;
 	if (used > 0)
-		qsort(words->slots, used, sizeof(*words->slots), compare);
+		rmt_sort(words->slots, used, sizeof(*words->slots), compare);
 }
 
 void rmt_words_done(struct rmt_words *words)

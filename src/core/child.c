@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +12,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/capture.h"
@@ -22,6 +22,7 @@
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/receiver.h"
+#include "core/stdio.h"
 #include "core/stream.h"
 #include "core/wait.h"
 #include "wire/handshake.h"
@@ -67,7 +68,7 @@ static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size
 		equals = pair ? strchr(pair, '=') : NULL;
 		if (!equals || equals == pair) {
 			free(pair);
-			snprintf(text, text_size, "env: no NAME=VALUE");
+			rmt_format(text, text_size, "env: no NAME=VALUE");
 			return -EINVAL;
 		}
 		*equals = '\0';
@@ -89,7 +90,7 @@ static int setup(const struct rmt_setup *setup, char *text, size_t text_size)
 		errno = 0;
 		if (nice(setup->nice) == -1 && errno != 0) {
 			r = -errno;
-			snprintf(text, text_size, "nice=%d: %s", setup->nice, rmt_strerror(r));
+			rmt_format(text, text_size, "nice=%d: %s", setup->nice, rmt_strerror(r));
 			return r;
 		}
 	}
@@ -97,7 +98,7 @@ static int setup(const struct rmt_setup *setup, char *text, size_t text_size)
 		cwd = strndup(setup->cwd.data, setup->cwd.size);
 		if (!cwd || chdir(cwd) < 0) {
 			r = cwd ? -errno : -ENOMEM;
-			snprintf(text, text_size, "cwd=%s: %s", cwd ? cwd : "?", rmt_strerror(r));
+			rmt_format(text, text_size, "cwd=%s: %s", cwd ? cwd : "?", rmt_strerror(r));
 			free(cwd);
 			return r;
 		}
@@ -115,7 +116,7 @@ static void say_hello(struct rmt_stream *stream, uint32_t parent)
 	char machine[sizeof(system.sysname) + sizeof(system.machine) + 2] = "";
 
 	if (uname(&system) == 0) {
-		snprintf(machine, sizeof(machine), "%s %s", system.sysname, system.machine);
+		rmt_format(machine, sizeof(machine), "%s %s", system.sysname, system.machine);
 		hello.machine = (struct rmt_text){machine, strlen(machine)};
 		hello.host = (struct rmt_text){system.nodename, strlen(system.nodename)};
 	}
@@ -310,7 +311,7 @@ static void finish_output(void)
 	if (child.output[0].source.fd < 0)
 		return;
 	rmt_capture_drain(&child.output[0]);
-	fflush(stdout);
+	rmt_stdout_flush();
 	for (int i = 0; i < 2; i++) {
 		rmt_capture_drain(&child.output[i]);
 		rmt_capture_close(&child.output[i]);
@@ -363,12 +364,12 @@ _Noreturn void rmt_child_main(const struct rmt_child_start *start,
 	router->execution.serial_thread = true; /* this one, whoever reads the calls */
 	rmt_broker_start(router);
 	if (!start->forked)
-		setvbuf(stdout, NULL, _IOLBF, 0);
+		rmt_stdout_by_lines();
 	rmt_execute_main(router);
 	finish_output();
 	rmt_router_finish(router);
 	rmt_unlock(router);
-	fflush(stdout);
+	rmt_stdout_flush();
 	/* Threads that still run a function would see the program's data destroyed under them. */
 	if (start->forked || router->execution.threads > 0)
 		_exit(EXIT_SUCCESS);

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/call.h"
 #include "core/chain.h"
@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/peer.h"
 #include "core/route.h"
+#include "core/stdio.h"
 #include "core/value.h"
 #include "core/wait.h"
 #include "core/worker.h"
@@ -135,8 +136,8 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 	r = flow ? rmt_flow_send(flow, &frame, out->data, out->size, RMT_NEVER, false) : -ENOMEM;
 	rmt_flow_unref(flow);
 	if (r == -EMSGSIZE) {
-		snprintf(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed",
-			 call->function->name, out->size, router->message_size_max);
+		rmt_format(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed",
+			   call->function->name, out->size, router->message_size_max);
 		answer_failure(call, EMSGSIZE, router->path, text);
 	} else if (r == -ENOMEM) {
 		answer_failure(call, ENOMEM, router->path, "out of memory for the result");
@@ -206,8 +207,8 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	call->function = rmt_function_find(name, name_size);
 	failed = rmt_chain_failure(router, message->frame.source, call->chain);
 	if (!call->function) {
-		snprintf(text, sizeof(text), "there is no function '%.*s' in this program",
-			 (int)name_size, name);
+		rmt_format(text, sizeof(text), "there is no function '%.*s' in this program",
+			   (int)name_size, name);
 		answer_failure(call, ENOSYS, router->path, text);
 		call_refused(call);
 	} else if (failed) {
@@ -439,7 +440,7 @@ void rmt_execute_main(ramet_router *router)
 		/* What the function printed is a log record now, not when the buffer is full. */
 		if (rmt_list_empty(&execution->serial)) {
 			rmt_unlock(router);
-			fflush(stdout);
+			rmt_stdout_flush();
 			rmt_lock(router);
 		}
 	}

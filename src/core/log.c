@@ -2,12 +2,14 @@
 #include "core/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/format.h"
+#include "base/write.h"
 #include "core/message.h"
 #include "wire/cbor.h"
 
@@ -50,18 +52,19 @@ RMT_PUBLIC void ramet_log_to_stderr(const ramet_log_record *record, void *data)
 	for (size_t i = 0; i < RMT_COUNT(levels); i++)
 		if (levels[i].level == record->level)
 			name = levels[i].name;
-	used = (size_t)snprintf(line, sizeof(line), "%s %s%s%s: ", name, record->context,
-				*record->context ? " " : "", record->source);
+	used = rmt_format(line, sizeof(line) / 2, "%s %s%s%s: ", name, record->context,
+			  *record->context ? " " : "", record->source);
+	used = RMT_MIN(used, sizeof(line) / 2 - 1);
 	for (const char *c = record->text; used < sizeof(line) - 8 && *c; c++) {
 		/* A remote text must not move the cursor of whoever reads it. */
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			used += (size_t)snprintf(line + used, 5, *c == '\t' ? "\t" : "\\x%02x",
-						 (unsigned char)*c);
+			used += rmt_format(line + used, 5, *c == '\t' ? "\t" : "\\x%02x",
+					   (unsigned char)*c);
 		else
 			line[used++] = *c;
 	}
 	line[used++] = '\n';
-	fwrite(line, 1, used, stderr);
+	rmt_write_all(STDERR_FILENO, line, used);
 }
 
 /* To the sink, which is called without the lock. */
@@ -129,14 +132,12 @@ static void logv(ramet_router *router, const char *source, enum ramet_log_level 
 		 const char *format, va_list arguments)
 {
 	char text[TEXT_MAX];
-	int size;
+	size_t size;
 
 	if (level > router->log_level)
 		return;
-	size = vsnprintf(text, sizeof(text), format, arguments);
-	if (size < 0)
-		return;
-	rmt_log_text(router, NULL, source, level, text, RMT_MIN((size_t)size, sizeof(text) - 1));
+	size = rmt_formatv(text, sizeof(text), format, arguments);
+	rmt_log_text(router, NULL, source, level, text, RMT_MIN(size, sizeof(text) - 1));
 }
 
 void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level,

@@ -2,11 +2,11 @@
 #include "core/peer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/execute.h"
@@ -62,7 +62,7 @@ const char *rmt_peer_name(const struct rmt_peer *peer)
 		return peer->path;
 	if (peer->id == 0)
 		return "the master";
-	snprintf(text, sizeof(text), "context %u", peer->id);
+	rmt_format(text, sizeof(text), "context %u", peer->id);
 	return text;
 }
 

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/flow.h"
@@ -186,8 +186,7 @@ void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, .
 	if (receiver->done)
 		return;
 	va_start(arguments, format);
-	if (vasprintf(&receiver->text, format, arguments) < 0)
-		receiver->text = NULL;
+	receiver->text = rmt_format_newv(format, arguments);
 	va_end(arguments);
 	receiver->code = -code;
 	result_done(receiver);
@@ -319,8 +318,8 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 	if (inflow->given <= inflow->ended)
 		return;
 	inflow->ended = inflow->given;
-	snprintf(text, sizeof(text), "%s, which sent here, is gone: %s",
-		 rmt_peer_name(inflow->peer), reason);
+	rmt_format(text, sizeof(text), "%s, which sent here, is gone: %s",
+		   rmt_peer_name(inflow->peer), reason);
 	rmt_failure_encode(ECONNRESET, "", text, &out);
 	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
 	if (message.chunk) {
@@ -422,7 +421,8 @@ static int take_message(ramet_receiver *receiver, struct rmt_message *message,
 		if (rmt_failure_decode(message->data, message->size, &failure) < 0)
 			return rmt_error_set(error, EPROTO,
 					     "a failure arrived that makes no sense");
-		snprintf(where, sizeof(where), "%.*s", (int)failure.where.size, failure.where.data);
+		rmt_format(where, sizeof(where), "%.*s", (int)failure.where.size,
+			   failure.where.data);
 		return rmt_error_set_text(error, failure.code, where, failure.text.data,
 					  failure.text.size);
 	}

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "core/control.h"
 #include "core/log.h"
 #include "core/message.h"
@@ -155,7 +155,7 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	if (frame->handle == RMT_HANDLE_CONTROL && frame->reply == 0)
 		return;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	rmt_formatv(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (frame->reply != 0) {
 		rmt_send_failure(router, frame->source, frame->reply, code, router->path, text,
@@ -262,14 +262,14 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 		note_talk(stream, frame->destination);
 	} else if (!to || to == stream) {
 		rmt_run_forward(run);
-		snprintf(text, sizeof(text), "there is no context %u", frame->destination);
+		rmt_format(text, sizeof(text), "there is no context %u", frame->destination);
 		refuse(stream, frame, EHOSTUNREACH, text);
 	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
 		rmt_run_forward(run);
-		snprintf(text, sizeof(text),
-			 "contexts %u and %u are not parent and child, and siblings may not talk "
-			 "to each other here",
-			 frame->source, frame->destination);
+		rmt_format(text, sizeof(text),
+			   "contexts %u and %u are not parent and child, and siblings may not talk "
+			   "to each other here",
+			   frame->source, frame->destination);
 		refuse(stream, frame, EPERM, text);
 	} else {
 		forward(stream, to, arrival, run);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "base/copy.h"
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/route.h"
@@ -125,8 +125,7 @@ void rmt_stream_fail(struct rmt_stream *stream, const char *format, ...)
 		return;
 	stream->failed = true;
 	va_start(arguments, format);
-	if (vasprintf(&stream->reason, format, arguments) < 0)
-		stream->reason = NULL;
+	stream->reason = rmt_format_newv(format, arguments);
 	va_end(arguments);
 	close_descriptors(stream);
 	rmt_loop_defer(&stream->router->loop, &stream->loss);
@@ -431,7 +430,7 @@ static void describe_garbage(struct rmt_stream *stream, int code)
 		if (data[i] >= 0x20 && data[i] < 0x7f && data[i] != '\\')
 			text[used++] = (char)data[i];
 		else
-			used += (size_t)snprintf(text + used, 5, "\\x%02x", data[i]);
+			used += rmt_format(text + used, 5, "\\x%02x", data[i]);
 	}
 	text[used] = '\0';
 	rmt_stream_fail(stream,

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/limits.h"
 #include "base/macro.h"
 
@@ -183,13 +183,13 @@ static int mismatch(struct decoder *decoder, const struct ramet_type *type, size
 	if (rmt_cbor_read(&ahead, &item) > 0)
 		found = found_names[item.type];
 	if (code == -ERANGE)
-		snprintf(decoder->where, decoder->where_size, "the number does not fit %s",
-			 type->name);
+		rmt_format(decoder->where, decoder->where_size, "the number does not fit %s",
+			   type->name);
 	else if (code == -ENOMEM)
-		snprintf(decoder->where, decoder->where_size, "out of memory");
+		rmt_format(decoder->where, decoder->where_size, "out of memory");
 	else
-		snprintf(decoder->where, decoder->where_size, "expected %s, got %s", type->name,
-			 found);
+		rmt_format(decoder->where, decoder->where_size, "expected %s, got %s", type->name,
+			   found);
 	return code;
 }
 
@@ -199,16 +199,16 @@ static void prefix(struct decoder *decoder, const char *format, ...)
 {
 	char before[96];
 	va_list arguments;
-	int size;
+	size_t size;
 
 	va_start(arguments, format);
-	size = vsnprintf(before, sizeof(before), format, arguments);
+	size = rmt_formatv(before, sizeof(before), format, arguments);
 	va_end(arguments);
-	if (size <= 0 || (size_t)size >= sizeof(before) || (size_t)size + 1 >= decoder->where_size)
+	if (size == 0 || size >= sizeof(before) || size + 1 >= decoder->where_size)
 		return;
-	memmove(decoder->where + size, decoder->where, decoder->where_size - (size_t)size);
+	memmove(decoder->where + size, decoder->where, decoder->where_size - size);
 	decoder->where[decoder->where_size - 1] = '\0';
-	memcpy(decoder->where, before, (size_t)size);
+	memcpy(decoder->where, before, size);
 }
 
 static int decode(struct decoder *decoder, const struct ramet_type *type, void *object);
@@ -272,8 +272,8 @@ static int decode_struct(struct decoder *decoder, const struct ramet_type *type,
 	if (r < 0)
 		return mismatch(decoder, type, position, r);
 	if (count != type->count) {
-		snprintf(decoder->where, decoder->where_size, "%llu values for the %u of %s",
-			 (unsigned long long)count, type->count, type->name);
+		rmt_format(decoder->where, decoder->where_size, "%llu values for the %u of %s",
+			   (unsigned long long)count, type->count, type->name);
 		return -EINVAL;
 	}
 	for (unsigned i = 0; i < type->count; i++) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/copy.h"
+#include "base/sort.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 
@@ -345,7 +346,7 @@ static void encode_map(const ramet_value *value, struct rmt_buffer *out)
 	} else {
 		for (size_t i = 0; i < count; i++)
 			pairs[i].data = all.data;
-		qsort(pairs, count, sizeof(*pairs), pair_compare);
+		rmt_sort(pairs, count, sizeof(*pairs), pair_compare);
 		rmt_cbor_put_map(out, count);
 		for (size_t i = 0; i < count; i++)
 			rmt_buffer_append(out, all.data + pairs[i].key,

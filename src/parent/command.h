@@ -54,7 +54,8 @@ void rmt_command_add_buffer(struct rmt_command *command, struct rmt_buffer *word
  */
 int rmt_command_add_words(struct rmt_command *command, const char *text);
 
-/* The first `count` words as a shell would read them back, for messages. */
+/* The first `count` words as a shell would read them back, for messages; one of several lines, which
+ * is a script of ours, is '...'. */
 void rmt_command_describe(const struct rmt_command *command, size_t count, struct rmt_buffer *out);
 
 /* The first stage for SHELL -c, without any "$": an eval of what printf(1) makes of octal codes. */

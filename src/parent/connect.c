@@ -17,6 +17,7 @@
 #include "parent/connection.h"
 #include "parent/group.h"
 #include "parent/keys.h"
+#include "parent/password.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
@@ -80,10 +81,12 @@ static struct step *step_new(struct plan *plan)
 }
 
 static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
-		    struct step *before)
-{
-	const struct rmt_hop *hop = &path->hops[depth];
+		    struct step *before);
 
+/* The steps for one hop without ranges, and what comes behind it. */
+static int plan_member(struct plan *plan, const struct rmt_path *path, size_t depth,
+		       const struct rmt_hop *hop, struct step *before)
+{
 	for (uint32_t i = 0; i < hop->count; i++) {
 		struct step *step = step_new(plan);
 		int r = 0;
@@ -108,6 +111,19 @@ static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth
 	return 0;
 }
 
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
+		    struct step *before)
+{
+	const struct rmt_hop *hop = &path->hops[depth];
+	int r = 0;
+
+	if (hop->member_count == 0)
+		return plan_member(plan, path, depth, hop, before);
+	for (size_t i = 0; i < hop->member_count && r == 0; i++)
+		r = plan_member(plan, path, depth, &hop->members[i], before);
+	return r;
+}
+
 static int plan_add(struct plan *plan, const char *text, size_t size)
 {
 	struct rmt_path *grown = realloc(plan->paths, (plan->path_count + 1) * sizeof(*grown));
@@ -117,9 +133,12 @@ static int plan_add(struct plan *plan, const char *text, size_t size)
 		return rmt_error_set(&plan->error, ENOMEM, "out of memory");
 	plan->paths = grown;
 	r = rmt_path_parse(text, size, &grown[plan->path_count], &plan->error);
-	if (r == 0)
-		plan->path_count++;
-	return r;
+	if (r < 0)
+		return r;
+	plan->path_count++;
+	for (size_t i = 0; i < grown[plan->path_count - 1].count && r == 0; i++)
+		r = rmt_password_hide(&grown[plan->path_count - 1].hops[i]);
+	return r < 0 ? rmt_error_set(&plan->error, r, "out of memory") : 0;
 }
 
 /* Paths move while they are added, so steps are made when all are there. */
@@ -471,7 +490,7 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = 0;
 
 	for (;;) {
-		size_t size = strcspn(at, ",");
+		size_t size = rmt_path_size(at);
 
 		r = plan_add(&plan, at, size);
 		if (r < 0 || !at[size])
@@ -495,7 +514,7 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 	int r = plan_add(&plan, path, strlen(path));
 
 	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
-		if (plan.paths[0].hops[i].count != 1)
+		if (plan.paths[0].hops[i].count != 1 || plan.paths[0].hops[i].member_count > 1)
 			r = rmt_error_set(&plan.error, EINVAL,
 					  "path '%s' leads to several contexts; one is expected",
 					  path);

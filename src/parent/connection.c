@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/function.h"
@@ -269,12 +269,12 @@ static void lose_peer(struct rmt_connection *connection)
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	if (process && process->ended && process->status != 0) {
 		rmt_process_describe(process, end, sizeof(end));
-		snprintf(reason, sizeof(reason), "process %d %s", (int)process->pid, end);
+		rmt_format(reason, sizeof(reason), "process %d %s", (int)process->pid, end);
 	} else if ((!process || process->ended) && connection->peer->ending) {
-		snprintf(reason, sizeof(reason), "it was ended");
+		rmt_format(reason, sizeof(reason), "it was ended");
 	} else {
-		snprintf(reason, sizeof(reason), "%s",
-			 connection->loss ? connection->loss : "the connection ended");
+		rmt_format(reason, sizeof(reason), "%s",
+			   connection->loss ? connection->loss : "the connection ended");
 	}
 	connection->stream = NULL;
 	rmt_child_lost(connection->peer, reason);
@@ -323,8 +323,9 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	if (connection->state == CONNECTED) {
 		connection->loss = strdup(reason);
 		if (!connection->process) {
+			/* That ends the stream as well, and perhaps the peer, whom no process holds. */
 			lose_peer(connection);
-			rmt_stream_free(stream);
+			connection->peer = NULL;
 			connection_free(connection);
 			return;
 		}
@@ -690,17 +691,15 @@ static void refuse(struct rmt_wanted *wanted, ramet_router *router, ramet_error 
 
 static char *key_of(const struct rmt_hop *hop, uint32_t index)
 {
-	char *key;
-
-	return asprintf(&key, "%s#%u", hop->text, index) < 0 ? NULL : key;
+	return rmt_format_new("%s#%u", hop->text, index);
 }
 
 static char *path_of(ramet_router *router, const struct rmt_hop *hop, uint32_t index)
 {
-	char *name = rmt_hop_display(hop, index), *path;
+	char *name = rmt_hop_display(hop, index), *path = NULL;
 
-	if (!name || asprintf(&path, "%s%s%s", router->path, *router->path ? "/" : "", name) < 0)
-		path = NULL;
+	if (name)
+		path = rmt_format_new("%s%s%s", router->path, *router->path ? "/" : "", name);
 	free(name);
 	return path;
 }

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/format.h"
+
 #define SELF "/proc/self/exe"
 
 /* Found once a process, before it has a second thread when there is a ramet_init(). */
@@ -19,6 +21,16 @@ static struct {
 	bool warned;
 	struct stat status; /* of the file at that time */
 } executable = {.once = PTHREAD_ONCE_INIT};
+
+/* NULL: argv0 is a name that a shell has looked for, or there is no memory. */
+static char *absolute(const char *argv0)
+{
+	char directory[PATH_MAX];
+
+	if (*argv0 == '/' || !strchr(argv0, '/') || !getcwd(directory, sizeof(directory)))
+		return NULL;
+	return rmt_format_new("%s/%s", directory, argv0);
+}
 
 static void find(void)
 {
@@ -33,7 +45,7 @@ static void find(void)
 	/* "NAME (deleted)" is no path, but the process can still be started again from what it
 	 * runs. */
 	if (!executable.path && executable.argv0)
-		executable.path = realpath(executable.argv0, NULL);
+		executable.path = absolute(executable.argv0);
 	if (!executable.path)
 		executable.path = strdup(executable.argv0 ? executable.argv0 : SELF);
 }

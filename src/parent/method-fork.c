@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "base/error.h"
 #include "core/broker.h"
 #include "core/child.h"
+#include "core/stdio.h"
 #include "parent/connection.h"
 #include "parent/spawn.h"
 
@@ -50,7 +49,7 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	if (r != 1)
 		return r;
 	/* The copy. What the parent had written and not flushed is the parent's to flush. */
-	__fpurge(stdout);
+	rmt_stdout_forget();
 	prctl(PR_SET_NAME, "ramet-fork");
 	if (rmt_broker_is_self(router))
 		leave_broker(router);

@@ -8,11 +8,6 @@
 #include "parent/method.h"
 #include "parent/prompt.h"
 
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 enum option { USER, ENVIRONMENT, HOME, LOGIN, ROLE, TYPE, STDIN, NON_INTERACTIVE, OPTIONS };
 
 /*

@@ -9,11 +9,6 @@
 #include "parent/method.h"
 #include "parent/prompt.h"
 
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 #define LXC_HINT                                                                            \
 	"it may be that the program could not be executed in the container: some versions " \
 	"of this tool do not say so, but its host's logs in /var/log do"

@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -19,6 +18,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/macro.h"
 #include "parent/password.h"
 #include "parent/prompt.h"
@@ -335,7 +335,8 @@ int rmt_password_ask(const char *path, const char *prompt, struct rmt_password *
 	char *text;
 	int r;
 
-	if (asprintf(&text, "%s: %s%s", path, size > 0 ? prompt : "Password:", space) < 0)
+	text = rmt_format_new("%s: %s%s", path, size > 0 ? prompt : "Password:", space);
+	if (!text)
 		return rmt_error_set(error, ENOMEM, "out of memory");
 	/* The words come from another machine. */
 	rmt_prompt_harmless(text);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/format.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "core/log.h"
@@ -287,14 +287,14 @@ void rmt_process_describe(const struct rmt_process *process, char *text, size_t 
 	const char *name;
 
 	if (!process->ended)
-		snprintf(text, size, "has not ended");
+		rmt_format(text, size, "has not ended");
 	else if (process->status == -1)
-		snprintf(text, size, "ended, and somebody else took its exit status");
+		rmt_format(text, size, "ended, and somebody else took its exit status");
 	else if (WIFSIGNALED(process->status)) {
 		name = ramet_signal_name(WTERMSIG(process->status));
-		snprintf(text, size, "was killed by %s%s", name ? name : "a signal",
-			 WCOREDUMP(process->status) ? " (core dumped)" : "");
+		rmt_format(text, size, "was killed by %s%s", name ? name : "a signal",
+			   WCOREDUMP(process->status) ? " (core dumped)" : "");
 	} else {
-		snprintf(text, size, "exited with status %d", WEXITSTATUS(process->status));
+		rmt_format(text, size, "exited with status %d", WEXITSTATUS(process->status));
 	}
 }

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/format.h"
 #include "base/macro.h"
 #include "parent/prompt-table.h"
 #include "wire/cbor.h"
@@ -140,7 +140,7 @@ static bool give_reason(struct rmt_prompter *prompter, int level, int code, cons
 	prompter->level = level;
 	prompter->reason_code = -code;
 	va_start(arguments, format);
-	vsnprintf(prompter->reason, sizeof(prompter->reason), format, arguments);
+	rmt_formatv(prompter->reason, sizeof(prompter->reason), format, arguments);
 	va_end(arguments);
 	rmt_prompt_harmless(prompter->reason);
 	return true;
@@ -162,8 +162,8 @@ static void add_note(struct rmt_prompter *prompter, const char *text)
 {
 	size_t used = strlen(prompter->note);
 
-	snprintf(prompter->note + used, sizeof(prompter->note) - used, "%s%s", used > 0 ? "; " : "",
-		 text);
+	rmt_format(prompter->note + used, sizeof(prompter->note) - used, "%s%s",
+		   used > 0 ? "; " : "", text);
 }
 
 /* A line, with what was noted before it. */
@@ -297,9 +297,9 @@ static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const c
 	}
 	prompter->passphrase = strcasestr(line, "passphrase") != NULL;
 	if (prompter->prompts->marker)
-		snprintf(prompter->text, sizeof(prompter->text), "[%s] password: ", tool);
+		rmt_format(prompter->text, sizeof(prompter->text), "[%s] password: ", tool);
 	else
-		snprintf(prompter->text, sizeof(prompter->text), "%s", line);
+		rmt_format(prompter->text, sizeof(prompter->text), "%s", line);
 	rmt_prompt_harmless(prompter->text);
 	prompter->code = 0;
 	return RMT_PROMPT_PASSWORD;
@@ -312,8 +312,8 @@ static enum rmt_prompt_event judge_partial(struct rmt_prompter *prompter,
 	case RMT_PROMPT_PASSWORD:
 		return ask_password(prompter, line);
 	case RMT_PROMPT_HOST_KEY:
-		snprintf(prompter->text, sizeof(prompter->text), "%s",
-			 *prompter->note ? prompter->note : line);
+		rmt_format(prompter->text, sizeof(prompter->text), "%s",
+			   *prompter->note ? prompter->note : line);
 		rmt_prompt_harmless(prompter->text);
 		prompter->note[0] = '\0';
 		prompter->code = 0;

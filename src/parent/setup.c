@@ -2,11 +2,12 @@
 #include "parent/setup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
+#include "base/number.h"
 
 #define ENV_PREFIX "env."
 
@@ -25,15 +26,11 @@ bool rmt_setup_has_key(const char *name)
 	return is_env(name);
 }
 
-/* The whole text is a number in [least, most]. */
-static bool parse_number(const char *text, int base, long least, long most, int *ret)
+static bool parse_number(const char *text, unsigned base, int least, int most, int *ret)
 {
-	char *end;
-	long number;
+	int64_t number;
 
-	errno = 0;
-	number = strtol(text, &end, base);
-	if (errno != 0 || end == text || *end || number < least || number > most)
+	if (!rmt_number_parse(text, base, least, most, &number))
 		return false;
 	*ret = (int)number;
 	return true;
@@ -77,9 +74,9 @@ int rmt_setup_check(const struct rmt_hop *hop, ramet_error *error)
 
 static int add_env(struct rmt_setup_texts *texts, const struct rmt_key *key)
 {
-	char *pair;
+	char *pair = rmt_format_new("%s=%s", key->name + strlen(ENV_PREFIX), key->value);
 
-	if (asprintf(&pair, "%s=%s", key->name + strlen(ENV_PREFIX), key->value) < 0)
+	if (!pair)
 		return -ENOMEM;
 	texts->pairs[texts->count] = pair;
 	texts->env[texts->count++] = (struct rmt_text){pair, strlen(pair)};

@@ -11,20 +11,10 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/macro.h"
 #include "parent/password.h"
 
 extern char **environ;
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define NO_VFORK 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define NO_VFORK 1
-#endif
-#endif
-#ifndef NO_VFORK
-#define NO_VFORK 0 /* a sanitizer's own state must not be shared with a child */
-#endif
 
 static struct {
 	pthread_mutex_t lock;
@@ -55,7 +45,7 @@ static int read_report(int fd)
 static __attribute__((noinline)) pid_t launch(const struct rmt_spawn_child *child)
 {
 	/* The caller's hook may do what is not safe while memory is shared. */
-	pid_t pid = child->hook || NO_VFORK ? fork() : vfork();
+	pid_t pid = child->hook ? fork() : RMT_VFORK();
 
 	if (pid == 0)
 		rmt_spawn_child_exec(child);
