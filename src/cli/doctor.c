@@ -7,8 +7,6 @@
 
 #include "base/time.h"
 #include "base/write.h"
-#include "base/time.h"
-#include "base/write.h"
 #include "cli/command.h"
 #include "cli/contexts.h"
 #include "cli/functions.h"
