@@ -259,11 +259,26 @@ ramet_context *ramet_router_child(ramet_router *router, size_t index);
  *	PATH := HOP ("/" HOP)*
  *	HOP  := METHOD [":" TARGET] ["#" INDEX] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*] ["*" COUNT]
  *
- * Methods: local (exec of this program), fork (fork(2) without exec: a copy of the memory as it is
- * now). Keys of every method: cwd, env.NAME, nice, umask, name. "%" escapes the characters
- * "/?*#&=%" by their hexadecimal code. Each hop is started by the context before it. A hop that an
- * earlier connect has started (same parent, method, target, keys and index) is used again. `*COUNT`
- * is for ramet_connect_all().
+ * Methods, with what their targets are:
+ *
+ *	local, fork		this machine: exec of this program; fork(2) without exec, a copy of the
+ *				memory as it is now
+ *	ssh			[USER@]HOST[:PORT]
+ *	sudo, su, doas		a user; root
+ *	docker, podman, buildah, kubectl, lxc, lxd, incus, machinectl, jail
+ *				a container, an image (docker, podman), a pod, a machine, a jail
+ *	chroot, nsenter		a directory; a process id, or a container
+ *	srun			a Slurm job, or a node
+ *	exec			any command that runs the command that follows it, or is a shell
+ *	unix			the socket of a ramet_listen()
+ *
+ * All but the first two and the last need nothing on the other side but a shell: the program sends
+ * itself there. Keys of every method: cwd, env.NAME, nice, umask, name, connect_timeout; each has more,
+ * see ramet-paths(7) and ramet_hop_options. "%" escapes the characters "/?*#&=%" by their hexadecimal
+ * code; a target may have ranges ("node[01-50,60]"), which stand for as many hops. Each hop is started
+ * by the context before it. A hop that an earlier connect has started (same parent, method, target,
+ * keys and index) is used again. `*COUNT` and ranges
+ * are for ramet_connect_all().
  *
  * The context lives as long as somebody here holds it: dropping the last handle ends it, with all
  * below it. See ramet_context_keep().
@@ -301,6 +316,99 @@ int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret
  * Blocks.
  */
 int ramet_listen(const char *path, ramet_error *error);
+
+/* A flag that may also be left to what the method does by itself. */
+enum ramet_flag { RAMET_UNSET, RAMET_YES, RAMET_NO };
+
+/*
+ * One hop of a path, for programs that do not want to write its text. Fill with
+ * RAMET_HOP_OPTIONS_INIT, then set `method` and what else is to be said: a member stands for the key of
+ * its name; NULL, 0 and RAMET_UNSET say nothing. Which methods have which keys, and what they mean:
+ * ramet-paths(7). A target stands for itself: brackets in it are no ranges.
+ */
+typedef struct ramet_hop_options {
+	/* sizeof(ramet_hop_options): tells the library which members there are */
+	size_t size;
+	const char *method;
+	const char *target;
+	uint32_t index;
+	uint32_t count;
+	/* of every method */
+	const char *name;
+	const char *cwd;
+	const char *const *env; /* "NAME=VALUE", ended by NULL */
+	int nice;
+	const char *umask;   /* octal */
+	int connect_timeout; /* ms */
+	/* of those that run a tool (remote_name also of local) */
+	const char *remote_name;
+	const char *tool; /* its path */
+	const char *args; /* its further arguments, separated by blanks, with quotes */
+	const char *exec_args;
+	const char *shell;
+	const char *dir;
+	const char *image; /* the file that is sent */
+	const char *tty;   /* "no", "hybrid", "full" */
+	/* where the password comes from: "env:NAME", "fd:N", "ask", "program" */
+	const char *password;
+	/* su, doas */
+	const char *password_prompt;
+	const char *incorrect_prompts; /* several: separated by "|" */
+	const char *username;
+	const char *groups; /* chroot */
+	const char *uid;    /* lxc, lxd, incus */
+	const char *gid;
+	/* ssh */
+	int port;
+	const char *identity_file;
+	enum ramet_flag identities_only;
+	const char *config_file;
+	const char *check_host_keys; /* "accept", "enforce", "ignore" */
+	enum ramet_flag compression;
+	enum ramet_flag keepalive_enabled;
+	int keepalive_interval; /* s */
+	int keepalive_count;
+	int debug_level;
+	/* sudo, su */
+	enum ramet_flag preserve_env;
+	enum ramet_flag set_home;
+	enum ramet_flag login;
+	const char *selinux_role;
+	const char *selinux_type;
+	/* docker, podman: the target is an image */
+	enum ramet_flag run;
+	/* kubectl */
+	const char *kube_namespace; /* the key `namespace`, a word of C++ */
+	const char *container;
+	/* nsenter */
+	const char *kind;
+	const char *kind_tool;
+	/* srun */
+	const char *jobid;
+	const char *nodelist;
+	const char *partition;
+	/* exec: "words", "line", "input" */
+	const char *as;
+} ramet_hop_options;
+
+#ifdef __cplusplus
+#define RAMET_HOP_OPTIONS_INIT            \
+	{                                 \
+		sizeof(ramet_hop_options) \
+	}
+#else
+#define RAMET_HOP_OPTIONS_INIT                    \
+	{                                         \
+		.size = sizeof(ramet_hop_options) \
+	}
+#endif
+
+/*
+ * Appends a hop, in the syntax of paths, to *path, which is NULL or a path that malloc(3) has made, and
+ * is replaced. The caller frees it with ramet_free().
+ * Errors: as ramet_connect() has for the text, found here already; *path is then as before.
+ */
+int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error);
 
 /* How many contexts there are in it. */
 size_t ramet_group_size(const ramet_group *group);
@@ -398,7 +506,8 @@ void *ramet_call_alloc(ramet_call *call, size_t size);
 
 /* Makes the call fail: the caller gets -code (code is an errno, either sign) and the message, with
  * this context as the place. What the function returns is then ignored. The first failure counts.
- */
+ * The format is printf's in the C locale, but for %n, %a, wide characters and arguments by number,
+ * from where on it is copied as it stands. */
 void ramet_fail(ramet_call *call, int code, const char *format, ...)
 #if defined(__GNUC__)
 	__attribute__((format(printf, 3, 4)))
@@ -606,7 +715,8 @@ int ramet_time_left(int64_t deadline);
 
 /* --- Log ---------------------------------------------------------------------------------- */
 
-/* Sends a record to the master. source says which part of the program speaks. */
+/* Sends a record to the master. source says which part of the program speaks; for the format see
+ * ramet_fail(). */
 void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source,
 	       const char *format, ...)
 #if defined(__GNUC__)

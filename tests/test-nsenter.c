@@ -105,17 +105,42 @@ static int end(void **state)
 	return system(command);
 }
 
-/* Runs `program` where the hop leads; its output, of both streams, without the last newline. */
+/* Its output, of both streams; the status of waitpid(2). */
+static int run_command(char **argv, char *output, size_t size)
+{
+	int fds[2], status;
+	size_t used = 0;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(fds[1], 1);
+		dup2(fds[1], 2);
+		close(fds[0]);
+		close(fds[1]);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], output + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	close(fds[0]);
+	output[used] = '\0';
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* Runs `program` where the hop leads; its output without the last newline. */
 static int run(const char *hop_text, const char *program, char *output, size_t size)
 {
 	ramet_error error = RAMET_ERROR_INIT;
-	struct rmt_buffer out = RMT_BUFFER_INIT;
 	const struct rmt_method *method;
 	struct rmt_command command;
 	struct rmt_hop hop;
-	char *text;
-	FILE *file;
-	size_t used;
+	int status;
 
 	assert_int_equal(rmt_hop_parse(hop_text, strlen(hop_text), &hop, NULL), 0);
 	rmt_command_init(&command);
@@ -126,19 +151,12 @@ static int run(const char *hop_text, const char *program, char *output, size_t s
 	rmt_command_add(&command, "-c");
 	rmt_command_add(&command, program);
 	assert_int_equal(command.error, 0);
-	rmt_buffer_append(&out, "exec 2>&1; ", 11);
-	rmt_command_describe(&command, command.count, &out);
-	text = rmt_buffer_steal_string(&out);
-	file = popen(text, "r");
-	assert_non_null(file);
-	used = fread(output, 1, size - 1, file);
-	output[used] = '\0';
-	while (used > 0 && output[used - 1] == '\n')
+	status = run_command(command.argv, output, size);
+	for (size_t used = strlen(output); used > 0 && output[used - 1] == '\n';)
 		output[--used] = '\0';
-	free(text);
 	rmt_command_done(&command);
 	rmt_hop_done(&hop);
-	return pclose(file);
+	return status;
 }
 
 static void check_run(const char *hop, const char *program, const char *expected)

@@ -25,4 +25,6 @@ int rmt_command_line(int argc, char **argv);
 
 extern const struct rmt_command rmt_command_run;
 extern const struct rmt_command rmt_command_tree;
+extern const struct rmt_command rmt_command_doctor;
 extern const struct rmt_command rmt_command_demo;
+extern const struct rmt_command rmt_command_listen;

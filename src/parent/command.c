@@ -116,6 +116,10 @@ void rmt_command_describe(const struct rmt_command *command, size_t count, struc
 			rmt_buffer_append(out, word, strlen(word));
 			continue;
 		}
+		if (strchr(word, '\n')) {
+			rmt_buffer_append(out, "'...'", 5);
+			continue;
+		}
 		rmt_buffer_append_byte(out, '\'');
 		for (; *word; word++) {
 			if (*word == '\'')

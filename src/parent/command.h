@@ -35,6 +35,7 @@ struct rmt_command {
 	enum rmt_form form;
 	enum rmt_terminal_use terminal;
 	const struct rmt_prompts *prompts; /* NULL: it asks nothing that we know */
+	const char *question, *refusals;   /* of struct rmt_prompter */
 	bool accept_host_key;              /* the answer to ssh's question */
 	const char *hint;                  /* what to add when it ended without a word; or NULL */
 	int error;                         /* sticky: -ENOMEM */
@@ -54,7 +55,8 @@ void rmt_command_add_buffer(struct rmt_command *command, struct rmt_buffer *word
  */
 int rmt_command_add_words(struct rmt_command *command, const char *text);
 
-/* The first `count` words as a shell would read them back, for messages. */
+/* The first `count` words as a shell would read them back, for messages; one of several lines, which
+ * is a script of ours, is '...'. */
 void rmt_command_describe(const struct rmt_command *command, size_t count, struct rmt_buffer *out);
 
 /* The first stage for SHELL -c, without any "$": an eval of what printf(1) makes of octal codes. */

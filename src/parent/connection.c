@@ -324,8 +324,9 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	if (connection->state == CONNECTED) {
 		connection->loss = strdup(reason);
 		if (!connection->process) {
+			/* That ends the stream as well, and perhaps the peer, whom no process holds. */
 			lose_peer(connection);
-			rmt_stream_free(stream);
+			connection->peer = NULL;
 			connection_free(connection);
 			return;
 		}

@@ -9,7 +9,9 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/limits.h"
+#include "base/number.h"
 
 bool rmt_keys_have(const char *list, const char *name, const char **ret_values)
 {
@@ -30,13 +32,15 @@ bool rmt_keys_have(const char *list, const char *name, const char **ret_values)
 
 static bool number_within(const char *text, const char *values)
 {
-	char *end;
-	long least = strtol(values, &end, 10), most = strtol(end + 1, NULL, 10), number;
+	const char *most = strchr(values, '-') + 1;
+	char least[24] = "", size[24] = "";
+	int64_t from, to, number;
 
-	errno = 0;
-	number = strtol(text, &end, 10);
-	return errno == 0 && isdigit((unsigned char)*text) && !*end && number >= least &&
-	       number <= most;
+	rmt_format(least, sizeof(least), "%.*s", (int)(most - 1 - values), values);
+	rmt_format(size, sizeof(size), "%.*s", (int)strcspn(most, " "), most);
+	return rmt_number_parse(least, 10, 0, INT64_MAX, &from) &&
+	       rmt_number_parse(size, 10, 0, INT64_MAX, &to) &&
+	       rmt_number_parse(text, 10, from, to, &number);
 }
 
 static bool word_among(const char *text, const char *values)
@@ -84,7 +88,11 @@ long rmt_hop_number(const struct rmt_hop *hop, const char *name, long otherwise)
 {
 	const char *text = rmt_hop_key(hop, name);
 
-	return text ? strtol(text, NULL, 10) : otherwise;
+	int64_t number = otherwise;
+
+	if (text)
+		rmt_number_parse(text, 10, INT32_MIN, INT32_MAX, &number);
+	return (long)number;
 }
 
 const char *rmt_hop_user(const struct rmt_hop *hop)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/format.h"
 #include "core/child.h"
 #include "core/log.h"
 #include "parent/executable.h"

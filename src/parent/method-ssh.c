@@ -9,11 +9,6 @@
 #include "parent/method.h"
 #include "parent/prompt.h"
 
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 #define PORT_MAX 65535
 
 /* The parts of a target; they point into it. */

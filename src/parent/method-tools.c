@@ -9,11 +9,6 @@
 #include "parent/method.h"
 #include "parent/prompt.h"
 
-#pragma weak rmt_prompts_ssh
-#pragma weak rmt_prompts_sudo
-#pragma weak rmt_prompts_su
-#pragma weak rmt_prompts_doas
-
 #define LXC_HINT                                                                            \
 	"it may be that the program could not be executed in the container: some versions " \
 	"of this tool do not say so, but its host's logs in /var/log do"
@@ -91,7 +86,7 @@ static void fill_srun(const struct rmt_hop *hop, struct rmt_command *command)
 const struct rmt_method rmt_tool_methods[] = {
 	{
 		.name = "su",
-		.keys = "tool username password login=yes|no",
+		.keys = "tool username password password_prompt incorrect_prompts login=yes|no",
 		.target = RMT_TARGET_OPTIONAL,
 		.check = rmt_check_user,
 		.command = rmt_tool_command,
@@ -102,7 +97,7 @@ const struct rmt_method rmt_tool_methods[] = {
 	},
 	{
 		.name = "doas",
-		.keys = "tool username password",
+		.keys = "tool username password password_prompt incorrect_prompts",
 		.target = RMT_TARGET_OPTIONAL,
 		.check = rmt_check_user,
 		.command = rmt_tool_command,

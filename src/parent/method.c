@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "parent/keys.h"
+#include "parent/password.h"
 #include "parent/setup.h"
 
 static const struct rmt_method *const methods[] = {&rmt_method_local,   &rmt_method_fork,
@@ -120,6 +121,8 @@ int rmt_method_find(const struct rmt_hop *hop, const struct rmt_method **ret_met
 		r = rmt_setup_check(hop, error);
 	if (r == 0)
 		r = check_words(hop, error);
+	if (r == 0 && rmt_hop_key(hop, "password"))
+		r = rmt_password_check(hop, error);
 	if (r == 0 && method->check)
 		r = method->check(hop, error);
 	if (r == 0)

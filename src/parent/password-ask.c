@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -19,6 +18,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 #include "base/macro.h"
 #include "parent/password.h"
 #include "parent/prompt.h"
@@ -111,19 +111,23 @@ static void give_signals_back(void)
 static void pass_on(int number)
 {
 	struct sigaction action;
-	sigset_t one, before;
+	sigset_t awake, before;
 
 	sigaction(number, NULL, &action);
-	if ((number != SIGTSTP && number != SIGTTIN) || action.sa_handler != SIG_DFL) {
+	if (action.sa_handler != SIG_DFL) {
 		kill(getpid(), number);
-		return;
+	} else if (number == SIGTSTP || number == SIGTTIN) {
+		/* In this thread, which must not go on before the process has stopped; and what
+		 * wakes it must not stay pending, as a blocked signal would. */
+		sigemptyset(&awake);
+		sigaddset(&awake, number);
+		sigaddset(&awake, SIGCONT);
+		pthread_sigmask(SIG_UNBLOCK, &awake, &before);
+		raise(number);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	} else if (number != SIGCONT) {
+		kill(getpid(), number);
 	}
-	/* In this thread, which must not go on before the process has stopped. */
-	sigemptyset(&one);
-	sigaddset(&one, number);
-	pthread_sigmask(SIG_UNBLOCK, &one, &before);
-	raise(number);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* --- the terminal ------------------------------------------------------------------------- */
@@ -335,7 +339,8 @@ int rmt_password_ask(const char *path, const char *prompt, struct rmt_password *
 	char *text;
 	int r;
 
-	if (asprintf(&text, "%s: %s%s", path, size > 0 ? prompt : "Password:", space) < 0)
+	text = rmt_format_new("%s: %s%s", path, size > 0 ? prompt : "Password:", space);
+	if (!text)
 		return rmt_error_set(error, ENOMEM, "out of memory");
 	/* The words come from another machine. */
 	rmt_prompt_harmless(text);

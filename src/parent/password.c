@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/number.h"
 
 extern char **environ;
 
@@ -55,8 +56,7 @@ enum kind { KIND_PROGRAM, KIND_ENV, KIND_FD, KIND_ASK, KIND_BAD };
 static enum kind parse(const struct rmt_hop *hop, const char **ret_name, int *ret_fd)
 {
 	const char *value = rmt_hop_key(hop, "password");
-	char *end;
-	long fd;
+	int64_t fd;
 
 	if (!value || strcmp(value, "program") == 0)
 		return KIND_PROGRAM;
@@ -67,9 +67,7 @@ static enum kind parse(const struct rmt_hop *hop, const char **ret_name, int *re
 		return KIND_ENV;
 	}
 	if (strncmp(value, "fd:", 3) == 0 && value[3] >= '0' && value[3] <= '9') {
-		errno = 0;
-		fd = strtol(value + 3, &end, 10);
-		if (!*end && errno == 0 && fd <= INT32_MAX) {
+		if (rmt_number_parse(value + 3, 10, 0, INT32_MAX, &fd)) {
 			*ret_fd = (int)fd;
 			return KIND_FD;
 		}

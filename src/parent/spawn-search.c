@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "parent/spawn.h"
 
 /* Where execvp(3) looks when there is no PATH. */
@@ -41,7 +41,8 @@ int rmt_spawn_search(const char *name, char **ret_file, ramet_error *error)
 	for (at = path;; at += size + 1) {
 		size = strcspn(at, ":");
 		/* An empty entry is the working directory. */
-		if (asprintf(&file, "%.*s%s%s", (int)size, at, size > 0 ? "/" : "./", name) < 0)
+		file = rmt_format_new("%.*s%s%s", (int)size, at, size > 0 ? "/" : "./", name);
+		if (!file)
 			return rmt_error_set(error, ENOMEM, "out of memory");
 		r = *name ? try_file(file) : -ENOENT;
 		if (r == 0) {
