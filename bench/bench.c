@@ -305,7 +305,7 @@ double bench_begin(int argc, char **argv, const char *title)
 
 void bench_print(const struct bench_figure *figure)
 {
-	char ours[24], raw[24] = "", peer[48] = "", ratio[16] = "", floor[48];
+	char ours[24], raw[24] = "", peer[48] = "", ratio[16] = "", floor[48], noise[48] = "";
 
 	format_value(ours, sizeof(ours), figure->unit, figure->ours);
 	if (figure->raw > 0) {
@@ -315,10 +315,14 @@ void bench_print(const struct bench_figure *figure)
 		snprintf(ratio, sizeof(ratio), "%.2f", figure->ours / figure->raw);
 	}
 	format_floor(floor, sizeof(floor), figure);
-	printf("%-40s %10s %20s %7s %-18s %s\n", figure->what, ours, peer, ratio, floor,
+	if (figure->noise > 0)
+		snprintf(noise, sizeof(noise), "%*s+-%.0f%%, +-%.0f%%", 4, "", 100 * figure->noise,
+			 100 * figure->raw_noise);
+	printf("%-40s %10s %20s %7s %-18s %s%s\n", figure->what, ours, peer, ratio, floor,
 	       !*floor          ? ""
 	       : is_met(figure) ? "yes"
-				: "NO");
+				: "NO",
+	       noise);
 	fflush(stdout);
 	record(figure);
 }

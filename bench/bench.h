@@ -92,6 +92,7 @@ struct bench_figure {
 	double ratio_at_least;
 	double at_most;
 	double at_least;
+	double noise, raw_noise; /* how far samples are from ours and raw, as a part of it */
 };
 
 /* Reads the scale and prints the head of the table. */

@@ -34,8 +34,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (rmt_path_parse((const char *)data, size, &path, &error) == 0) {
 		check(path.count > 0 && !error.code);
-		for (size_t i = 0; i < path.count; i++)
+		for (size_t i = 0; i < path.count; i++) {
 			check_hop(&path.hops[i]);
+			for (size_t k = 0; k < path.hops[i].member_count; k++) {
+				check(path.hops[i].members[k].member_count == 0);
+				check_hop(&path.hops[i].members[k]);
+			}
+		}
 		rmt_path_done(&path);
 	} else {
 		check(error.code < 0 && error.message);

@@ -167,6 +167,26 @@ typedef void ramet_log_sink(const ramet_log_record *record, void *data);
  * harmless. */
 void ramet_log_to_stderr(const ramet_log_record *record, void *data);
 
+/* What a tool asks for on the way to a context. All texts are borrowed for the time of the call. */
+typedef struct ramet_password_request {
+	const char *path;   /* of the context to be, as in errors: "ssh:db/sudo:admin" */
+	const char *method; /* of its hop: "ssh", "sudo" ... */
+	const char *target; /* of its hop, or NULL */
+	const char *user;   /* the hop's key `user`, or NULL */
+	const char *prompt; /* the tool's own words, control characters made harmless */
+} ramet_password_request;
+
+/*
+ * Finds a password: called in the process that connects, when a tool asks and the hop's key
+ * `password` is absent or "program". Writes at most `size` bytes of password, without newline or NUL,
+ * to memory that is wiped after use, and returns how many; or a negative errno, -ENOKEY if there is
+ * none: then the connection fails with it. Called without locks held, from a thread of the library's
+ * or one that connects, perhaps from several at once; it may block, for as long as the connect
+ * time-out lets it, and must not call into the router.
+ */
+typedef int ramet_password_source(const ramet_password_request *request, char *password,
+				  size_t size, void *data);
+
 /* Options of a router. Fill with RAMET_ROUTER_OPTIONS_INIT, then change what is to differ. Children
  * inherit what says so. */
 typedef struct ramet_router_options {
@@ -185,6 +205,9 @@ typedef struct ramet_router_options {
 	/* NULL: ramet_log_to_stderr when $RAMET_LOG_LEVEL is set, else nothing */
 	ramet_log_sink *log;
 	void *log_data;
+	/* where passwords come from for hops that do not say; NULL: nowhere */
+	ramet_password_source *password;
+	void *password_data;
 } ramet_router_options;
 
 #ifdef __cplusplus
@@ -236,11 +259,26 @@ ramet_context *ramet_router_child(ramet_router *router, size_t index);
  *	PATH := HOP ("/" HOP)*
  *	HOP  := METHOD [":" TARGET] ["#" INDEX] ["?" KEY "=" VALUE ("&" KEY "=" VALUE)*] ["*" COUNT]
  *
- * Methods: local (exec of this program), fork (fork(2) without exec: a copy of the memory as it is
- * now). Keys of every method: cwd, env.NAME, nice, umask, name. "%" escapes the characters
- * "/?*#&=%" by their hexadecimal code. Each hop is started by the context before it. A hop that an
- * earlier connect has started (same parent, method, target, keys and index) is used again. `*COUNT`
- * is for ramet_connect_all().
+ * Methods, with what their targets are:
+ *
+ *	local, fork		this machine: exec of this program; fork(2) without exec, a copy of the
+ *				memory as it is now
+ *	ssh			[USER@]HOST[:PORT]
+ *	sudo, su, doas		a user; root
+ *	docker, podman, buildah, kubectl, lxc, lxd, incus, machinectl, jail
+ *				a container, an image (docker, podman), a pod, a machine, a jail
+ *	chroot, nsenter		a directory; a process id, or a container
+ *	srun			a Slurm job, or a node
+ *	exec			any command that runs the command that follows it, or is a shell
+ *	unix			the socket of a ramet_listen()
+ *
+ * All but the first two and the last need nothing on the other side but a shell: the program sends
+ * itself there. Keys of every method: cwd, env.NAME, nice, umask, name, connect_timeout; each has more,
+ * see ramet-paths(7) and ramet_hop_options. "%" escapes the characters "/?*#&=%" by their hexadecimal
+ * code; a target may have ranges ("node[01-50,60]"), which stand for as many hops. Each hop is started
+ * by the context before it. A hop that an earlier connect has started (same parent, method, target,
+ * keys and index) is used again. `*COUNT` and ranges
+ * are for ramet_connect_all().
  *
  * The context lives as long as somebody here holds it: dropping the last handle ends it, with all
  * below it. See ramet_context_keep().
@@ -264,6 +302,110 @@ int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_co
  */
 int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		      ramet_error *error);
+
+/*
+ * Waits at a socket in the file system for others to be parents: whoever connects there as the same
+ * user, or as root (see the method unix), gets a child context of this program, which runs as a
+ * process of its own with the standard output and error of this one. `path` has to be in a directory
+ * in which others cannot write; a socket that nobody listens at any more is replaced. Nobody else can
+ * open the socket; while it is made, the umask of the process is 077.
+ * Does not return but on failure; -EINTR when a signal handler has run. The socket is removed then,
+ * and the contexts go on. Signals arrive only while it waits. Needs no router.
+ * Errors: -ENAMETOOLONG, -EADDRINUSE (somebody listens there), and those of socket(2), bind(2),
+ * accept(2), execve(2).
+ * Blocks.
+ */
+int ramet_listen(const char *path, ramet_error *error);
+
+/* A flag that may also be left to what the method does by itself. */
+enum ramet_flag { RAMET_UNSET, RAMET_YES, RAMET_NO };
+
+/*
+ * One hop of a path, for programs that do not want to write its text. Fill with
+ * RAMET_HOP_OPTIONS_INIT, then set `method` and what else is to be said: a member stands for the key of
+ * its name; NULL, 0 and RAMET_UNSET say nothing. Which methods have which keys, and what they mean:
+ * ramet-paths(7). A target stands for itself: brackets in it are no ranges.
+ */
+typedef struct ramet_hop_options {
+	/* sizeof(ramet_hop_options): tells the library which members there are */
+	size_t size;
+	const char *method;
+	const char *target;
+	uint32_t index;
+	uint32_t count;
+	/* of every method */
+	const char *name;
+	const char *cwd;
+	const char *const *env; /* "NAME=VALUE", ended by NULL */
+	int nice;
+	const char *umask;   /* octal */
+	int connect_timeout; /* ms */
+	/* of those that run a tool (remote_name also of local) */
+	const char *remote_name;
+	const char *tool; /* its path */
+	const char *args; /* its further arguments, separated by blanks, with quotes */
+	const char *exec_args;
+	const char *shell;
+	const char *dir;
+	const char *image; /* the file that is sent */
+	const char *tty;   /* "no", "hybrid", "full" */
+	/* where the password comes from: "env:NAME", "fd:N", "ask", "program" */
+	const char *password;
+	const char *username;
+	const char *groups; /* chroot */
+	const char *uid;    /* lxc, lxd, incus */
+	const char *gid;
+	/* ssh */
+	int port;
+	const char *identity_file;
+	enum ramet_flag identities_only;
+	const char *config_file;
+	const char *check_host_keys; /* "accept", "enforce", "ignore" */
+	enum ramet_flag compression;
+	enum ramet_flag keepalive_enabled;
+	int keepalive_interval; /* s */
+	int keepalive_count;
+	int debug_level;
+	/* sudo, su */
+	enum ramet_flag preserve_env;
+	enum ramet_flag set_home;
+	enum ramet_flag login;
+	const char *selinux_role;
+	const char *selinux_type;
+	/* docker, podman: the target is an image */
+	enum ramet_flag run;
+	/* kubectl */
+	const char *kube_namespace; /* the key `namespace`, a word of C++ */
+	const char *container;
+	/* nsenter */
+	const char *kind;
+	const char *kind_tool;
+	/* srun */
+	const char *jobid;
+	const char *nodelist;
+	const char *partition;
+	/* exec: "words", "line", "input" */
+	const char *as;
+} ramet_hop_options;
+
+#ifdef __cplusplus
+#define RAMET_HOP_OPTIONS_INIT            \
+	{                                 \
+		sizeof(ramet_hop_options) \
+	}
+#else
+#define RAMET_HOP_OPTIONS_INIT                    \
+	{                                         \
+		.size = sizeof(ramet_hop_options) \
+	}
+#endif
+
+/*
+ * Appends a hop, in the syntax of paths, to *path, which is NULL or a path that malloc(3) has made, and
+ * is replaced. The caller frees it with ramet_free().
+ * Errors: as ramet_connect() has for the text, found here already; *path is then as before.
+ */
+int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error);
 
 /* How many contexts there are in it. */
 size_t ramet_group_size(const ramet_group *group);

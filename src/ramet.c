@@ -11,6 +11,7 @@
 #include "core/broker.h"
 #include "core/child.h"
 #include "core/function.h"
+#include "core/landing.h"
 #include "core/router.h"
 #include "parent/connection.h"
 #include "parent/executable.h"
@@ -27,11 +28,13 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 				    const struct ramet_function *const *begin,
 				    const struct ramet_function *const *end)
 {
-	bool child = argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0;
+	bool landed = argc == 4 && strcmp(argv[1], RMT_STDIO_ARGUMENT) == 0;
+	bool child = landed || (argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0);
+	struct rmt_child_start start;
 	const char *twice = NULL;
 	int r;
 
-	rmt_executable_set(argc > 0 ? argv[0] : NULL);
+	rmt_executable_set(argc > 0 && !landed ? argv[0] : NULL);
 	r = rmt_functions_set(begin, end, &twice);
 	if (!child)
 		return r;
@@ -41,7 +44,11 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 			 twice ? twice : "");
 		exit(EXIT_FAILURE);
 	}
-	rmt_child_main(STDIN_FILENO, false, &rmt_parent_hooks);
+	if (!landed)
+		rmt_child_main_socket(false, &rmt_parent_hooks);
+	if (rmt_landing(argv, &start) < 0)
+		exit(EXIT_FAILURE);
+	rmt_child_main(&start, &rmt_parent_hooks);
 }
 
 RMT_PUBLIC int ramet_router_new(const ramet_router_options *options, ramet_router **ret_router)

@@ -83,7 +83,7 @@ wait_lines()
 
 # --- help and usage ---
 
-for words in "" help --help "run --help" "tree --help" "demo --help" "help run"; do
+for words in "" help --help "run --help" "tree --help" "doctor --help" "demo --help" "help run"; do
 	# shellcheck disable=SC2086 # several words
 	do_run $words
 	same "'ramet $words' fits a screen" "0 yes" \
@@ -280,6 +280,25 @@ else
 	skip "names are harmless where a terminal is" "no script(1)"
 fi
 exits "tree of an unknown method exits with 255" 255 tree nowhere
+
+# --- doctor ---
+
+exits "doctor walks a path" 0 doctor 'local/local*2'
+same "... hop by hop" "local,local*2" "$(grep -v '^ ' stdout | paste -sd,)"
+same "... to each context" "local,local/local,local/local#1" \
+	"$(sed -n 's/^ *[0-9]*\.[0-9] ms  \(local[^ :]*\): process [1-9].*/\1/p' stdout | paste -sd,)"
+same "... which tells where it is, whose, and how far" 3 \
+	"$(grep -cE ": process [0-9]+ on $(uname -n), $(uname -m), user $(id -un); a call takes [0-9]+ us\$" stdout)"
+exits "... up to a hop that fails" 255 doctor 'local/local?cwd=%2Fno-such-directory/local'
+same "... which is the last" "local,local?cwd=%2Fno-such-directory" "$(grep -v '^ ' stdout | paste -sd,)"
+same "... with the reason" 1 "$(grep -c 'ms  failed: .*/no-such-directory: No such file' stdout)"
+do_run doctor nowhere:host
+same "... and a hint" "255 1" "$status $(grep -c 'ms  hint: ramet-paths(7)' stdout)"
+status=0
+"$ramet" doctor local >/dev/full 2>stderr || status=$?
+same "doctor that cannot print exits with 1" 1 "$status"
+says "... and says so" "No space left on device"
+exits "doctor of two paths exits with 2" 2 doctor local local
 
 # --- demo ---
 

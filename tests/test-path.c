@@ -127,6 +127,21 @@ static void path_bad_is_refused_at_its_place(void **state)
 		{"ssh:a%00b", 6, "not 00"},
 		{"local?cwd=%", 11, "two hexadecimal digits"},
 		{"local/fork*2/local*x", 20, "a count is expected"},
+		{"ssh:n[]", 6, "a range is expected"},
+		{"ssh:n[3-1]", 6, "a range is expected"},
+		{"ssh:n[1,]", 6, "a range is expected"},
+		{"ssh:n[,1]", 6, "a range is expected"},
+		{"ssh:n[1--2]", 6, "a range is expected"},
+		{"ssh:n[-1]", 6, "a range is expected"},
+		{"ssh:n[1-2-3]", 6, "a range is expected"},
+		{"ssh:n[1]x[a]", 10, "a range is expected"},
+		{"ssh:n[a-b]#1", 6, "written %5B"},
+		{"ssh:n[1", 6, "a range is expected"},
+		{"ssh:n[1234567890]", 6, "a range is expected"},
+		{"ssh:n[1-100001]", 6, "a range is expected"},
+		{"ssh:n[1-60000,1-60000]", 6, "a range is expected"},
+		{"ssh:[1][1][1][1][1][1][1][1][1]", 29, "too many ranges"},
+		{"local/ssh:[1-9][1-20000]", 16, "too many contexts"},
 	};
 
 	(void)state;
@@ -144,6 +159,93 @@ static void path_bad_is_refused_at_its_place(void **state)
 			fail_msg("expected '%s%s', got '%s'", place, cases[i].what, error.message);
 		ramet_error_clear(&error);
 	}
+}
+
+static void path_with_ranges_has_members(void **state)
+{
+	static const struct {
+		const char *text, *members;
+	} cases[] = {
+		{"ssh:node[1-3]", "ssh:node1 ssh:node2 ssh:node3"},
+		{"ssh:node[08-11,3]", "ssh:node08 ssh:node09 ssh:node10 ssh:node11 ssh:node3"},
+		{"ssh:[1,02]x[3-4].org", "ssh:1x3.org ssh:1x4.org ssh:02x3.org ssh:02x4.org"},
+		{"ssh:n[7]", "ssh:n7"},
+		{"ssh:n[0-2]", "ssh:n0 ssh:n1 ssh:n2"},
+		{"ssh:n[1-2]#5?nice=1", "ssh:n1?nice=1#5 ssh:n2?nice=1#5"},
+		{"ssh:n[1-2]?name=a%2Cb*3", "ssh:n1?name=a%2Cb*3 ssh:n2?name=a%2Cb*3"},
+		{"ssh:%2F[1-2]%3A", "ssh:%2F1%3A ssh:%2F2%3A"},
+		{"ssh:[::1]", ""},
+		{"ssh:u@[fe80::1]:22", ""},
+		{"ssh:u[1-2]@[fe80::1]:22", "ssh:u1@[fe80::1]:22 ssh:u2@[fe80::1]:22"},
+		{"ssh:%5B1-3]", ""},
+		{"local?env.A=[1-3]", ""},
+		{"ssh", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RMT_COUNT(cases); i++) {
+		struct rmt_path path;
+		char text[256] = "";
+		size_t used = 0;
+
+		assert_int_equal(parse(cases[i].text, &path, NULL), 0);
+		assert_int_equal(path.count, 1);
+		for (size_t k = 0; k < path.hops[0].member_count; k++) {
+			const struct rmt_hop *hop = &path.hops[0].members[k];
+
+			assert_null(hop->members);
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+						 k ? " " : "", hop->text);
+			if (hop->index > 0)
+				used += (size_t)snprintf(text + used, sizeof(text) - used, "#%u",
+							 hop->index);
+			if (hop->count > 1)
+				used += (size_t)snprintf(text + used, sizeof(text) - used, "*%u",
+							 hop->count);
+		}
+		assert_string_equal(text, cases[i].members);
+		rmt_path_done(&path);
+	}
+}
+
+static void path_with_ranges_has_at_most_so_many_members(void **state)
+{
+	static const char most[] = "ssh:[1-100000]", product[] = "ssh:[1-1000]/ssh:x[1-10][1-11]";
+	ramet_error error = RAMET_ERROR_INIT;
+	struct rmt_path path;
+
+	(void)state;
+	assert_int_equal(parse(most, &path, &error), 0);
+	assert_int_equal(path.hops[0].member_count, 100000);
+	assert_string_equal(path.hops[0].members[99999].target, "100000");
+	rmt_path_done(&path);
+	assert_int_equal(parse(product, &path, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "too many contexts"));
+	ramet_error_clear(&error);
+	assert_int_equal(parse("ssh:[1-1000]/ssh:x[1-10][1-10]", &path, &error), 0);
+	assert_int_equal(path.hops[0].member_count, 1000);
+	assert_int_equal(path.hops[1].member_count, 100);
+	rmt_path_done(&path);
+}
+
+static void path_of_several_ends_at_a_comma_outside_of_ranges(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+	} cases[] = {
+		{"", 0},
+		{"local", 5},
+		{"local,fork", 5},
+		{"ssh:n[1,2],local", 10},
+		{"ssh:n[1,2]/x[3-4,5]", 19},
+		{"ssh:n[a,b]", 7},
+		{"ssh:n[1,2", 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RMT_COUNT(cases); i++)
+		assert_int_equal(rmt_path_size(cases[i].text), cases[i].size);
 }
 
 static void path_with_a_nul_is_refused(void **state)
@@ -228,9 +330,14 @@ static void hop_display_is_method_and_target_or_name(void **state)
 		uint32_t index;
 		const char *display;
 	} cases[] = {
-		{"local", 0, "local"},      {"local", 2, "local#2"},
-		{"ssh:a", 0, "ssh:a"},      {"ssh:a?nice=1", 1, "ssh:a#1"},
-		{"ssh:a?name=db", 0, "db"}, {"ssh:a?name=db", 4, "db#4"},
+		{"local", 0, "local"},
+		{"local", 2, "local#2"},
+		{"ssh:a", 0, "ssh:a"},
+		{"ssh:a?nice=1", 1, "ssh:a#1"},
+		{"ssh:a?name=db", 0, "db"},
+		{"ssh:a?name=db", 4, "db#4"},
+		{"unix:%2Frun%2Fa%23%0A", 1, "unix:%2Frun%2Fa%23%0A#1"},
+		{"ssh:u@[::1]:2", 0, "ssh:u@[::1]:2"},
 	};
 
 	(void)state;
@@ -262,7 +369,7 @@ static void hop_key_is_found_by_name(void **state)
 /* Random bytes of the grammar's alphabet: refused or accepted, never more than what is there. */
 static void path_by_chance_is_parsed_within_its_bytes(void **state)
 {
-	static const char alphabet[] = "lo:#?=&*/%2,F0 \xff";
+	static const char alphabet[] = "lo:#?=&*/%2,F0 []-\xff";
 	uint32_t seed = 7;
 	unsigned good = 0;
 
@@ -293,6 +400,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(path_good_is_understood),
 		FIXTURE_TEST(path_bad_is_refused_at_its_place),
+		FIXTURE_TEST(path_with_ranges_has_members),
+		FIXTURE_TEST(path_with_ranges_has_at_most_so_many_members),
+		FIXTURE_TEST(path_of_several_ends_at_a_comma_outside_of_ranges),
 		FIXTURE_TEST(path_with_a_nul_is_refused),
 		FIXTURE_TEST(path_as_deep_as_a_tree_is_the_limit),
 		FIXTURE_TEST(hop_text_parsed_again_is_the_same_hop),

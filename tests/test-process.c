@@ -109,7 +109,11 @@ static void on_end(struct rmt_process *process)
 static void start(const char *what)
 {
 	char *argv[] = {(char *)"process", (char *)what, NULL};
-	struct rmt_spawn options = {"/proc/self/exe", argv, 0, 1, 2};
+	struct rmt_spawn options = {.file = "/proc/self/exe",
+				    .argv = argv,
+				    .stdin_fd = 0,
+				    .stdout_fd = 1,
+				    .stderr_fd = 2};
 	int out[2], err[2];
 	pid_t pid;
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "fixture.h"
+#include "parent/password.h"
 #include "parent/spawn.h"
 
 #define SELF "/proc/self/exe"
@@ -54,6 +55,10 @@ static int act(const char *what)
 		return tell_stdio();
 	if (strcmp(what, "report") == 0) {
 		printf("pid %d group %d\n", (int)getpid(), (int)getpgrp());
+		printf("session %d\n", (int)getsid(0));
+		printf("secret %s\n",
+		       getenv("RAMET_TEST_SECRET") ? getenv("RAMET_TEST_SECRET") : "-");
+		printf("other %s\n", getenv("RAMET_TEST_OTHER") ? getenv("RAMET_TEST_OTHER") : "-");
 		report_line("Sig");
 		report_descriptors();
 		return 0;
@@ -63,13 +68,21 @@ static int act(const char *what)
 
 /* --- helpers -------------------------------------------------------------------------------------------- */
 
+/* What is different from a plain process. */
+static struct rmt_spawn extra;
+
 static pid_t spawn(const char *what, int in, int out, int err)
 {
 	char *argv[] = {(char *)"process", (char *)what, NULL};
-	struct rmt_spawn options = {SELF, argv, in, out, err};
+	struct rmt_spawn options = extra;
 	ramet_error error = RAMET_ERROR_INIT;
 	pid_t pid = 0;
 
+	options.file = extra.file ? extra.file : SELF;
+	options.argv = argv;
+	options.stdin_fd = in;
+	options.stdout_fd = out;
+	options.stderr_fd = err;
 	if (rmt_spawn(&options, &pid, &error) < 0)
 		fail_msg("%s", error.message);
 	return pid;
@@ -272,7 +285,11 @@ static void spawn_of_what_cannot_be_executed_fails_with_its_errno(void **state)
 	close(fd);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char *argv[] = {(char *)"process", NULL};
-		struct rmt_spawn options = {cases[i].file, argv, 0, 1, 2};
+		struct rmt_spawn options = {.file = cases[i].file,
+					    .argv = argv,
+					    .stdin_fd = 0,
+					    .stdout_fd = 1,
+					    .stderr_fd = 2};
 		ramet_error error = RAMET_ERROR_INIT;
 		pid_t pid = 77;
 
@@ -288,7 +305,8 @@ static void spawn_of_what_cannot_be_executed_fails_with_its_errno(void **state)
 static void spawn_with_a_closed_descriptor_fails(void **state)
 {
 	char *argv[] = {(char *)"process", (char *)"0", NULL};
-	struct rmt_spawn options = {SELF, argv, 0, 1000, 2};
+	struct rmt_spawn options = {
+		.file = SELF, .argv = argv, .stdin_fd = 0, .stdout_fd = 1000, .stderr_fd = 2};
 	ramet_error error = RAMET_ERROR_INIT;
 	pid_t pid;
 
@@ -308,7 +326,7 @@ static void hook_runs(void *data)
 static void preexec_hook_runs_in_each_new_process(void **state)
 {
 	int pipe_fds[2];
-	struct rmt_spawn forked = {NULL, NULL, 0, 1, 2};
+	struct rmt_spawn forked = {.stdin_fd = 0, .stdout_fd = 1, .stderr_fd = 2};
 	pid_t pid, seen = 0;
 
 	(void)state;
@@ -334,7 +352,7 @@ static void preexec_hook_runs_in_each_new_process(void **state)
 static void fork_returns_in_the_copy_with_stdio_and_group(void **state)
 {
 	int pipe_fds[2];
-	struct rmt_spawn options = {NULL, NULL, 0, 0, 2};
+	struct rmt_spawn options = {.stdin_fd = 0, .stdout_fd = 0, .stderr_fd = 2};
 	char text[64] = "", expected[64];
 	pid_t pid = 0;
 	int r;
@@ -354,6 +372,136 @@ static void fork_returns_in_the_copy_with_stdio_and_group(void **state)
 	snprintf(expected, sizeof(expected), "%d %d", (int)pid, (int)pid);
 	assert_string_equal(text, expected);
 	assert_int_equal(wait_for(pid), 0);
+}
+
+static void process_with_a_session_leads_it(void **state)
+{
+	char text[8192], expected[64];
+	pid_t pid;
+
+	(void)state;
+	extra = (struct rmt_spawn){.session = true};
+	report(text, sizeof(text), &pid);
+	snprintf(expected, sizeof(expected), "pid %d group %d\nsession %d\n", (int)pid, (int)pid,
+		 (int)pid);
+	assert_memory_equal(text, expected, strlen(expected));
+	extra = (struct rmt_spawn){0};
+	report(text, sizeof(text), &pid);
+	snprintf(expected, sizeof(expected), "\nsession %d\n", (int)getsid(0));
+	assert_non_null(strstr(text, expected));
+}
+
+static void environment_given_is_that_of_the_process(void **state)
+{
+	char *environment[] = {(char *)"RAMET_TEST_OTHER=given", NULL}, text[8192];
+	pid_t pid;
+
+	(void)state;
+	setenv("RAMET_TEST_SECRET", "mine", 1);
+	extra = (struct rmt_spawn){.environment = environment};
+	report(text, sizeof(text), &pid);
+	assert_non_null(strstr(text, "\nother given\n"));
+	assert_non_null(strstr(text, "\nsecret -\n"));
+	extra = (struct rmt_spawn){0};
+	report(text, sizeof(text), &pid);
+	assert_non_null(strstr(text, "\nother -\n"));
+	assert_non_null(strstr(text, "\nsecret mine\n"));
+	unsetenv("RAMET_TEST_SECRET");
+}
+
+/* A variable that is named as the place of a password stays here. */
+static void hidden_variable_is_not_inherited(void **state)
+{
+	static const char text[] = "sudo?password=env:RAMET_TEST_HIDDEN";
+	struct rmt_hop hop;
+	char **environment = NULL;
+	bool other = false;
+
+	(void)state;
+	assert_int_equal(rmt_hop_parse(text, strlen(text), &hop, NULL), 0);
+	assert_int_equal(rmt_password_hide(&hop), 0);
+	assert_int_equal(rmt_password_hide(&hop), 0);
+	rmt_hop_done(&hop);
+	setenv("RAMET_TEST_HIDDEN", "secret", 1);
+	setenv("RAMET_TEST_HIDDEN_NOT", "no secret", 1);
+	assert_int_equal(rmt_password_environment(&environment), 0);
+	assert_non_null(environment);
+	for (char **at = environment; *at; at++) {
+		assert_null(strstr(*at, "=secret"));
+		other |= strcmp(*at, "RAMET_TEST_HIDDEN_NOT=no secret") == 0;
+	}
+	assert_true(other);
+	free(environment);
+	unsetenv("RAMET_TEST_HIDDEN");
+	unsetenv("RAMET_TEST_HIDDEN_NOT");
+}
+
+static void put_file(const char *directory, const char *name, const char *text, mode_t mode)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	fchmod(fd, mode);
+	close(fd);
+}
+
+static void check_search(const char *path, const char *name, int code, const char *expected)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	char *file = NULL;
+
+	if (path)
+		setenv("PATH", path, 1);
+	else
+		unsetenv("PATH");
+	assert_int_equal(rmt_spawn_search(name, &file, &error), code);
+	if (code == 0)
+		assert_string_equal(file, expected);
+	else
+		fixture_check_error(&error, code, name, expected, NULL);
+	free(file);
+}
+
+static void search_finds_what_can_be_executed(void **state)
+{
+	char directory[] = "/tmp/ramet-test-search-XXXXXX", path[512], file[300];
+	char *saved = strdup(getenv("PATH")), *here = getcwd(NULL, 0);
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	put_file(directory, "tool", "#!/bin/sh\nexit 4\n", 0755);
+	put_file(directory, "plain", "", 0644);
+	snprintf(file, sizeof(file), "%s/sub", directory);
+	assert_int_equal(mkdir(file, 0700), 0);
+	put_file(file, "plain", "#!/bin/sh\n", 0755);
+	snprintf(path, sizeof(path), "/nonexistent:%s:%s/sub", directory, directory);
+	snprintf(file, sizeof(file), "%s/tool", directory);
+	check_search(path, "tool", 0, file);
+	check_search(path, file, 0, file);
+	/* One that cannot be executed does not hide one that can. */
+	snprintf(file, sizeof(file), "%s/sub/plain", directory);
+	check_search(path, "plain", 0, file);
+	check_search(path, "ramet-no-such-tool", -ENOENT, "not found in PATH (/nonexistent:");
+	check_search(path, "", -ENOENT, "not found in PATH");
+	check_search(path, "sub", -EACCES, "not to be executed");
+	check_search(directory, "plain", -EACCES, "not to be executed");
+	check_search(NULL, "sh", 0, "/bin/sh");
+	assert_int_equal(chdir(directory), 0);
+	check_search("/nonexistent::/nonexistent", "tool", 0, "./tool");
+	setenv("PATH", directory, 1);
+	extra = (struct rmt_spawn){.file = "tool", .search = true};
+	assert_int_equal(WEXITSTATUS(wait_for(spawn("0", 0, 1, 2))), 4);
+	extra = (struct rmt_spawn){0};
+	assert_int_equal(chdir(here), 0);
+	setenv("PATH", saved, 1);
+	snprintf(path, sizeof(path), "rm -r %s", directory);
+	assert_int_equal(system(path), 0);
+	free(here);
+	free(saved);
 }
 
 static void exit_status_is_the_process_own(void **state)
@@ -377,6 +525,10 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(spawn_with_a_closed_descriptor_fails),
 		FIXTURE_TEST(preexec_hook_runs_in_each_new_process),
 		FIXTURE_TEST(fork_returns_in_the_copy_with_stdio_and_group),
+		FIXTURE_TEST(process_with_a_session_leads_it),
+		FIXTURE_TEST(environment_given_is_that_of_the_process),
+		FIXTURE_TEST(search_finds_what_can_be_executed),
+		FIXTURE_TEST(hidden_variable_is_not_inherited),
 		FIXTURE_TEST(exit_status_is_the_process_own),
 	};
 

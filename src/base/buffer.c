@@ -87,7 +87,7 @@ void rmt_buffer_append_byte(struct rmt_buffer *buffer, unsigned char byte)
 	rmt_buffer_append(buffer, &byte, 1);
 }
 
-static void append_formatted(struct rmt_buffer *buffer, const char *format, va_list arguments)
+void rmt_buffer_vprintf(struct rmt_buffer *buffer, const char *format, va_list arguments)
 {
 	unsigned char *end = rmt_buffer_reserve(buffer, CAPACITY_MIN);
 	size_t room, size;
@@ -111,7 +111,7 @@ void rmt_buffer_printf(struct rmt_buffer *buffer, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	append_formatted(buffer, format, arguments);
+	rmt_buffer_vprintf(buffer, format, arguments);
 	va_end(arguments);
 }
 

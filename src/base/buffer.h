@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,8 @@ void rmt_buffer_append(struct rmt_buffer *buffer, const void *data, size_t size)
 void rmt_buffer_append_byte(struct rmt_buffer *buffer, unsigned char byte);
 void rmt_buffer_printf(struct rmt_buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+void rmt_buffer_vprintf(struct rmt_buffer *buffer, const char *format, va_list arguments);
 
 /* The content as a string (NUL-terminated, owned by the caller, who frees it), the buffer is then
  * empty; NULL when the buffer has failed. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/descriptor.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORD_BITS (sizeof(unsigned long) * CHAR_BIT)
@@ -75,4 +78,26 @@ void rmt_descriptors_after_fork(bool in_child)
 		}
 	}
 	pthread_mutex_unlock(&ours.lock);
+}
+
+ssize_t rmt_descriptor_write(int fd, const struct iovec *pieces, int count)
+{
+	/* The signal is this thread's, so it can be held back and taken. */
+	static const struct timespec now = {0, 0};
+	sigset_t broken_pipe, before, pending;
+	ssize_t n;
+	int code;
+
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+	sigpending(&pending);
+	n = writev(fd, pieces, count);
+	code = errno;
+	if (n < 0 && code == EPIPE && !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&broken_pipe, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = code;
+	return n;
 }

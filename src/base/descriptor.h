@@ -7,12 +7,17 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/uio.h>
 
 /* Notes a descriptor as ours; returns it. Negative ones pass. */
 int rmt_descriptor_own(int fd);
 
 /* Closes one that is ours. Negative ones are fine. */
 void rmt_descriptor_close(int fd);
+
+/* writev(2) to what is no socket, without SIGPIPE: there is no MSG_NOSIGNAL for pipes and terminals,
+ * and what the program does with the signal is its own affair. */
+ssize_t rmt_descriptor_write(int fd, const struct iovec *pieces, int count);
 
 /* Around fork(2). In the child all of ours are closed, but not 0, 1 and 2, which are its own by
  * then. */

@@ -58,6 +58,9 @@
  */
 #define RMT_CONNECT_TIMEOUT_MS 30000
 
+/* A day: what waits longer waits for somebody who is not there. */
+#define RMT_CONNECT_TIMEOUT_MAX 86400000
+
 /* Last lines of a child's output kept for the message about a connection that failed. */
 #define RMT_HISTORY_LINES 100u
 
@@ -77,3 +80,12 @@
 
 /* The broker thread takes over, and gathered frames are flushed, within this many microseconds. */
 #define RMT_BROKER_US 1000
+
+/* Tools (ssh, docker ...) of one context that are on their way at the same time: each is a process
+ * and up to five descriptors, and a machine with a thousand of them at once does nothing else. */
+#define RMT_CONNECT_LIMIT 64u
+
+/* The same for tools whose servers refuse when it gets crowded: at first, and at least. The first is
+ * what sshd allows before it begins to refuse; without refusals it grows. */
+#define RMT_CROWDED_FIRST 10u
+#define RMT_CROWDED_LEAST 2u

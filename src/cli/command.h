@@ -22,4 +22,6 @@ struct rmt_command {
 
 extern const struct rmt_command rmt_command_run;
 extern const struct rmt_command rmt_command_tree;
+extern const struct rmt_command rmt_command_doctor;
 extern const struct rmt_command rmt_command_demo;
+extern const struct rmt_command rmt_command_listen;

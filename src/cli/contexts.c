@@ -3,8 +3,13 @@
 
 #include <string.h>
 
+#include "base/time.h"
 #include "cli/command.h"
+#include "cli/functions.h"
 #include "cli/output.h"
+
+/* Odd, so that there is one in the middle. */
+#define ROUND_TRIPS 5
 
 int rmt_start_contexts(const char *paths, ramet_router **ret_router, ramet_group **ret_group)
 {
@@ -23,4 +28,22 @@ int rmt_start_contexts(const char *paths, ramet_router **ret_router, ramet_group
 	}
 	*ret_router = router;
 	return 0;
+}
+
+int64_t rmt_round_trip(ramet_context *context)
+{
+	int64_t times[ROUND_TRIPS];
+
+	for (int i = 0; i < ROUND_TRIPS; i++) {
+		int64_t begin = rmt_now(), time;
+		int at = i;
+
+		if (do_nothing_call(context, NULL) < 0)
+			return -1;
+		time = rmt_now() - begin;
+		for (; at > 0 && times[at - 1] > time; at--)
+			times[at] = times[at - 1];
+		times[at] = time;
+	}
+	return times[ROUND_TRIPS / 2];
 }

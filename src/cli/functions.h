@@ -20,7 +20,7 @@ RAMET_DECLARE(command_end, run_command, (bytes, words), (sender, output), (sende
 /* --- tree ------------------------------------------------------------------------------------- */
 
 RAMET_ARRAY(context_list, context);
-RAMET_STRUCT(description, (str, host), (str, machine), (context_list, children));
+RAMET_STRUCT(description, (str, host), (str, machine), (str, user), (context_list, children));
 
 RAMET_DECLARE(description, describe);
 

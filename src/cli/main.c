@@ -16,6 +16,8 @@ static const char usage[] =
 	"\n"
 	"  ramet run PATHS -- COMMAND...   run a command in every context of the paths\n"
 	"  ramet tree PATHS                start the contexts and draw their tree\n"
+	"  ramet doctor PATH               walk a path and tell each step\n"
+	"  ramet listen SOCKET             wait there for contexts that want a child\n"
 	"  ramet demo [DIRECTORY]          count words with a tree of local contexts\n"
 	"  ramet help [SUBCOMMAND]         this text, or that of the subcommand\n"
 	"  ramet --version                 the version\n"
@@ -27,10 +29,13 @@ static const char usage[] =
 	"  local*4             four of them\n"
 	"  local*2/local*2     four, below two others\n"
 	"  local?nice=5&cwd=%2Ftmp,fork    two, the first with keys\n"
+	"  ssh:user@host/sudo/local        another machine, root there, a child of that\n"
+	"  ssh:node[01-50]                 fifty machines\n"
 	"\n"
 	"A subcommand with --help says more; so do ramet(1) and ramet-paths(7).\n";
 
 static const struct rmt_command *const commands[] = {&rmt_command_run, &rmt_command_tree,
+						     &rmt_command_doctor, &rmt_command_listen,
 						     &rmt_command_demo};
 
 static const struct rmt_command *find(const char *name)
@@ -51,7 +56,9 @@ static int print(const char *text)
 
 static int unknown_command(const char *name)
 {
-	rmt_complain("there is no subcommand '%s' (there are run, tree, demo and help)", name);
+	rmt_complain(
+		"there is no subcommand '%s' (there are run, tree, doctor, listen, demo and help)",
+		name);
 	return RMT_EXIT_USAGE;
 }
 

@@ -9,11 +9,9 @@
 
 #include "base/format.h"
 #include "base/time.h"
+#include "cli/contexts.h"
 #include "cli/functions.h"
 #include "cli/output.h"
-
-/* Odd, so that there is one in the middle. */
-#define ROUND_TRIPS 5
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
@@ -22,24 +20,6 @@ struct level {
 	struct rmt_tree **nodes;
 	size_t count;
 };
-
-static int64_t measure(ramet_context *context)
-{
-	int64_t times[ROUND_TRIPS];
-
-	for (int i = 0; i < ROUND_TRIPS; i++) {
-		int64_t begin = rmt_now(), time;
-		int at = i;
-
-		if (do_nothing_call(context, NULL) < 0)
-			return -1;
-		time = rmt_now() - begin;
-		for (; at > 0 && times[at - 1] > time; at--)
-			times[at] = times[at - 1];
-		times[at] = time;
-	}
-	return times[ROUND_TRIPS / 2];
-}
 
 static int node_fill(struct rmt_tree *node, const description *answer)
 {
@@ -121,7 +101,8 @@ int rmt_tree_explore(ramet_router *router, struct rmt_tree *ret_tree, size_t *re
 		/* One after the other: what is measured is not how they get in each other's way. */
 		for (size_t i = 0; i < level.count; i++)
 			if (level.nodes[i] != root && level.nodes[i]->host)
-				level.nodes[i]->round_trip = measure(level.nodes[i]->context);
+				level.nodes[i]->round_trip = rmt_round_trip(
+					level.nodes[i]->context);
 		if (r == 0)
 			r = level_below(&level, &below);
 		if (level.nodes != &root)

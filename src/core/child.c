@@ -10,12 +10,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
+#include "core/capture.h"
 #include "core/execute.h"
 #include "core/function.h"
+#include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/receiver.h"
@@ -31,9 +34,10 @@
 static struct child {
 	ramet_router *router;
 	const struct rmt_parent_hooks *hooks;
-	bool welcome;          /* the handshake is done */
-	int refused;           /* or was refused by us: why, negative */
-	struct rmt_timer last; /* the program does not return: the process ends with it */
+	bool welcome;                 /* the handshake is done */
+	int refused;                  /* or was refused by us: why, negative */
+	struct rmt_timer last;        /* the program does not return: the process ends with it */
+	struct rmt_capture output[2]; /* what this process prints, when nobody else reads it */
 } child;
 
 /* --- the handshake ------------------------------------------------------------------------ */
@@ -161,14 +165,15 @@ static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welco
 	return 0;
 }
 
-static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *arrival)
+/* 0, also when it was refused; negative: it makes no sense. */
+static int take_welcome(struct rmt_stream *stream, const void *data, size_t size)
 {
 	struct rmt_text env[ENV_MAX];
 	struct rmt_welcome welcome;
 	char text[512] = "";
 	int r;
 
-	r = rmt_welcome_decode(arrival->payload, arrival->frame.length, env, ENV_MAX, &welcome);
+	r = rmt_welcome_decode(data, size, env, ENV_MAX, &welcome);
 	if (r < 0)
 		return r;
 	if (welcome.program != rmt_program_identity()) {
@@ -188,6 +193,11 @@ static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *ar
 	stream->frame = NULL;
 	child.welcome = true;
 	return 0;
+}
+
+static int welcome_frame(struct rmt_stream *stream, const struct rmt_arrival *arrival)
+{
+	return take_welcome(stream, arrival->payload, arrival->frame.length);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
@@ -270,36 +280,80 @@ static int take_stdin(int fd)
 	return stream;
 }
 
-static int begin(int fd, struct rmt_stream **ret_stream)
+static void output_line(struct rmt_capture *capture, const char *text, size_t size)
+{
+	ramet_router *router = capture->router;
+
+	rmt_log_text(router, router->path, capture == &child.output[0] ? "stdout" : "stderr",
+		     RAMET_LOG_INFO, text, size);
+}
+
+static int capture_output(const struct rmt_child_start *start)
+{
+	int r = 0;
+
+	for (int i = 0; i < 2 && r == 0; i++) {
+		child.output[i] = (struct rmt_capture){
+			.router = child.router,
+			.source = {.fd = -1},
+			.line = output_line,
+		};
+		if (start->capture[i] >= 0)
+			r = rmt_capture_open(&child.output[i],
+					     rmt_descriptor_own(start->capture[i]));
+	}
+	return r;
+}
+
+/* What is buffered goes into pipes that only this thread can empty now. */
+static void finish_output(void)
+{
+	if (child.output[0].source.fd < 0)
+		return;
+	rmt_capture_drain(&child.output[0]);
+	rmt_stdout_flush();
+	for (int i = 0; i < 2; i++) {
+		rmt_capture_drain(&child.output[i]);
+		rmt_capture_close(&child.output[i]);
+	}
+}
+
+static int begin(const struct rmt_child_start *start, struct rmt_stream **ret_stream)
 {
 	ramet_router *router;
-	int r, stream_fd = fd == STDIN_FILENO ? take_stdin(fd) : fd;
+	int r = rmt_router_new(NULL, child.hooks, &router);
 
-	if (stream_fd < 0)
-		return stream_fd;
-	r = rmt_router_new(NULL, child.hooks, &router);
 	if (r < 0)
 		return r;
 	child.router = router;
 	router->log = NULL;
 	rmt_lock(router);
-	r = rmt_stream_new(router, stream_fd, stream_fd, ret_stream);
+	r = rmt_stream_new(router, start->in_fd, start->out_fd, ret_stream);
+	if (r == 0)
+		r = capture_output(start);
 	if (r < 0)
 		return r;
 	(*ret_stream)->frame = welcome_frame;
 	(*ret_stream)->lost = uplink_lost;
-	r = rmt_wait(router, has_begun, NULL, rmt_after(RMT_CONNECT_TIMEOUT_MS));
+	if (start->welcome) {
+		r = take_welcome(*ret_stream, start->welcome, start->welcome_size);
+		free(start->welcome);
+	} else {
+		r = rmt_wait(router, has_begun, NULL, rmt_after(RMT_CONNECT_TIMEOUT_MS));
+	}
 	return r < 0 ? r : child.refused;
 }
 
-_Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks *hooks)
+_Noreturn void rmt_child_main(const struct rmt_child_start *start,
+			      const struct rmt_parent_hooks *hooks)
 {
 	struct rmt_stream *stream = NULL;
 	ramet_router *router;
 	int r;
 
 	child = (struct child){.hooks = hooks};
-	r = begin(fd, &stream);
+	child.output[0].source.fd = child.output[1].source.fd = -1;
+	r = begin(start, &stream);
 	router = child.router;
 	if (r < 0) {
 		/* A refusal has to reach the parent, which then closes. */
@@ -309,14 +363,25 @@ _Noreturn void rmt_child_main(int fd, bool forked, const struct rmt_parent_hooks
 	}
 	router->execution.serial_thread = true; /* this one, whoever reads the calls */
 	rmt_broker_start(router);
-	if (!forked)
+	if (!start->forked)
 		rmt_stdout_by_lines();
 	rmt_execute_main(router);
+	finish_output();
 	rmt_router_finish(router);
 	rmt_unlock(router);
 	rmt_stdout_flush();
 	/* Threads that still run a function would see the program's data destroyed under them. */
-	if (forked || router->execution.threads > 0)
+	if (start->forked || router->execution.threads > 0)
 		_exit(EXIT_SUCCESS);
 	exit(EXIT_SUCCESS);
+}
+
+_Noreturn void rmt_child_main_socket(bool forked, const struct rmt_parent_hooks *hooks)
+{
+	struct rmt_child_start start = {.forked = forked, .capture = {-1, -1}};
+
+	start.in_fd = start.out_fd = take_stdin(STDIN_FILENO);
+	if (start.in_fd < 0)
+		_exit(EXIT_FAILURE);
+	rmt_child_main(&start, hooks);
 }

@@ -389,6 +389,36 @@ static void connect_child(ramet_router *router, const struct rmt_frame *frame,
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
 
+static void asked(ramet_router *router, const struct rmt_frame *frame,
+		  struct rmt_cbor_reader *reader)
+{
+	const char *path, *prompt;
+	size_t path_size, prompt_size;
+	uint32_t reply;
+
+	if (rmt_cbor_read_u32(reader, &reply) == 0 &&
+	    rmt_cbor_read_str(reader, &path, &path_size) == 0 && path &&
+	    rmt_cbor_read_str(reader, &prompt, &prompt_size) == 0 && prompt && router->hooks)
+		router->hooks->asked(router, frame->source, reply, path, path_size, prompt,
+				     prompt_size);
+}
+
+static void answered(ramet_router *router, const struct rmt_frame *frame,
+		     struct rmt_cbor_reader *reader)
+{
+	const void *password;
+	const char *text;
+	size_t size, text_size;
+	uint32_t reply;
+	bool known;
+
+	if (rmt_cbor_read_u32(reader, &reply) == 0 && rmt_cbor_read_bool(reader, &known) == 0 &&
+	    rmt_cbor_read_bytes(reader, &password, &size) == 0 &&
+	    rmt_cbor_read_str(reader, &text, &text_size) == 0 && text && router->hooks)
+		router->hooks->answered(router, frame->source, reply, known ? password : NULL, size,
+					text, text_size);
+}
+
 /* What only a parent may say. */
 static void command(ramet_router *router, const struct rmt_frame *frame, uint64_t operation,
 		    struct rmt_cbor_reader *reader)
@@ -420,6 +450,9 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 		return;
 	case RMT_OP_RELEASE:
 		release(router, frame, reader);
+		return;
+	case RMT_OP_ANSWER:
+		answered(router, frame, reader);
 		return;
 	default:
 		return;
@@ -453,6 +486,9 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		return;
 	case RMT_OP_GIVEN:
 		given(router, &reader);
+		return;
+	case RMT_OP_ASK:
+		asked(router, frame, &reader);
 		return;
 	case RMT_OP_LOG:
 		if (router->id == 0)

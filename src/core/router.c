@@ -44,6 +44,8 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->log_level = options->log_level ? options->log_level : ramet_log_level();
 	router->log = options->log;
 	router->log_data = options->log_data;
+	router->password = options->password;
+	router->password_data = options->password_data;
 	if (!router->log && getenv("RAMET_LOG_LEVEL"))
 		router->log = ramet_log_to_stderr;
 	/* What nobody wants to read need not be sent here either. */

@@ -43,6 +43,12 @@ struct rmt_parent_hooks {
 	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
 	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
 			size_t hop_size, uint32_t index);
+	/* An ASK message has arrived: a context that starts a child for us asks for a password. */
+	void (*asked)(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
+		      size_t path_size, const char *prompt, size_t prompt_size);
+	/* An ANSWER to one of ours has arrived; password NULL: there is none, text says why. */
+	void (*answered)(ramet_router *router, uint32_t requester, uint32_t reply,
+			 const char *password, size_t size, const char *text, size_t text_size);
 	/* The child must end now (its grace is over): TERM, then KILL. */
 	void (*kill)(struct rmt_peer *child);
 	/* Connections that are under way end with an error (the router is ending). */
@@ -116,6 +122,8 @@ struct ramet_router {
 	enum ramet_log_level log_level;
 	ramet_log_sink *log;
 	void *log_data;
+	ramet_password_source *password;
+	void *password_data;
 	pthread_mutex_t log_lock; /* one record at a time; taken without the router's lock */
 
 	struct rmt_loop loop;

@@ -27,6 +27,7 @@
 static void in_ready(struct rmt_source *source, unsigned events);
 static void out_ready(struct rmt_source *source, unsigned events);
 static void loss_run(struct rmt_deferred *deferred);
+static void unread_run(struct rmt_deferred *deferred);
 
 static int set_nonblocking(int fd)
 {
@@ -56,6 +57,8 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	stream->out = (struct rmt_source){.fd = out_fd, .ready = out_ready};
 	stream->loss.run = loss_run;
 	rmt_list_init(&stream->loss.node);
+	stream->unread.run = unread_run;
+	rmt_list_init(&stream->unread.node);
 	rmt_list_init(&stream->dirty);
 	rmt_input_init(&stream->input, router->chunks);
 	rmt_output_init(&stream->output);
@@ -72,6 +75,7 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 			free(stream);
 			return r;
 		}
+		stream->out_watched = true;
 	}
 	rmt_descriptor_own(in_fd);
 	rmt_descriptor_own(out_fd);
@@ -87,10 +91,11 @@ static void close_descriptors(struct rmt_stream *stream)
 	if (stream->in.fd < 0)
 		return;
 	rmt_loop_remove(loop, &stream->in);
-	if (stream->out.fd != stream->in.fd) {
+	if (stream->out_watched)
 		rmt_loop_remove(loop, &stream->out);
+	stream->out_watched = false;
+	if (stream->out.fd != stream->in.fd)
 		rmt_descriptor_close(stream->out.fd);
-	}
 	rmt_descriptor_close(stream->in.fd);
 	stream->in.fd = stream->out.fd = -1;
 }
@@ -103,6 +108,7 @@ void rmt_stream_free(struct rmt_stream *stream)
 	rmt_list_remove(&stream->node);
 	rmt_list_remove(&stream->dirty);
 	rmt_list_remove(&stream->loss.node);
+	rmt_list_remove(&stream->unread.node);
 	rmt_input_done(&stream->input);
 	rmt_output_done(&stream->output);
 	rmt_chunk_unref(stream->gathered);
@@ -139,7 +145,9 @@ static void watch_writable(struct rmt_stream *stream, bool wanted)
 	struct rmt_source *source = stream->in.fd == stream->out.fd ? &stream->in : &stream->out;
 	unsigned events = source->events & ~(unsigned)RMT_WRITABLE;
 
-	rmt_loop_modify(&stream->router->loop, source, events | (wanted ? RMT_WRITABLE : 0));
+	if (source == &stream->in || stream->out_watched)
+		rmt_loop_modify(&stream->router->loop, source,
+				events | (wanted ? RMT_WRITABLE : 0));
 }
 
 static size_t size_of(const struct iovec *pieces, int count)
@@ -149,6 +157,17 @@ static size_t size_of(const struct iovec *pieces, int count)
 	for (int i = 0; i < count; i++)
 		size += pieces[i].iov_len;
 	return size;
+}
+
+/* Nobody reads it any more. What was said there before, which may be why, is still to be read, and
+ * then comes its end. */
+static void go_deaf(struct rmt_stream *stream)
+{
+	stream->deaf = true;
+	/* A pipe without a reader is reported for ever. */
+	if (stream->out_watched)
+		rmt_loop_remove(&stream->router->loop, &stream->out);
+	stream->out_watched = false;
 }
 
 /* One write; returns how much went, 0 when there is no room now. A failure fails the stream and
@@ -166,16 +185,14 @@ static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int co
 				&(struct msghdr){.msg_iov = pieces, .msg_iovlen = (size_t)count},
 				MSG_NOSIGNAL);
 		else
-			n = writev(stream->out.fd, pieces, count);
+			n = rmt_descriptor_write(stream->out.fd, pieces, count);
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0) {
 		stream->bytes_out += (size_t)n;
 		return (size_t)n;
 	}
-	/* It is closed at the other end. What was said there before, which may be why, is still to be
-	 * read, and then comes its end. */
-	if (stream->is_socket && (errno == EPIPE || errno == ECONNRESET)) {
-		stream->deaf = true;
+	if (errno == EPIPE || errno == ECONNRESET) {
+		go_deaf(stream);
 		return size_of(pieces, count);
 	}
 	if (errno != EAGAIN && errno != ENOBUFS)
@@ -388,8 +405,7 @@ static void out_ready(struct rmt_source *source, unsigned events)
 	if (events & RMT_WRITABLE)
 		write_waiting(stream);
 	else
-		/* the reading side of a pipe is gone */
-		rmt_stream_fail(stream, "the other end closed it");
+		go_deaf(stream);
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -445,6 +461,35 @@ static void handle_frames(struct rmt_stream *stream)
 		rmt_route_arrival(stream, &arrival, &run);
 	}
 	rmt_run_forward(&run);
+}
+
+static void unread_run(struct rmt_deferred *deferred)
+{
+	struct rmt_stream *stream = RMT_CONTAINER(deferred, struct rmt_stream, unread);
+
+	if (!stream->failed)
+		handle_frames(stream);
+}
+
+int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		struct iovec space;
+		size_t part;
+		int r = rmt_input_space(&stream->input, &space);
+
+		if (r < 0)
+			return r;
+		part = RMT_MIN(size, space.iov_len);
+		memcpy(space.iov_base, at, part);
+		rmt_input_filled(&stream->input, part);
+		at += part;
+		size -= part;
+	}
+	rmt_loop_defer(&stream->router->loop, &stream->unread);
+	return 0;
 }
 
 /* One read for each readiness: what it brought is consumed next, while it is in the cache, and its

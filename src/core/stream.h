@@ -23,9 +23,11 @@ struct rmt_stream {
 	struct rmt_list dirty; /* in router->dirty while frames are gathered */
 	/* it has failed: rmt_stream_lost outside of whatever noticed it */
 	struct rmt_deferred loss;
-	struct rmt_source in, out; /* out is unused when both directions are one descriptor */
-	bool deaf;                 /* nobody reads what is written: it is dropped */
-	bool is_socket;            /* one descriptor, written with MSG_NOSIGNAL */
+	struct rmt_deferred unread; /* frames may be there already */
+	struct rmt_source in, out;  /* out is unused when both directions are one descriptor */
+	bool deaf;                  /* nobody reads what is written: it is dropped */
+	bool out_watched;           /* out is in the loop */
+	bool is_socket;             /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
 	struct rmt_input input;
 	struct rmt_output output;
@@ -61,6 +63,10 @@ struct rmt_stream {
  * sets them non-blocking. The caller sets frame, lost and data, before it lets go of the lock.
  */
 int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_stream **ret_stream);
+
+/* Bytes that were read from it before it was a stream. They are handled as if they came now, by the
+ * loop. 0 or -ENOMEM. */
+int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size);
 
 /* Closes it without a word to anybody. NULL is fine. */
 void rmt_stream_free(struct rmt_stream *stream);

@@ -15,20 +15,23 @@ void rmt_channels_close(const int fds[3])
 		rmt_descriptor_close(fds[i]);
 }
 
-int rmt_channels_open(int ours[3], int theirs[3], ramet_error *error)
+static int open_all(int ours[3], int theirs[3], bool socket, ramet_error *error)
 {
 	int pair[2], r = 0;
 
 	for (int i = 0; i < 3; i++)
 		ours[i] = theirs[i] = -1;
 	for (int i = 0; i < 3 && r == 0; i++) {
-		r = i == 0 ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
-			   : pipe2(pair, O_CLOEXEC);
+		/* The first pipe goes the other way. */
+		bool down = i == 0 && !socket;
+
+		r = i == 0 && socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
+				     : pipe2(pair, O_CLOEXEC);
 		if (r < 0) {
 			r = -errno;
 		} else {
-			ours[i] = rmt_descriptor_own(pair[0]);
-			theirs[i] = rmt_descriptor_own(pair[1]);
+			ours[i] = rmt_descriptor_own(pair[down]);
+			theirs[i] = rmt_descriptor_own(pair[!down]);
 		}
 	}
 	if (r < 0) {
@@ -39,4 +42,14 @@ int rmt_channels_open(int ours[3], int theirs[3], ramet_error *error)
 			      rmt_strerror(r), ramet_open_max());
 	}
 	return r;
+}
+
+int rmt_channels_open(int ours[3], int theirs[3], ramet_error *error)
+{
+	return open_all(ours, theirs, true, error);
+}
+
+int rmt_channels_open_pipes(int ours[3], int theirs[3], ramet_error *error)
+{
+	return open_all(ours, theirs, false, error);
 }

@@ -19,6 +19,7 @@ enum rmt_form {
 	RMT_FORM_WORDS, /* as more words: SHELL -c STAGE */
 	RMT_FORM_LINE,  /* as one more word, which some login shell parses: SHELL -c 'STAGE' */
 	RMT_FORM_INPUT, /* the tool is a shell that reads commands: the line goes to its input */
+	RMT_FORM_CODED, /* as WORDS, but somebody on the way expands "$": see rmt_command_code() */
 };
 
 /* What the tool gets for a terminal, which is its controlling one. */
@@ -35,7 +36,6 @@ struct rmt_command {
 	enum rmt_terminal_use terminal;
 	const struct rmt_prompts *prompts; /* NULL: it asks nothing that we know */
 	bool accept_host_key;              /* the answer to ssh's question */
-	bool crowded;                      /* its server refuses when too many come at once */
 	const char *hint;                  /* what to add when it ended without a word; or NULL */
 	int error;                         /* sticky: -ENOMEM */
 };
@@ -43,16 +43,20 @@ struct rmt_command {
 void rmt_command_init(struct rmt_command *command);
 void rmt_command_done(struct rmt_command *command);
 
-/* Add a word. */
+/* Add a word. That of the buffer is its whole content; the buffer is then empty. */
 void rmt_command_add(struct rmt_command *command, const char *word);
-void rmt_command_addf(struct rmt_command *command, const char *format, ...) RMT_PRINTF(2, 3);
+void rmt_command_add_size(struct rmt_command *command, const char *word, size_t size);
+void rmt_command_add_buffer(struct rmt_command *command, struct rmt_buffer *word);
 
-/* Adds the words of the key `args`: separated by blanks; '...' and "..." keep blanks, \ keeps the
- * next character. */
-void rmt_command_add_args(struct rmt_command *command, const struct rmt_hop *hop);
+/*
+ * Adds the words of a text: separated by blanks; '...' and "..." keep blanks, \ keeps the next
+ * character. -EINVAL: a quote is open. A NULL command: only tells that.
+ */
+int rmt_command_add_words(struct rmt_command *command, const char *text);
 
-/* 0, or -EINVAL and an error: the text has an open quote. */
-int rmt_command_check_args(const struct rmt_hop *hop, ramet_error *error);
-
-/* The first `count` words as a shell would read them back, for messages. */
+/* The first `count` words as a shell would read them back, for messages; one of several lines, which
+ * is a script of ours, is '...'. */
 void rmt_command_describe(const struct rmt_command *command, size_t count, struct rmt_buffer *out);
+
+/* The first stage for SHELL -c, without any "$": an eval of what printf(1) makes of octal codes. */
+void rmt_command_code(const char *stage, struct rmt_buffer *out);

@@ -13,8 +13,11 @@
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/wait.h"
+#include "parent/connect.h"
 #include "parent/connection.h"
 #include "parent/group.h"
+#include "parent/keys.h"
+#include "parent/password.h"
 #include "parent/path.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
@@ -33,10 +36,12 @@ struct step {
 	size_t depth; /* hop's index in the path */
 	uint32_t index;
 	size_t leaf; /* position in the group, for the last hop of a path */
-	bool begun, asked;
+	bool begun, asked, over;
 	ramet_context *context;   /* when it is there */
 	struct rmt_wanted wanted; /* a child of our own */
 	ramet_receiver receiver;  /* the answer of another context */
+	/* A tool on the way asks for a password, for the context of that path. */
+	char *question, *question_path;
 };
 
 struct plan {
@@ -48,6 +53,7 @@ struct plan {
 	size_t leaves;
 	size_t open; /* begun and not over */
 	bool progressed;
+	size_t questions;  /* to be answered */
 	ramet_error error; /* the first */
 };
 
@@ -75,10 +81,12 @@ static struct step *step_new(struct plan *plan)
 }
 
 static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
-		    struct step *before)
-{
-	const struct rmt_hop *hop = &path->hops[depth];
+		    struct step *before);
 
+/* The steps for one hop without ranges, and what comes behind it. */
+static int plan_member(struct plan *plan, const struct rmt_path *path, size_t depth,
+		       const struct rmt_hop *hop, struct step *before)
+{
 	for (uint32_t i = 0; i < hop->count; i++) {
 		struct step *step = step_new(plan);
 		int r = 0;
@@ -103,6 +111,19 @@ static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth
 	return 0;
 }
 
+static int plan_hop(struct plan *plan, const struct rmt_path *path, size_t depth,
+		    struct step *before)
+{
+	const struct rmt_hop *hop = &path->hops[depth];
+	int r = 0;
+
+	if (hop->member_count == 0)
+		return plan_member(plan, path, depth, hop, before);
+	for (size_t i = 0; i < hop->member_count && r == 0; i++)
+		r = plan_member(plan, path, depth, &hop->members[i], before);
+	return r;
+}
+
 static int plan_add(struct plan *plan, const char *text, size_t size)
 {
 	struct rmt_path *grown = realloc(plan->paths, (plan->path_count + 1) * sizeof(*grown));
@@ -112,9 +133,12 @@ static int plan_add(struct plan *plan, const char *text, size_t size)
 		return rmt_error_set(&plan->error, ENOMEM, "out of memory");
 	plan->paths = grown;
 	r = rmt_path_parse(text, size, &grown[plan->path_count], &plan->error);
-	if (r == 0)
-		plan->path_count++;
-	return r;
+	if (r < 0)
+		return r;
+	plan->path_count++;
+	for (size_t i = 0; i < grown[plan->path_count - 1].count && r == 0; i++)
+		r = rmt_password_hide(&grown[plan->path_count - 1].hops[i]);
+	return r < 0 ? rmt_error_set(&plan->error, r, "out of memory") : 0;
 }
 
 /* Paths move while they are added, so steps are made when all are there. */
@@ -133,6 +157,7 @@ static void step_failed(struct step *step, ramet_error *error)
 {
 	struct plan *plan = step->plan;
 
+	step->over = true;
 	plan->open--;
 	plan->progressed = true;
 	if (!plan->error.code)
@@ -141,6 +166,7 @@ static void step_failed(struct step *step, ramet_error *error)
 
 static void step_done(struct step *step, struct rmt_peer *peer)
 {
+	step->over = true;
 	step->plan->open--;
 	step->plan->progressed = true;
 	step->context = rmt_context_take(peer);
@@ -213,6 +239,19 @@ static void answer_late(struct rmt_timer *timer)
 			  rmt_peer_name(receiver->respondent));
 }
 
+/* A hop has a deadline of its own, where only so many tools may be on their way at once. */
+static int64_t patience(const struct step *step)
+{
+	const struct plan *plan = step->plan;
+	int timeout = rmt_hop_timeout(step->hop, plan->router->connect_timeout);
+	size_t beside = 0;
+
+	for (size_t i = 0; i < plan->step_count; i++)
+		beside += plan->steps[i]->before == step->before;
+	return rmt_now() + (int64_t)timeout * 1000 * (int64_t)(1 + beside / RMT_CONNECT_LIMIT) +
+	       REMOTE_GRACE_MS * 1000;
+}
+
 static void ask(struct step *step)
 {
 	ramet_router *router = step->plan->router;
@@ -224,8 +263,7 @@ static void ask(struct step *step)
 	rmt_receiver_expect(&step->receiver, via, "connect");
 	step->receiver.notify = answer_arrived;
 	step->receiver.timer.expired = answer_late;
-	rmt_loop_timer_start(&router->loop, &step->receiver.timer,
-			     rmt_after(router->connect_timeout + REMOTE_GRACE_MS));
+	rmt_loop_timer_start(&router->loop, &step->receiver.timer, patience(step));
 	frame.reply = (uint32_t)step->receiver.node.key;
 	rmt_cbor_put_array(&out, 3);
 	rmt_cbor_put_uint(&out, RMT_OP_CONNECT);
@@ -239,6 +277,105 @@ static void ask(struct step *step)
 	rmt_buffer_done(&out);
 }
 
+/* --- questions ---------------------------------------------------------------------------- */
+
+static void keep_question(struct step *step, const char *path, size_t path_size, const char *prompt,
+			  size_t prompt_size)
+{
+	struct plan *plan = step->plan;
+
+	if (!step->question)
+		plan->questions++;
+	free(step->question);
+	free(step->question_path);
+	step->question = strndup(prompt, prompt_size);
+	step->question_path = strndup(path, path_size);
+	/* Another context's words go to a terminal. */
+	for (char *c = step->question; c && *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	plan->progressed = true;
+	rmt_wait_changed(plan->router);
+}
+
+static void child_asks(struct rmt_wanted *wanted, const char *path, const char *prompt)
+{
+	keep_question(RMT_CONTAINER(wanted, struct step, wanted), path, strlen(path), prompt,
+		      strlen(prompt));
+}
+
+void rmt_question_arrived(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
+			  size_t path_size, const char *prompt, size_t prompt_size)
+{
+	ramet_receiver *receiver = rmt_receiver_find(router, reply);
+
+	/* Only who was asked to start a child may ask back. */
+	if (!receiver || receiver->notify != answer_arrived || !receiver->respondent ||
+	    receiver->respondent->id != source)
+		return;
+	rmt_loop_timer_stop(&router->loop, &receiver->timer);
+	keep_question(RMT_CONTAINER(receiver, struct step, receiver), path, path_size, prompt,
+		      prompt_size);
+}
+
+static void send_answer(struct step *step, const struct rmt_password *password,
+			const ramet_error *error)
+{
+	ramet_router *router = step->plan->router;
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	rmt_cbor_put_array(&out, 5);
+	rmt_cbor_put_uint(&out, RMT_OP_ANSWER);
+	rmt_cbor_put_uint(&out, step->receiver.node.key);
+	rmt_cbor_put_bool(&out, password);
+	rmt_cbor_put_bytes(&out, password ? password->text : "", password ? password->size : 0);
+	rmt_cbor_put_str(&out, error->message ? error->message : "");
+	rmt_loop_timer_start(&router->loop, &step->receiver.timer, patience(step));
+	if (out.error == 0)
+		rmt_send_control(router, step->before->context->peer->id, &out);
+	rmt_wipe(out.data, out.capacity);
+	rmt_buffer_done(&out);
+}
+
+/* The user is asked without the lock: everything else goes on. */
+static void answer(struct step *step)
+{
+	ramet_router *router = step->plan->router;
+	ramet_error error = RAMET_ERROR_INIT;
+	char *path = step->question_path, *prompt = step->question;
+	struct rmt_password password;
+	int r;
+
+	step->question = step->question_path = NULL;
+	rmt_unlock(router);
+	if (path && prompt)
+		r = rmt_password_get(router, step->hop, path, prompt, &password, &error);
+	else
+		r = rmt_error_set(&error, ENOMEM, "out of memory");
+	rmt_lock(router);
+	free(path);
+	free(prompt);
+	if (step->asked && !step->over)
+		send_answer(step, r < 0 ? NULL : &password, &error);
+	else if (!step->asked)
+		rmt_connection_answer(&step->wanted, r < 0 ? NULL : &password, &error);
+	if (r == 0)
+		rmt_wipe(&password, sizeof(password));
+	ramet_error_clear(&error);
+}
+
+static void answer_questions(struct plan *plan)
+{
+	while (plan->questions > 0) {
+		plan->questions = 0;
+		for (size_t i = 0; i < plan->step_count; i++)
+			if (plan->steps[i]->question_path || plan->steps[i]->question)
+				answer(plan->steps[i]);
+	}
+}
+
+/* --- running ------------------------------------------------------------------------------ */
+
 static void begin_steps(struct plan *plan)
 {
 	plan->progressed = false;
@@ -251,6 +388,7 @@ static void begin_steps(struct plan *plan)
 		plan->open++;
 		if (!step->before) {
 			step->wanted.done = child_done;
+			step->wanted.asks = child_asks;
 			rmt_connection_start(plan->router, step->hop, step->index, &step->wanted);
 		} else {
 			ask(step);
@@ -275,6 +413,7 @@ static int plan_run(struct plan *plan)
 		r = rmt_wait(plan->router, plan_progressed, plan, RMT_NEVER);
 		if (r < 0)
 			break;
+		answer_questions(plan);
 		begin_steps(plan);
 	}
 	if (r < 0 && !plan->error.code)
@@ -293,6 +432,8 @@ static void plan_done(struct plan *plan)
 			rmt_receiver_done(&step->receiver);
 		if (step->context)
 			rmt_context_drop(step->context);
+		free(step->question);
+		free(step->question_path);
 		free(step);
 	}
 	for (size_t i = 0; i < plan->path_count; i++)
@@ -349,7 +490,7 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = 0;
 
 	for (;;) {
-		size_t size = strcspn(at, ",");
+		size_t size = rmt_path_size(at);
 
 		r = plan_add(&plan, at, size);
 		if (r < 0 || !at[size])
@@ -373,7 +514,7 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 	int r = plan_add(&plan, path, strlen(path));
 
 	for (size_t i = 0; r == 0 && i < plan.paths[0].count; i++)
-		if (plan.paths[0].hops[i].count != 1)
+		if (plan.paths[0].hops[i].count != 1 || plan.paths[0].hops[i].member_count > 1)
 			r = rmt_error_set(&plan.error, EINVAL,
 					  "path '%s' leads to several contexts; one is expected",
 					  path);

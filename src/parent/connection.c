@@ -18,7 +18,11 @@
 #include "core/route.h"
 #include "core/stream.h"
 #include "core/wait.h"
+#include "parent/admission.h"
+#include "parent/bootstrap.h"
 #include "parent/channels.h"
+#include "parent/connect.h"
+#include "parent/keys.h"
 #include "parent/setup.h"
 #include "parent/wish.h"
 #include "wire/cbor.h"
@@ -30,12 +34,14 @@
 
 enum connection_state {
 	WAITING_FOR_ID,
+	WAITING_FOR_TURN, /* of a tool; perhaps not the first */
+	ON_THE_WAY,       /* a tool works on it: bootstrap.h */
 	WAITING_FOR_HELLO,
 	CONNECTED,
 	FAILED, /* the process, if any, has to end before the error can be told */
 };
 
-struct connection {
+struct rmt_connection {
 	struct rmt_list node; /* in parent->connections */
 	ramet_router *router;
 	enum connection_state state;
@@ -47,9 +53,15 @@ struct connection {
 	uint32_t id;
 	int64_t started;
 	struct rmt_timer timer; /* the deadline; later: patience with the process's end */
+	int timeout;            /* ms */
+	int64_t deadline;
 	struct rmt_list wanted;
+	struct rmt_bootstrap bootstrap;
+	struct rmt_buffer welcome;
+	struct rmt_ticket ticket;
+	struct rmt_timer away; /* until the next attempt */
 	struct rmt_stream *stream;
-	struct rmt_process *process;
+	struct rmt_process *process; /* NULL for one that was joined */
 	struct rmt_peer *peer;
 	bool peer_lost;
 	char *loss; /* why the stream ended */
@@ -58,8 +70,10 @@ struct connection {
 
 /* What this layer keeps for a router: hooks_data. */
 struct parent {
-	/* struct connection, from the start to the end of the process */
+	/* struct rmt_connection, from the start to the end of the process */
 	struct rmt_list connections;
+	struct rmt_admission admission;
+	struct rmt_list wishes; /* of other contexts: wish.h */
 };
 
 static struct parent *parent_of(ramet_router *router)
@@ -70,22 +84,40 @@ static struct parent *parent_of(ramet_router *router)
 		if (!parent)
 			return NULL;
 		rmt_list_init(&parent->connections);
+		rmt_admission_init(&parent->admission);
+		rmt_list_init(&parent->wishes);
 		router->hooks_data = parent;
 	}
 	return router->hooks_data;
 }
 
-static void connection_free(struct connection *connection)
+struct rmt_list *rmt_wishes(ramet_router *router)
+{
+	struct parent *parent = parent_of(router);
+
+	return parent ? &parent->wishes : NULL;
+}
+
+static struct rmt_admission *admission_of(struct rmt_connection *connection)
+{
+	return &((struct parent *)connection->router->hooks_data)->admission;
+}
+
+static void connection_free(struct rmt_connection *connection)
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = connection->peer;
 
+	rmt_admission_leave(admission_of(connection), &connection->ticket);
+	rmt_loop_timer_stop(&router->loop, &connection->away);
 	if (connection->stream) {
 		rmt_stream_free(connection->stream);
 		if (peer)
 			peer->stream = NULL;
 	}
 	rmt_process_free(connection->process);
+	rmt_bootstrap_done(&connection->bootstrap);
+	rmt_buffer_done(&connection->welcome);
 	rmt_loop_timer_stop(&router->loop, &connection->timer);
 	rmt_list_remove(&connection->node);
 	rmt_hop_done(&connection->hop);
@@ -103,7 +135,7 @@ static void connection_free(struct connection *connection)
 
 /* --- the outcome -------------------------------------------------------------------------- */
 
-static void tell(struct connection *connection, struct rmt_peer *peer)
+static void tell(struct rmt_connection *connection, struct rmt_peer *peer)
 {
 	while (!rmt_list_empty(&connection->wanted)) {
 		struct rmt_wanted *wanted = rmt_list_first(&connection->wanted, struct rmt_wanted,
@@ -111,6 +143,7 @@ static void tell(struct connection *connection, struct rmt_peer *peer)
 		ramet_error error = RAMET_ERROR_INIT;
 
 		rmt_list_remove(&wanted->node);
+		wanted->connection = NULL;
 		if (!peer)
 			rmt_error_set_at(
 				&error, connection->error.code ? connection->error.code : ENOMEM,
@@ -122,8 +155,23 @@ static void tell(struct connection *connection, struct rmt_peer *peer)
 	}
 }
 
+/* Last words, each on a line of its own, harmless for a terminal. */
+static void append_history(const struct rmt_process *process, struct rmt_buffer *text)
+{
+	if (process->history_count > 0)
+		rmt_buffer_printf(text, "; its last output was:");
+	for (size_t i = 0; i < process->history_count; i++) {
+		rmt_buffer_printf(text, "\n  ");
+		for (const char *c = process->history[i]; *c; c++)
+			rmt_buffer_append_byte(text, ((unsigned char)*c < 0x20 && *c != '\t') ||
+								     *c == 0x7f
+							     ? '?'
+							     : (unsigned char)*c);
+	}
+}
+
 /* The error's message with what the process has to say about it, and the end of the connection. */
-static void tell_failure(struct connection *connection)
+static void tell_failure(struct rmt_connection *connection)
 {
 	struct rmt_process *process = connection->process;
 	struct rmt_buffer text = RMT_BUFFER_INIT;
@@ -137,16 +185,15 @@ static void tell_failure(struct connection *connection)
 		rmt_process_describe(process, end, sizeof(end));
 		rmt_buffer_printf(&text, "; after %.3f s the process %s",
 				  (double)(rmt_now() - connection->started) / 1e6, end);
-		if (process->history_count > 0)
-			rmt_buffer_printf(&text, "; its last output was:");
-		for (size_t i = 0; i < process->history_count; i++) {
-			rmt_buffer_printf(&text, "\n  ");
-			for (const char *c = process->history[i]; *c; c++)
-				rmt_buffer_append_byte(&text, (unsigned char)*c < 0x20 && *c != '\t'
-								      ? '?'
-								      : (unsigned char)*c);
-		}
 	}
+	if (connection->method->command) {
+		rmt_buffer_printf(&text, "; its command was: ");
+		rmt_bootstrap_describe(&connection->bootstrap, &text);
+		if (connection->bootstrap.command.hint)
+			rmt_buffer_printf(&text, " (%s)", connection->bootstrap.command.hint);
+	}
+	if (process)
+		append_history(process, &text);
 	message = rmt_buffer_steal_string(&text);
 	if (message)
 		rmt_error_set_at(&connection->error, code, connection->router->path, "%s", message);
@@ -156,28 +203,62 @@ static void tell_failure(struct connection *connection)
 }
 
 /* The connection will not come about. The error is set. */
-static void fail(struct connection *connection)
+static void fail(struct rmt_connection *connection)
 {
 	if (connection->state == FAILED)
 		return;
 	connection->state = FAILED;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
+	rmt_loop_timer_stop(&connection->router->loop, &connection->away);
+	if (connection->method->command)
+		rmt_bootstrap_stop(&connection->bootstrap);
 	rmt_stream_free(connection->stream);
 	connection->stream = NULL;
 	if (!connection->process) {
 		tell_failure(connection);
 		return;
 	}
-	/* Its stream is closed now: a child that works ends by itself. One that was too slow gets
-	 * no more patience. */
-	if (connection->error.code == -ETIMEDOUT || connection->error.code == -EPROTO)
+	/* Its stream is closed now: a child that works ends by itself. One that was too slow, or
+	 * waits for a password, gets no more patience. */
+	if (connection->error.code != -ECHILD)
 		rmt_process_kill(connection->process);
 	rmt_process_leave(connection->process);
 }
 
+/* --- another attempt ---------------------------------------------------------------------- */
+
+static void away_over(struct rmt_timer *timer)
+{
+	struct rmt_connection *connection = RMT_CONTAINER(timer, struct rmt_connection, away);
+
+	connection->ticket.crowded = true;
+	rmt_admission_enter(admission_of(connection), &connection->ticket);
+}
+
+/* A server that was too busy to hear us will hear us later: true. The deadline stays. */
+static bool try_again(struct rmt_connection *connection)
+{
+	struct rmt_loop *loop = &connection->router->loop;
+	int64_t away;
+
+	if (connection->error.code != -EAGAIN || rmt_now() >= connection->deadline)
+		return false;
+	away = rmt_admission_refused(admission_of(connection), &connection->ticket);
+	if (rmt_loop_timer_start(loop, &connection->timer, connection->deadline) < 0 ||
+	    rmt_loop_timer_start(loop, &connection->away, rmt_now() + away) < 0)
+		return false;
+	rmt_process_free(connection->process);
+	connection->process = NULL;
+	rmt_bootstrap_done(&connection->bootstrap);
+	ramet_error_clear(&connection->error);
+	connection->state = WAITING_FOR_TURN;
+	rmt_admission_leave(admission_of(connection), &connection->ticket);
+	return true;
+}
+
 /* --- the end of a child that was connected ------------------------------------------------ */
 
-static void lose_peer(struct connection *connection)
+static void lose_peer(struct rmt_connection *connection)
 {
 	struct rmt_process *process = connection->process;
 	char reason[256], end[96];
@@ -186,10 +267,10 @@ static void lose_peer(struct connection *connection)
 		return;
 	connection->peer_lost = true;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
-	if (process->ended && process->status != 0) {
+	if (process && process->ended && process->status != 0) {
 		rmt_process_describe(process, end, sizeof(end));
 		rmt_format(reason, sizeof(reason), "process %d %s", (int)process->pid, end);
-	} else if (process->ended && connection->peer->ending) {
+	} else if ((!process || process->ended) && connection->peer->ending) {
 		rmt_format(reason, sizeof(reason), "it was ended");
 	} else {
 		rmt_format(reason, sizeof(reason), "%s",
@@ -201,10 +282,13 @@ static void lose_peer(struct connection *connection)
 
 static void process_ended(struct rmt_process *process)
 {
-	struct connection *connection = process->data;
+	struct rmt_connection *connection = process->data;
 
 	if (connection->state == FAILED) {
-		tell_failure(connection);
+		if (connection->method->command && connection->error.code == -ECHILD)
+			rmt_bootstrap_explain(&connection->bootstrap, &connection->error);
+		if (!try_again(connection))
+			tell_failure(connection);
 		return;
 	}
 	lose_peer(connection);
@@ -213,15 +297,38 @@ static void process_ended(struct rmt_process *process)
 
 static void reason_timer(struct rmt_timer *timer)
 {
-	lose_peer(RMT_CONTAINER(timer, struct connection, timer));
+	lose_peer(RMT_CONTAINER(timer, struct rmt_connection, timer));
+}
+
+static void no_hello(struct rmt_connection *connection, const char *reason)
+{
+	const struct rmt_image *image = connection->bootstrap.image;
+
+	if (connection->stream->input.error < 0)
+		rmt_error_set(&connection->error, EPROTO, "handshake: no hello came: %s", reason);
+	else if (connection->stream->bytes_in > 0 || !connection->method->command)
+		rmt_error_set(&connection->error, ECHILD, "handshake: no hello came: %s", reason);
+	else
+		rmt_error_set(&connection->error, ECHILD,
+			      "exec: the program did not start there%s%s%s",
+			      image && image->loader ? " (it is dynamically linked and needs " : "",
+			      image && image->loader ? image->loader : "",
+			      image && image->loader ? "; link it with ramet-cc)" : "");
 }
 
 static void stream_lost(struct rmt_stream *stream, const char *reason)
 {
-	struct connection *connection = stream->data;
+	struct rmt_connection *connection = stream->data;
 
 	if (connection->state == CONNECTED) {
 		connection->loss = strdup(reason);
+		if (!connection->process) {
+			/* That ends the stream as well, and perhaps the peer, whom no process holds. */
+			lose_peer(connection);
+			connection->peer = NULL;
+			connection_free(connection);
+			return;
+		}
 		connection->timer.expired = reason_timer;
 		if (rmt_loop_timer_start(&connection->router->loop, &connection->timer,
 					 rmt_now() + REASON_US) < 0)
@@ -231,9 +338,7 @@ static void stream_lost(struct rmt_stream *stream, const char *reason)
 	}
 	/* hello_frame may have said already what was wrong with what came. */
 	if (!connection->error.code)
-		rmt_error_set(&connection->error,
-			      connection->stream->input.error < 0 ? EPROTO : ECHILD,
-			      "handshake: no hello came: %s", reason);
+		no_hello(connection, reason);
 	fail(connection);
 }
 
@@ -251,7 +356,7 @@ static void add_child(ramet_router *router, struct rmt_peer *peer)
 	rmt_list_append(before->next, &peer->child);
 }
 
-static int connected(struct connection *connection, const struct rmt_hello *hello)
+static int connected(struct rmt_connection *connection, const struct rmt_hello *hello)
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = rmt_peer_get(router, connection->id);
@@ -270,6 +375,14 @@ static int connected(struct connection *connection, const struct rmt_hello *hell
 	connection->stream->frame = NULL;
 	connection->state = CONNECTED;
 	rmt_loop_timer_stop(&router->loop, &connection->timer);
+	rmt_admission_leave(admission_of(connection), &connection->ticket);
+	rmt_buffer_done(&connection->welcome);
+	if (connection->method->command) {
+		connection->bootstrap.phase = RMT_PHASE_HANDSHAKE;
+		rmt_bootstrap_report(&connection->bootstrap,
+				     "connected: context %u, process %u on %.*s", connection->id,
+				     hello->pid, (int)hello->host.size, hello->host.data);
+	}
 	add_child(router, peer);
 	tell(connection, peer);
 	/* Whoever wanted it may have given up. */
@@ -280,7 +393,7 @@ static int connected(struct connection *connection, const struct rmt_hello *hell
 
 static int hello_frame(struct rmt_stream *stream, const struct rmt_arrival *arrival)
 {
-	struct connection *connection = stream->data;
+	struct rmt_connection *connection = stream->data;
 	struct rmt_hello hello;
 	struct rmt_text text;
 	int code, r;
@@ -306,17 +419,24 @@ static int hello_frame(struct rmt_stream *stream, const struct rmt_arrival *arri
 
 static void deadline_passed(struct rmt_timer *timer)
 {
-	struct connection *connection = RMT_CONTAINER(timer, struct connection, timer);
+	struct rmt_connection *connection = RMT_CONTAINER(timer, struct rmt_connection, timer);
 
-	rmt_error_set(&connection->error, ETIMEDOUT, "%s: nothing came within %d ms",
-		      connection->state == WAITING_FOR_ID ? "id" : "handshake",
-		      connection->router->connect_timeout);
+	const char *phase = "handshake";
+
+	if (connection->state == WAITING_FOR_ID)
+		phase = "id";
+	else if (connection->state == WAITING_FOR_TURN)
+		phase = "launch";
+	else if (connection->state == ON_THE_WAY)
+		phase = rmt_phase_name(connection->bootstrap.phase);
+	rmt_error_set(&connection->error, ETIMEDOUT, "%s: nothing came within %d ms", phase,
+		      connection->timeout);
 	fail(connection);
 }
 
 /* --- launch ------------------------------------------------------------------------------- */
 
-static int send_welcome(struct connection *connection)
+static void encode_welcome(struct rmt_connection *connection)
 {
 	ramet_router *router = connection->router;
 	struct rmt_welcome welcome = {
@@ -329,37 +449,53 @@ static int send_welcome(struct connection *connection)
 		.allow_siblings = router->allow_siblings,
 		.log_level = router->log_level,
 	};
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_setup_texts texts;
+
+	memcpy(welcome.parents, router->parents, router->parent_count * sizeof(*router->parents));
+	welcome.parents[router->parent_count] = router->id;
+	if (rmt_setup_from_hop(&connection->hop, &welcome.setup, &texts) == 0)
+		rmt_welcome_encode(&welcome, &connection->welcome);
+	else
+		connection->welcome.error = -ENOMEM;
+	rmt_setup_texts_done(&texts);
+	if (connection->welcome.error == 0 && connection->welcome.size > RMT_FRAME_PAYLOAD_MAX)
+		connection->welcome.error = -E2BIG;
+}
+
+static int send_welcome(struct rmt_connection *connection)
+{
+	ramet_router *router = connection->router;
 	struct rmt_frame frame = {
+		.length = (uint32_t)connection->welcome.size,
 		.destination = connection->id,
 		.source = router->id,
 		.authority = router->id,
 		.handle = RMT_HANDLE_CONTROL,
+		.total = (uint32_t)connection->welcome.size,
 	};
-	struct rmt_setup_texts texts;
-	int r;
 
-	memcpy(welcome.parents, router->parents, router->parent_count * sizeof(*router->parents));
-	welcome.parents[router->parent_count] = router->id;
-	r = rmt_setup_from_hop(&connection->hop, &welcome.setup, &texts);
-	if (r == 0)
-		rmt_welcome_encode(&welcome, &out);
-	rmt_setup_texts_done(&texts);
-	r = r < 0 ? r : out.error < 0 ? out.error : out.size > RMT_FRAME_PAYLOAD_MAX ? -E2BIG : 0;
-	if (r == 0) {
-		frame.length = frame.total = (uint32_t)out.size;
-		r = rmt_stream_send(connection->stream, &frame, out.data, NULL, false);
-	}
-	rmt_buffer_done(&out);
-	return r;
+	return rmt_stream_send(connection->stream, &frame, connection->welcome.data, NULL, false);
+}
+
+/* On failure the descriptors are still the caller's. */
+static int take_stream(struct rmt_connection *connection, int in_fd, int out_fd)
+{
+	int r = rmt_stream_new(connection->router, in_fd, out_fd, &connection->stream);
+
+	if (r < 0)
+		return r;
+	connection->stream->frame = hello_frame;
+	connection->stream->lost = stream_lost;
+	connection->stream->data = connection;
+	connection->state = WAITING_FOR_HELLO;
+	return 0;
 }
 
 /* Hands our ends to a stream and a process. On failure they are closed, and the process is killed
  * and reaped. */
-static int adopt(struct connection *connection, const int ours[3], pid_t pid)
+static int adopt(struct rmt_connection *connection, const int ours[3], pid_t pid)
 {
-	ramet_router *router = connection->router;
-	int r = rmt_process_new(router, pid, ours[1], ours[2], connection->path,
+	int r = rmt_process_new(connection->router, pid, ours[1], ours[2], connection->path,
 				&connection->process);
 
 	if (r < 0) {
@@ -369,48 +505,149 @@ static int adopt(struct connection *connection, const int ours[3], pid_t pid)
 	}
 	connection->process->data = connection;
 	connection->process->on_end = process_ended;
-	r = rmt_stream_new(router, ours[0], ours[0], &connection->stream);
+	r = take_stream(connection, ours[0], ours[0]);
 	if (r < 0) {
 		rmt_descriptor_close(ours[0]);
 		return r;
 	}
-	connection->stream->frame = hello_frame;
-	connection->stream->lost = stream_lost;
-	connection->stream->data = connection;
 	return send_welcome(connection);
 }
 
-static void launch(struct connection *connection)
+static int launch(struct rmt_connection *connection, ramet_error *error)
 {
-	ramet_router *router = connection->router;
-	ramet_error error = RAMET_ERROR_INIT;
-	int ours[3], theirs[3], r;
+	int ours[3], theirs[3], r = rmt_channels_open(ours, theirs, error);
 	pid_t pid;
 
-	r = rmt_channels_open(ours, theirs, &connection->error);
-	if (r == 0) {
-		r = connection->method->launch(router, &connection->hop, connection->path, theirs,
-					       &pid, &error);
-		rmt_channels_close(theirs);
-		if (r < 0) {
-			rmt_channels_close(ours);
-			rmt_error_set(&connection->error, r, "launch: %s",
-				      error.message ? error.message : rmt_strerror(r));
-			ramet_error_clear(&error);
-		} else {
-			r = adopt(connection, ours, pid);
-			if (r < 0)
-				rmt_error_set(&connection->error, r, "launch: %s", rmt_strerror(r));
-		}
-	}
 	if (r < 0)
-		fail(connection);
+		return r;
+	r = connection->method->launch(connection->router, &connection->hop, connection->path,
+				       theirs, &pid, error);
+	rmt_channels_close(theirs);
+	if (r < 0)
+		rmt_channels_close(ours);
 	else
-		connection->state = WAITING_FOR_HELLO;
+		r = adopt(connection, ours, pid);
+	return r;
 }
 
-static void proceed(struct connection *connection)
+static int join(struct rmt_connection *connection, ramet_error *error)
 {
+	int fd, r = connection->method->join(&connection->hop, &fd, error);
+
+	if (r < 0)
+		return r;
+	r = take_stream(connection, fd, fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return send_welcome(connection);
+}
+
+/* --- with a tool -------------------------------------------------------------------------- */
+
+static void program_speaks(struct rmt_bootstrap *bootstrap, int in_fd, int out_fd, const void *data,
+			   size_t size)
+{
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
+	int r;
+
+	rmt_admission_passed(admission_of(connection), &connection->ticket);
+	r = take_stream(connection, in_fd, out_fd);
+	if (r < 0) {
+		rmt_descriptor_close(in_fd);
+		if (out_fd != in_fd)
+			rmt_descriptor_close(out_fd);
+	} else {
+		r = rmt_stream_unread(connection->stream, data, size);
+	}
+	if (r < 0) {
+		rmt_error_set(&connection->error, r, "exec: %s", rmt_strerror(r));
+		fail(connection);
+	}
+}
+
+static void bootstrap_failed(struct rmt_bootstrap *bootstrap)
+{
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
+
+	rmt_error_move(&connection->error, &bootstrap->error);
+	fail(connection);
+}
+
+static void password_asked(struct rmt_bootstrap *bootstrap, const char *prompt)
+{
+	struct rmt_connection *connection = RMT_CONTAINER(bootstrap, struct rmt_connection,
+							  bootstrap);
+	struct rmt_wanted *wanted;
+
+	if (rmt_list_empty(&connection->wanted)) {
+		rmt_bootstrap_answer(bootstrap, NULL, NULL);
+		return;
+	}
+	/* People think and type at their own pace. */
+	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
+	wanted = rmt_list_first(&connection->wanted, struct rmt_wanted, node);
+	wanted->asks(wanted, connection->path, prompt);
+}
+
+void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,
+			   ramet_error *error)
+{
+	struct rmt_connection *connection = wanted->connection;
+
+	if (!connection || connection->state != ON_THE_WAY)
+		return;
+	connection->deadline = rmt_after(connection->timeout);
+	if (rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+				 connection->deadline) < 0)
+		password = NULL;
+	rmt_bootstrap_answer(&connection->bootstrap, password, error);
+}
+
+static void turn(struct rmt_ticket *ticket)
+{
+	struct rmt_connection *connection = RMT_CONTAINER(ticket, struct rmt_connection, ticket);
+	struct rmt_bootstrap *bootstrap = &connection->bootstrap;
+
+	/* Time in a queue is not held against it. */
+	if (!connection->deadline) {
+		connection->deadline = rmt_after(connection->timeout);
+		connection->started = rmt_now();
+		rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+				     connection->deadline);
+	}
+	connection->state = ON_THE_WAY;
+	*bootstrap = (struct rmt_bootstrap){
+		.router = connection->router,
+		.hop = &connection->hop,
+		.path = connection->path,
+		.welcome = &connection->welcome,
+		.speaks = program_speaks,
+		.failed = bootstrap_failed,
+		.asks = password_asked,
+	};
+	rmt_bootstrap_start(bootstrap, connection->method);
+	connection->process = bootstrap->process;
+	if (connection->process) {
+		connection->process->data = connection;
+		connection->process->on_end = process_ended;
+	}
+	if (bootstrap->error.code) {
+		rmt_error_set(&connection->error, bootstrap->error.code, "launch: %s",
+			      bootstrap->error.message ? bootstrap->error.message
+						       : "out of memory");
+		fail(connection);
+	}
+}
+
+/* --- the way ------------------------------------------------------------------------------ */
+
+static void proceed(struct rmt_connection *connection)
+{
+	ramet_error error = RAMET_ERROR_INIT;
 	int r = rmt_ids_take(connection->router, 1, &connection->id);
 
 	if (r == -EAGAIN)
@@ -420,7 +657,26 @@ static void proceed(struct connection *connection)
 		fail(connection);
 		return;
 	}
-	launch(connection);
+	encode_welcome(connection);
+	r = connection->welcome.error;
+	if (r < 0) {
+		rmt_error_set(&error, r, "%s", rmt_strerror(r));
+	} else if (connection->method->command) {
+		connection->state = WAITING_FOR_TURN;
+		rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
+		rmt_admission_enter(admission_of(connection), &connection->ticket);
+		return;
+	} else if (connection->method->join) {
+		r = join(connection, &error);
+	} else {
+		r = launch(connection, &error);
+	}
+	if (r == 0)
+		return;
+	rmt_error_set(&connection->error, r, "launch: %s",
+		      error.message ? error.message : rmt_strerror(r));
+	ramet_error_clear(&error);
+	fail(connection);
 }
 
 /* --- the beginning ------------------------------------------------------------------------ */
@@ -463,12 +719,13 @@ static struct rmt_peer *find_child(ramet_router *router, const char *key)
 	return NULL;
 }
 
-static struct connection *find_connection(struct parent *parent, const char *key)
+static struct rmt_connection *find_connection(struct parent *parent, const char *key)
 {
 	struct rmt_list *node, *following;
 
 	rmt_list_each(&parent->connections, node, following) {
-		struct connection *connection = RMT_CONTAINER(node, struct connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state < CONNECTED && strcmp(connection->key, key) == 0)
 			return connection;
@@ -476,11 +733,11 @@ static struct connection *find_connection(struct parent *parent, const char *key
 	return NULL;
 }
 
-static struct connection *connection_new(struct parent *parent, ramet_router *router,
-					 const struct rmt_hop *hop, uint32_t index,
-					 ramet_error *error)
+static struct rmt_connection *connection_new(struct parent *parent, ramet_router *router,
+					     const struct rmt_hop *hop, uint32_t index,
+					     const struct rmt_method *method, ramet_error *error)
 {
-	struct connection *connection = calloc(1, sizeof(*connection));
+	struct rmt_connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection)
 		return NULL;
@@ -489,7 +746,13 @@ static struct connection *connection_new(struct parent *parent, ramet_router *ro
 	connection->router = router;
 	connection->index = index;
 	connection->started = rmt_now();
+	connection->method = method;
 	connection->timer.expired = deadline_passed;
+	connection->away.expired = away_over;
+	rmt_list_init(&connection->ticket.node);
+	connection->ticket.turn = turn;
+	connection->ticket.crowded = method->crowded;
+	connection->timeout = rmt_hop_timeout(hop, router->connect_timeout);
 	if (rmt_hop_parse(hop->text, strlen(hop->text), &connection->hop, error) < 0) {
 		free(connection);
 		return NULL;
@@ -498,7 +761,7 @@ static struct connection *connection_new(struct parent *parent, ramet_router *ro
 	connection->path = path_of(router, hop, index);
 	if (!connection->key || !connection->path ||
 	    rmt_loop_timer_start(&router->loop, &connection->timer,
-				 rmt_after(router->connect_timeout)) < 0) {
+				 rmt_after(connection->timeout)) < 0) {
 		connection_free(connection);
 		return NULL;
 	}
@@ -511,12 +774,13 @@ void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint3
 {
 	struct parent *parent = parent_of(router);
 	const struct rmt_method *method = NULL;
-	struct connection *connection = NULL;
+	struct rmt_connection *connection = NULL;
 	ramet_error error = RAMET_ERROR_INIT;
 	struct rmt_peer *child;
 	char *key = key_of(hop, index);
 
 	rmt_list_init(&wanted->node);
+	wanted->connection = NULL;
 	if (router->state != RMT_ROUTER_RUNNING)
 		rmt_error_set(&error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
 	else if (router->parent_count + 1 >= RMT_TREE_DEPTH_MAX)
@@ -533,18 +797,19 @@ void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint3
 		connection = find_connection(parent, key);
 		if (connection) {
 			rmt_list_append(&connection->wanted, &wanted->node);
+			wanted->connection = connection;
 			free(key);
 			return;
 		}
-		connection = connection_new(parent, router, hop, index, &error);
+		connection = connection_new(parent, router, hop, index, method, &error);
 	}
 	free(key);
 	if (!connection) {
 		refuse(wanted, router, &error);
 		return;
 	}
-	connection->method = method;
 	rmt_list_append(&connection->wanted, &wanted->node);
+	wanted->connection = connection;
 	proceed(connection);
 }
 
@@ -564,7 +829,8 @@ static void hook_cancel(ramet_router *router)
 	if (!parent)
 		return;
 	rmt_list_each(&parent->connections, node, following) {
-		struct connection *connection = RMT_CONTAINER(node, struct connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state >= CONNECTED)
 			continue;
@@ -588,7 +854,8 @@ static void hook_ids_ready(ramet_router *router)
 	if (!parent)
 		return;
 	rmt_list_each(&parent->connections, node, following) {
-		struct connection *connection = RMT_CONTAINER(node, struct connection, node);
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
 
 		if (connection->state == WAITING_FOR_ID)
 			proceed(connection);
@@ -600,13 +867,15 @@ static void hook_done(ramet_router *router)
 	struct parent *parent = router->hooks_data;
 
 	while (parent && !rmt_list_empty(&parent->connections))
-		connection_free(rmt_list_first(&parent->connections, struct connection, node));
+		connection_free(rmt_list_first(&parent->connections, struct rmt_connection, node));
 	free(parent);
 	router->hooks_data = NULL;
 }
 
 const struct rmt_parent_hooks rmt_parent_hooks = {
 	.connect = rmt_wish_arrived,
+	.asked = rmt_question_arrived,
+	.answered = rmt_wish_answered,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,

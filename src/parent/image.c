@@ -1,200 +1,342 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is sent to a place where nothing is installed: this executable, without what is never
- * loaded. */
-#include <elf.h>
+/*
+ * The images that this process has. To make one takes the time of gzip -9, so a thread does it, and
+ * no router waits for it with its lock held. The thread gives the outcome to each router with that
+ * router's lock; images.lock is taken after a router's, never before.
+ */
+#include "parent/image.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "core/wait.h"
 #include "parent/executable.h"
-#include "parent/process.h"
-#include "parent/spawn.h"
+#include "parent/image-find.h"
+#include "parent/image-make.h"
 
-/* Computed once, and kept. */
+/* Kept while the process lives, when it is there. */
+struct entry {
+	struct rmt_list node; /* in images.entries */
+	char *path;
+	char *machine; /* as uname -m names it */
+	bool ready;
+	struct rmt_image image;
+	struct rmt_list waiting; /* struct waiting */
+};
+
+/* Those of one router who wait for an entry. */
+struct waiting {
+	struct rmt_list node;
+	ramet_router *router;
+	struct rmt_list wanted; /* guarded by the router's lock alone */
+};
+
 static struct {
 	pthread_mutex_t lock;
-	bool there;
-	struct rmt_buffer bytes;
-} image = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	pthread_cond_t changed; /* an entry is ready, or gone */
+	struct rmt_list entries;
+} images = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+	.entries = {&images.entries, &images.entries},
+};
 
-static int read_file(const char *path, struct rmt_buffer *out)
+/* --- entries; images.lock is held ----------------------------------------------------------- */
+
+static void entry_free(struct entry *entry)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = fd < 0 ? -errno : 0;
-	struct stat status;
-	ssize_t n = 1;
+	rmt_image_done(&entry->image);
+	free(entry->path);
+	free(entry->machine);
+	free(entry);
+}
 
-	if (fd < 0)
-		return r;
-	if (fstat(fd, &status) == 0)
-		rmt_buffer_reserve(out, (size_t)status.st_size + 1);
-	while (n > 0) {
-		unsigned char *room = rmt_buffer_reserve(out, 65536);
+static struct entry *entry_find(const char *path, const char *machine)
+{
+	struct rmt_list *node, *following;
 
-		n = room ? read(fd, room, 65536) : -1;
-		if (n > 0)
-			out->size += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n < 0)
-			r = room ? -errno : -ENOMEM;
+	rmt_list_each(&images.entries, node, following) {
+		struct entry *entry = RMT_CONTAINER(node, struct entry, node);
+
+		if (strcmp(entry->path, path) == 0 && strcmp(entry->machine, machine) == 0)
+			return entry;
 	}
-	close(fd);
+	return NULL;
+}
+
+static struct entry *entry_add(const char *path, const char *machine)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	rmt_list_init(&entry->waiting);
+	entry->path = strdup(path);
+	entry->machine = strdup(machine);
+	if (!entry->path || !entry->machine) {
+		entry_free(entry);
+		return NULL;
+	}
+	rmt_list_append(&images.entries, &entry->node);
+	return entry;
+}
+
+/* --- making, without a lock ----------------------------------------------------------------- */
+
+/* Gives an image, or an error, to those of one router who wait for it. */
+static void tell(struct waiting *waiting, const struct rmt_image *image, const ramet_error *error)
+{
+	ramet_router *router = waiting->router;
+
+	rmt_lock(router);
+	while (!rmt_list_empty(&waiting->wanted)) {
+		struct rmt_image_wanted *wanted = rmt_list_first(&waiting->wanted,
+								 struct rmt_image_wanted, node);
+		ramet_error copy = RAMET_ERROR_INIT;
+
+		rmt_list_remove(&wanted->node);
+		if (!image)
+			rmt_error_set(&copy, error->code ? error->code : ENOMEM, "%s",
+				      error->message ? error->message : "out of memory");
+		wanted->done(wanted, image, image ? NULL : &copy);
+		ramet_error_clear(&copy);
+	}
+	rmt_wait_changed(router);
+	rmt_router_release(router);
+	free(waiting);
+}
+
+/* Makes the image of an entry that nobody else can find unfinished but to wait for it. */
+static int make(struct entry *entry, ramet_error *error)
+{
+	struct rmt_image image = {0};
+	int r = rmt_image_make(entry->path, entry->machine, &image, error);
+
+	if (r == 0) {
+		struct rmt_buffer name = RMT_BUFFER_INIT;
+
+		rmt_buffer_append(&name, "Linux ", 6);
+		rmt_buffer_append(&name, entry->machine, strlen(entry->machine));
+		image.machine = rmt_buffer_steal_string(&name);
+		if (!image.machine) {
+			rmt_image_done(&image);
+			r = rmt_error_set(error, ENOMEM, "out of memory");
+		}
+	}
+	pthread_mutex_lock(&images.lock);
+	if (r == 0) {
+		entry->image = image;
+		entry->ready = true;
+	} else {
+		rmt_list_remove(&entry->node); /* whoever wants it next tries again */
+	}
+	pthread_cond_broadcast(&images.changed);
+	while (!rmt_list_empty(&entry->waiting)) {
+		struct waiting *waiting = rmt_list_first(&entry->waiting, struct waiting, node);
+
+		rmt_list_remove(&waiting->node);
+		pthread_mutex_unlock(&images.lock);
+		tell(waiting, r == 0 ? &entry->image : NULL, error);
+		pthread_mutex_lock(&images.lock);
+	}
+	pthread_mutex_unlock(&images.lock);
+	if (r < 0)
+		entry_free(entry);
 	return r;
 }
 
-/* The loader reads the headers and the segments; sections and symbols, which lie behind, are for
- * linkers. */
-static int strip(struct rmt_buffer *file)
+static void *make_thread(void *argument)
 {
-	ElfW(Ehdr) header;
-	ElfW(Phdr) segment;
-	size_t end = sizeof(header);
+	ramet_error error = RAMET_ERROR_INIT;
 
-	if (file->size < sizeof(header) || memcmp(file->data, ELFMAG, SELFMAG) != 0)
-		return -ENOEXEC;
-	memcpy(&header, file->data, sizeof(header));
-	for (unsigned i = 0; i < header.e_phnum; i++) {
-		size_t at = header.e_phoff + (size_t)i * header.e_phentsize;
-
-		if (header.e_phentsize != sizeof(segment) || at > file->size ||
-		    file->size - at < sizeof(segment))
-			return -ENOEXEC;
-		memcpy(&segment, file->data + at, sizeof(segment));
-		if (segment.p_offset > file->size ||
-		    segment.p_filesz > file->size - segment.p_offset)
-			return -ENOEXEC;
-		end = RMT_MAX(end, at + sizeof(segment));
-		end = RMT_MAX(end, (size_t)(segment.p_offset + segment.p_filesz));
-	}
-	header.e_shoff = 0;
-	header.e_shnum = header.e_shstrndx = 0;
-	memcpy(file->data, &header, sizeof(header));
-	file->size = end;
-	return 0;
+	make(argument, &error);
+	ramet_error_clear(&error);
+	return NULL;
 }
 
-/*
- * gzip -9 reads the image from a file, so that one thread can do all this without two pipes that
- * wait for each other: an unlinked one, which nobody else sees.
- */
-static int scratch_file(const struct rmt_buffer *content)
+/* The program's signals are for its own threads. */
+static int make_in_thread(struct entry *entry)
 {
-	int fd = memfd_create("ramet-image", MFD_CLOEXEC);
-	size_t at = 0;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	sigset_t all, before;
+	int r;
 
-	while (fd >= 0 && at < content->size) {
-		ssize_t n = write(fd, content->data + at, content->size - at);
-
-		if (n > 0) {
-			at += (size_t)n;
-		} else if (errno != EINTR) {
-			close(fd);
-			fd = -1;
-		}
-	}
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_SET);
-	return fd;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	r = -pthread_create(&thread, &attributes, make_thread, entry);
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
 }
 
-static int read_all(int fd, struct rmt_buffer *out)
-{
-	for (;;) {
-		unsigned char *room = rmt_buffer_reserve(out, 16384);
-		ssize_t n = room ? read(fd, room, 16384) : -1;
+/* --- wanting -------------------------------------------------------------------------------- */
 
-		if (n > 0)
-			out->size += (size_t)n;
-		else if (n == 0)
-			return 0;
-		else if (!room || errno != EINTR)
-			return -EIO;
+static struct waiting *waiting_of(struct entry *entry, ramet_router *router)
+{
+	struct rmt_list *node, *following;
+	struct waiting *waiting;
+
+	rmt_list_each(&entry->waiting, node, following) {
+		waiting = RMT_CONTAINER(node, struct waiting, node);
+		if (waiting->router == router)
+			return waiting;
 	}
+	waiting = calloc(1, sizeof(*waiting));
+	if (!waiting)
+		return NULL;
+	waiting->router = router;
+	rmt_list_init(&waiting->wanted);
+	rmt_list_append(&entry->waiting, &waiting->node);
+	rmt_router_hold(router);
+	return waiting;
 }
 
-static bool run_gzip(int in, struct rmt_buffer *out)
+static int start(const char *path, const char *machine, struct entry **ret_entry)
 {
-	static char name[] = "gzip", options[] = "-9nc";
-	char *const argv[] = {name, options, NULL};
-	static const char *const places[] = {"/bin/gzip", "/usr/bin/gzip", "/usr/local/bin/gzip"};
-	int pair[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1, r = -1;
-	pid_t pid = -1;
+	struct entry *entry = entry_add(path, machine);
+	int r = entry ? make_in_thread(entry) : -ENOMEM;
 
-	if (null < 0 || pipe2(pair, O_CLOEXEC) < 0) {
-		if (null >= 0)
-			close(null);
-		return false;
+	if (r < 0 && entry) {
+		rmt_list_remove(&entry->node);
+		entry_free(entry);
 	}
-	for (size_t i = 0; i < RMT_COUNT(places) && r < 0; i++) {
-		struct rmt_spawn spawn = {places[i], argv, in, pair[1], null};
-
-		r = rmt_spawn(&spawn, &pid, NULL);
-	}
-	close(pair[1]);
-	close(null);
-	if (r == 0) {
-		r = read_all(pair[0], out);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(pair[0]);
-	return r == 0 && status == 0 && out->error == 0;
-}
-
-static void compress(struct rmt_buffer *file)
-{
-	struct rmt_buffer out = RMT_BUFFER_INIT;
-	int in = scratch_file(file);
-
-	if (in >= 0 && run_gzip(in, &out) && out.size < file->size) {
-		rmt_buffer_done(file);
-		*file = out;
-		out = (struct rmt_buffer)RMT_BUFFER_INIT;
-	}
-	if (in >= 0)
-		close(in);
-	rmt_buffer_done(&out);
-}
-
-static int make(ramet_error *error)
-{
-	struct rmt_buffer file = RMT_BUFFER_INIT;
-	bool warn;
-	const char *path = rmt_executable_file(&warn);
-	int r = read_file(path, &file);
-
-	if (r == 0 && file.error < 0)
-		r = file.error;
 	if (r == 0)
-		r = strip(&file);
-	if (r < 0) {
-		rmt_buffer_done(&file);
-		return rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
+		*ret_entry = entry;
+	return r;
+}
+
+/* 1: *ret_image is there; 0: it will be told. */
+static int want(ramet_router *router, const char *path, const char *machine,
+		struct rmt_image_wanted *wanted, const struct rmt_image **ret_image)
+{
+	struct entry *entry;
+	struct waiting *waiting;
+	int r = 0;
+
+	pthread_mutex_lock(&images.lock);
+	entry = entry_find(path, machine);
+	if (!entry)
+		r = start(path, machine, &entry);
+	if (r == 0 && entry->ready) {
+		*ret_image = &entry->image;
+		r = 1;
+	} else if (r == 0) {
+		waiting = waiting_of(entry, router);
+		if (waiting)
+			rmt_list_append(&waiting->wanted, &wanted->node);
+		else
+			r = -ENOMEM;
 	}
-	compress(&file);
-	image.bytes = file;
-	image.there = true;
-	return 0;
+	pthread_mutex_unlock(&images.lock);
+	return r;
+}
+
+void rmt_image_want(ramet_router *router, const char *machine, const char *file,
+		    struct rmt_image_wanted *wanted)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	const struct rmt_image *image = NULL;
+	char *path = NULL;
+	int r;
+
+	rmt_list_init(&wanted->node);
+	r = rmt_image_find(machine, file, &path, &error);
+	if (r == 0)
+		r = want(router, path, strchr(machine, ' ') + 1, wanted, &image);
+	if (r < 0 && !error.code)
+		rmt_error_set(&error, r, "no image for %s: %s", machine, rmt_strerror(r));
+	free(path);
+	if (r != 0)
+		wanted->done(wanted, image, image ? NULL : &error);
+	ramet_error_clear(&error);
+}
+
+void rmt_image_forget(struct rmt_image_wanted *wanted)
+{
+	rmt_list_remove(&wanted->node);
+}
+
+void rmt_image_prepare(void)
+{
+	const char *path = rmt_image_own_file();
+	struct utsname system;
+	struct entry *entry;
+
+	if (uname(&system) < 0)
+		return;
+	pthread_mutex_lock(&images.lock);
+	/* If it cannot begin now, it is begun when it is wanted. */
+	if (!entry_find(path, system.machine))
+		start(path, system.machine, &entry);
+	pthread_mutex_unlock(&images.lock);
+}
+
+void rmt_image_before_fork(void)
+{
+	pthread_mutex_lock(&images.lock);
+}
+
+void rmt_image_after_fork(bool in_child)
+{
+	struct rmt_list *node, *following;
+
+	if (in_child) {
+		/* The thread that makes it is not there, nor are those who wait; the memory is
+		 * the thread's. */
+		rmt_list_each(&images.entries, node, following) {
+			if (!RMT_CONTAINER(node, struct entry, node)->ready)
+				rmt_list_remove(node);
+		}
+		images.changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+	}
+	pthread_mutex_unlock(&images.lock);
+}
+
+/* --- the public face ------------------------------------------------------------------------ */
+
+/* With images.lock, given up meanwhile. */
+static int own(struct entry **ret_entry, ramet_error *error)
+{
+	struct utsname system = {.machine = ""};
+	struct entry *entry;
+	const char *path = rmt_image_own_file();
+	int r = 0;
+
+	uname(&system);
+	while ((entry = entry_find(path, system.machine)) && !entry->ready)
+		pthread_cond_wait(&images.changed, &images.lock);
+	if (!entry) {
+		entry = entry_add(path, system.machine);
+		if (!entry)
+			return rmt_error_set(error, ENOMEM, "out of memory");
+		pthread_mutex_unlock(&images.lock);
+		r = make(entry, error);
+		pthread_mutex_lock(&images.lock);
+	}
+	if (r == 0)
+		*ret_entry = entry;
+	return r;
 }
 
 RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)
 {
-	int r = 0;
+	struct entry *entry;
+	int r;
 
-	pthread_mutex_lock(&image.lock);
-	if (!image.there)
-		r = make(error);
+	pthread_mutex_lock(&images.lock);
+	r = own(&entry, error);
 	if (r == 0)
-		*ret_image = (ramet_bytes){image.bytes.data, image.bytes.size};
-	pthread_mutex_unlock(&image.lock);
+		*ret_image = entry->image.gzip.data ? entry->image.gzip : entry->image.plain;
+	pthread_mutex_unlock(&images.lock);
 	return r;
 }

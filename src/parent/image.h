@@ -38,5 +38,12 @@ struct rmt_image_wanted {
 void rmt_image_want(ramet_router *router, const char *machine, const char *file,
 		    struct rmt_image_wanted *wanted);
 
+/* Begins to make this program's own image, which a connection that begins now is going to want. */
+void rmt_image_prepare(void);
+
 /* Nobody waits any more. Also for one that is done. */
 void rmt_image_forget(struct rmt_image_wanted *wanted);
+
+/* Around fork(2): what is being made belongs to a thread of the parent. */
+void rmt_image_before_fork(void);
+void rmt_image_after_fork(bool in_child);

@@ -20,7 +20,7 @@
 static void *child_thread(void *argument)
 {
 	(void)argument;
-	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
+	rmt_child_main_socket(true, &rmt_parent_hooks);
 }
 
 /* The broker has a small stack and blocks all signals: its copy lives on in a thread of its own. */
@@ -53,7 +53,7 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	prctl(PR_SET_NAME, "ramet-fork");
 	if (rmt_broker_is_self(router))
 		leave_broker(router);
-	rmt_child_main(STDIN_FILENO, true, &rmt_parent_hooks);
+	rmt_child_main_socket(true, &rmt_parent_hooks);
 }
 
 const struct rmt_method rmt_method_fork = {.name = "fork", .launch = launch};

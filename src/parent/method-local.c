@@ -2,39 +2,30 @@
 /* local: this program, executed on this machine. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/format.h"
 #include "core/child.h"
 #include "core/log.h"
 #include "parent/executable.h"
 #include "parent/method.h"
 #include "parent/spawn.h"
-
-/* What an administrator sees in ps(1): the program, which context it is, and who started it. */
-static char *title(const char *file, const char *path)
-{
-	const char *program = strrchr(file, '/'), *user = getenv("USER");
-	char host[65] = "", uid[16];
-
-	gethostname(host, sizeof(host) - 1);
-	rmt_format(uid, sizeof(uid), "%u", (unsigned)getuid());
-	return rmt_format_new("%s(ramet %s, started by %s@%s:%d)", program ? program + 1 : file,
-			      path, user ? user : uid, host, (int)getpid());
-}
+#include "parent/title.h"
 
 static int launch(ramet_router *router, const struct rmt_hop *hop, const char *path,
 		  const int fds[3], pid_t *ret_pid, ramet_error *error)
 {
 	bool warn;
 	const char *file = rmt_executable_file(&warn);
-	char *argv[3] = {title(ramet_executable(), path), (char *)RMT_CHILD_ARGUMENT, NULL};
-	struct rmt_spawn spawn = {file, argv, fds[0], fds[1], fds[2]};
+	char *argv[3] = {rmt_title(hop, path), (char *)RMT_CHILD_ARGUMENT, NULL};
+	struct rmt_spawn spawn = {
+		.file = file,
+		.argv = argv,
+		.stdin_fd = fds[0],
+		.stdout_fd = fds[1],
+		.stderr_fd = fds[2],
+	};
 	int r;
 
-	(void)hop;
 	if (warn)
 		rmt_log(router, RMT_LOG_SELF, RAMET_LOG_WARNING, RAMET_EXECUTABLE_MSG, file);
 	r = argv[0] ? rmt_spawn(&spawn, ret_pid, error)
@@ -43,4 +34,5 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	return r;
 }
 
-const struct rmt_method rmt_method_local = {.name = "local", .launch = launch};
+const struct rmt_method rmt_method_local = {
+	.name = "local", .keys = "remote_name", .launch = launch};

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "parent/range.h"
 
 /* What is being parsed, for messages: the whole text, and where we are in it. */
 struct cursor {
@@ -162,13 +163,148 @@ int rmt_hop_parse(const char *text, size_t size, struct rmt_hop *ret_hop, ramet_
 	return r;
 }
 
+/* --- ranges ------------------------------------------------------------------------------- */
+
+/* A target in pieces: ranges, and before each of them plain text; `end` is behind the last one. */
+struct pieces {
+	struct rmt_range ranges[RMT_RANGES_MAX];
+	const char *end;
+	size_t count;
+	uint32_t members;
+};
+
+/* cursor->at is the bracket, if it fails. */
+static int add_range(struct cursor *cursor, struct pieces *pieces, size_t size)
+{
+	uint32_t count;
+
+	if (pieces->count == RMT_RANGES_MAX)
+		return complain(cursor, "the target has too many ranges");
+	if (!rmt_range_init(&pieces->ranges[pieces->count++], cursor->at, size, &count))
+		return complain(cursor, "a range is expected, such as [1-9] or [01-20,35]");
+	if ((uint64_t)pieces->members * count > RMT_COUNT_MAX)
+		return complain(cursor, "the ranges stand for too many contexts");
+	pieces->members *= count;
+	cursor->at += size;
+	return 0;
+}
+
+/* From cursor->at to `end`. What is in brackets with a colon is an IPv6 address. */
+static int find_ranges(struct cursor *cursor, const char *end, struct pieces *pieces)
+{
+	int r = 0;
+
+	while (r == 0 && cursor->at < end) {
+		const char *open = memchr(cursor->at, '[', (size_t)(end - cursor->at)), *close;
+		size_t size;
+
+		if (!open)
+			break;
+		cursor->at = open;
+		size = rmt_range_size(open, end);
+		if (size > 0) {
+			r = add_range(cursor, pieces, size);
+			continue;
+		}
+		close = memchr(open, ']', (size_t)(end - open));
+		if (!close || !memchr(open, ':', (size_t)(close - open)))
+			return complain(cursor, "a range is expected, such as [1-9] or [01-20,35]; "
+						"the bracket itself is written %5B");
+		cursor->at = close + 1;
+	}
+	return r;
+}
+
+/* To the next combination: the last range changes fastest. */
+static void pieces_next(struct pieces *pieces)
+{
+	for (size_t i = pieces->count; i-- > 0;)
+		if (rmt_range_next(&pieces->ranges[i]))
+			return;
+}
+
+/* The hop's text with numbers in the place of ranges. */
+static int make_member(const struct rmt_hop *hop, const char *begin, const struct pieces *pieces,
+		       struct rmt_hop *member, ramet_error *error)
+{
+	struct rmt_buffer text = RMT_BUFFER_INIT;
+	const char *at = begin;
+	int r;
+
+	for (size_t i = 0; i < pieces->count; i++) {
+		const struct rmt_range *range = &pieces->ranges[i];
+
+		rmt_buffer_append(&text, at, (size_t)(range->begin - 1 - at));
+		rmt_buffer_printf(&text, "%0*u", range->width, range->value);
+		at = range->end + 1;
+	}
+	/* Behind the last range the texts are the same again, but for an index. */
+	rmt_buffer_append(&text, at, (size_t)(pieces->end - at));
+	at = hop->text + (pieces->end - begin);
+	rmt_buffer_append(&text, at, strlen(at));
+	r = text.error < 0 ? rmt_error_set(error, ENOMEM, "out of memory")
+			   : rmt_hop_parse((const char *)text.data, text.size, member, error);
+	rmt_buffer_done(&text);
+	if (r == 0) {
+		member->index = hop->index;
+		member->count = hop->count;
+	}
+	return r;
+}
+
+/* `begin` is the hop in what is being parsed. *members: how many the hops before this one have, each
+ * of which has those of this one below it. */
+static int expand(const struct cursor *cursor, const char *begin, struct rmt_hop *hop,
+		  uint32_t *members)
+{
+	struct cursor target = *cursor;
+	struct pieces pieces = {.members = *members};
+	int r;
+
+	if (!hop->target)
+		return 0;
+	target.at = memchr(begin, ':', (size_t)(cursor->at - begin));
+	pieces.end = target.at;
+	while (pieces.end < cursor->at && !strchr("#?*", *pieces.end))
+		pieces.end++;
+	r = find_ranges(&target, pieces.end, &pieces);
+	if (r < 0 || pieces.count == 0)
+		return r;
+	hop->members = calloc(pieces.members / *members, sizeof(*hop->members));
+	if (!hop->members)
+		return rmt_error_set(cursor->error, ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < pieces.members / *members && r == 0; i++) {
+		r = make_member(hop, begin, &pieces, &hop->members[i], cursor->error);
+		hop->member_count += r == 0;
+		pieces_next(&pieces);
+	}
+	*members = pieces.members;
+	return r;
+}
+
+/* --- paths -------------------------------------------------------------------------------- */
+
+size_t rmt_path_size(const char *text)
+{
+	const char *at = text, *end = text + strlen(text);
+
+	while (at < end && *at != ',') {
+		size_t range = rmt_range_size(at, end);
+
+		at += range ? range : 1;
+	}
+	return (size_t)(at - text);
+}
+
 int rmt_path_parse(const char *text, size_t size, struct rmt_path *ret_path, ramet_error *error)
 {
 	struct cursor cursor = {text, text, text + size, error};
 	struct rmt_path path = {0};
+	uint32_t members = 1;
 	int r = 0;
 
 	do {
+		const char *begin = cursor.at;
 		struct rmt_hop *grown = realloc(path.hops, (path.count + 1) * sizeof(*grown));
 
 		if (!grown) {
@@ -177,6 +313,8 @@ int rmt_path_parse(const char *text, size_t size, struct rmt_path *ret_path, ram
 		}
 		path.hops = grown;
 		r = take_hop(&cursor, &path.hops[path.count++]);
+		if (r == 0)
+			r = expand(&cursor, begin, &path.hops[path.count - 1], &members);
 		if (r == 0 && path.count > RMT_TREE_DEPTH_MAX)
 			r = complain(&cursor, "the path has more hops than a tree may have levels");
 	} while (r == 0 && next_is(&cursor, '/'));
@@ -191,6 +329,9 @@ int rmt_path_parse(const char *text, size_t size, struct rmt_path *ret_path, ram
 
 void rmt_hop_done(struct rmt_hop *hop)
 {
+	for (size_t i = 0; i < hop->member_count; i++)
+		rmt_hop_done(&hop->members[i]);
+	free(hop->members);
 	for (size_t i = 0; i < hop->key_count; i++) {
 		free(hop->keys[i].name);
 		free(hop->keys[i].value);
@@ -218,16 +359,26 @@ const char *rmt_hop_key(const struct rmt_hop *hop, const char *name)
 	return NULL;
 }
 
+void rmt_path_escape(struct rmt_buffer *out, const char *text, const char *special)
+{
+	for (; *text; text++) {
+		if (strchr(special, *text) || (unsigned char)*text < ' ' || *text == 0x7f)
+			rmt_buffer_printf(out, "%%%02X", (unsigned char)*text);
+		else
+			rmt_buffer_append_byte(out, (unsigned char)*text);
+	}
+}
+
 char *rmt_hop_display(const struct rmt_hop *hop, uint32_t index)
 {
 	const char *name = rmt_hop_key(hop, "name");
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
-	if (name)
-		rmt_buffer_printf(&out, "%s", name);
-	else
-		rmt_buffer_printf(&out, "%s%s%s", hop->method, hop->target ? ":" : "",
-				  hop->target ? hop->target : "");
+	rmt_buffer_printf(&out, "%s", name ? name : hop->method);
+	if (!name && hop->target) {
+		rmt_buffer_append_byte(&out, ':');
+		rmt_path_escape(&out, hop->target, "/?*#%,");
+	}
 	if (index > 0)
 		rmt_buffer_printf(&out, "#%u", index);
 	return rmt_buffer_steal_string(&out);

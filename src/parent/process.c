@@ -27,35 +27,69 @@
 /* Between the end of its stream and TERM, and between TERM and KILL. */
 #define PATIENCE_US 1000000
 
-static void capture_ready(struct rmt_source *source, unsigned events);
 static void timer_expired(struct rmt_timer *timer);
+static void finish_if_over(struct rmt_process *process);
 
-static int capture_open(struct rmt_capture *capture, struct rmt_process *process, int fd,
-			const char *name)
+/* --- output ------------------------------------------------------------------------------- */
+
+void rmt_process_note(struct rmt_process *process, const char *line, size_t size)
 {
-	int r;
+	char *copy;
 
-	*capture = (struct rmt_capture){.process = process, .name = name};
-	capture->source = (struct rmt_source){
-		.fd = fd, .events = RMT_READABLE, .ready = capture_ready};
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
-	r = rmt_loop_add(&process->router->loop, &capture->source);
-	if (r < 0)
-		capture->source.fd = -1;
-	return r;
-}
-
-static void capture_close(struct rmt_capture *capture)
-{
-	if (capture->source.fd < 0)
+	if (!process->history)
+		process->history = calloc(RMT_HISTORY_LINES, sizeof(*process->history));
+	copy = process->history ? malloc(size + 1) : NULL;
+	if (!copy)
 		return;
-	rmt_loop_remove(&capture->process->router->loop, &capture->source);
-	rmt_descriptor_close(capture->source.fd);
-	capture->source.fd = -1;
-	free(capture->line);
-	capture->line = NULL;
+	/* A NUL would hide the rest. */
+	for (size_t i = 0; i < size; i++)
+		copy[i] = line[i] ? line[i] : '?';
+	copy[size] = '\0';
+	if (process->history_count == RMT_HISTORY_LINES) {
+		free(process->history[0]);
+		memmove(process->history, process->history + 1,
+			(RMT_HISTORY_LINES - 1) * sizeof(*process->history));
+		process->history_count--;
+	}
+	process->history[process->history_count++] = copy;
 }
+
+static void take_line(struct rmt_process *process, const char *name, const char *line, size_t size)
+{
+	rmt_process_note(process, line, size);
+	if (!process->quiet)
+		rmt_log_text(process->router, process->path, name, RAMET_LOG_INFO, line, size);
+}
+
+static void stdout_line(struct rmt_capture *capture, const char *line, size_t size)
+{
+	take_line(RMT_CONTAINER(capture, struct rmt_process, output[0]), "stdout", line, size);
+}
+
+static void stderr_line(struct rmt_capture *capture, const char *line, size_t size)
+{
+	take_line(RMT_CONTAINER(capture, struct rmt_process, output[1]), "stderr", line, size);
+}
+
+static void stdout_changed(struct rmt_capture *capture)
+{
+	finish_if_over(RMT_CONTAINER(capture, struct rmt_process, output[0]));
+}
+
+static void stderr_bytes(struct rmt_capture *capture, const char *data, size_t size)
+{
+	struct rmt_process *process = RMT_CONTAINER(capture, struct rmt_process, output[1]);
+
+	if (process->errors)
+		process->errors(process, data, size);
+}
+
+static void stderr_changed(struct rmt_capture *capture)
+{
+	finish_if_over(RMT_CONTAINER(capture, struct rmt_process, output[1]));
+}
+
+/* --- the beginning ------------------------------------------------------------------------ */
 
 int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_fd, const char *path,
 		    struct rmt_process **ret_process)
@@ -69,19 +103,30 @@ int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_f
 	process->pid = pid;
 	process->pidfd.fd = -1;
 	process->timer.expired = timer_expired;
-	process->output[0].source.fd = process->output[1].source.fd = -1;
+	process->output[0] = (struct rmt_capture){
+		.router = router,
+		.source = {.fd = -1},
+		.line = stdout_line,
+		.changed = stdout_changed,
+	};
+	process->output[1] = (struct rmt_capture){
+		.router = router,
+		.source = {.fd = -1},
+		.line = stderr_line,
+		.bytes = stderr_bytes,
+		.changed = stderr_changed,
+	};
 	rmt_list_init(&process->node);
 	process->path = strdup(path);
-	r = process->path ? capture_open(&process->output[0], process, stdout_fd, "stdout")
-			  : -ENOMEM;
-	if (r == 0) {
-		r = capture_open(&process->output[1], process, stderr_fd, "stderr");
-		if (r < 0) {
-			rmt_loop_remove(&router->loop, &process->output[0].source);
-			process->output[0].source.fd = -1;
-		}
-	}
+	if (!process->path)
+		r = -ENOMEM;
+	else if (stdout_fd >= 0)
+		r = rmt_capture_open(&process->output[0], stdout_fd);
+	if (r == 0 && stderr_fd >= 0)
+		r = rmt_capture_open(&process->output[1], stderr_fd);
 	if (r < 0) {
+		if (process->output[0].source.fd >= 0)
+			rmt_loop_remove(&router->loop, &process->output[0].source);
 		free(process->path);
 		free(process);
 		return r;
@@ -104,8 +149,8 @@ void rmt_process_free(struct rmt_process *process)
 	if (!process)
 		return;
 	loop = &process->router->loop;
-	capture_close(&process->output[0]);
-	capture_close(&process->output[1]);
+	rmt_capture_done(&process->output[0]);
+	rmt_capture_done(&process->output[1]);
 	if (process->pidfd.fd >= 0) {
 		rmt_loop_remove(loop, &process->pidfd);
 		rmt_descriptor_close(process->pidfd.fd);
@@ -117,99 +162,6 @@ void rmt_process_free(struct rmt_process *process)
 	free(process->history);
 	free(process->path);
 	free(process);
-}
-
-/* --- output ------------------------------------------------------------------------------- */
-
-static void remember(struct rmt_process *process, const char *line, size_t size)
-{
-	char *copy;
-
-	if (!process->history)
-		process->history = calloc(RMT_HISTORY_LINES, sizeof(*process->history));
-	copy = process->history ? malloc(size + 1) : NULL;
-	if (!copy)
-		return;
-	/* A NUL would hide the rest. */
-	for (size_t i = 0; i < size; i++)
-		copy[i] = line[i] ? line[i] : '?';
-	copy[size] = '\0';
-	if (process->history_count == RMT_HISTORY_LINES) {
-		free(process->history[0]);
-		memmove(process->history, process->history + 1,
-			(RMT_HISTORY_LINES - 1) * sizeof(*process->history));
-		process->history_count--;
-	}
-	process->history[process->history_count++] = copy;
-}
-
-static void emit(struct rmt_capture *capture, const char *line, size_t size)
-{
-	struct rmt_process *process = capture->process;
-
-	remember(process, line, size);
-	rmt_log_text(process->router, process->path, capture->name, RAMET_LOG_INFO, line, size);
-}
-
-/* Cuts what is there into lines. One that is too long is cut where it is full, once it goes on: whether its newline
- * comes with the same read must make no difference. */
-static void split(struct rmt_capture *capture, const char *data, size_t size)
-{
-	while (size > 0) {
-		const char *newline = memchr(data, '\n', size);
-		size_t part = newline ? (size_t)(newline - data) : size, taken;
-
-		if (part > 0 && capture->used == RMT_CAPTURE_LINE_MAX) {
-			emit(capture, capture->line, capture->used);
-			capture->used = 0;
-		}
-		taken = RMT_MIN(part, RMT_CAPTURE_LINE_MAX - capture->used);
-		memcpy(capture->line + capture->used, data, taken);
-		capture->used += taken;
-		data += taken;
-		size -= taken;
-		if (taken == part && newline) {
-			emit(capture, capture->line, capture->used);
-			capture->used = 0;
-			data++;
-			size--;
-		}
-	}
-}
-
-/* True while there may be more. */
-static bool capture_read(struct rmt_capture *capture)
-{
-	char data[4096];
-	ssize_t n;
-
-	do
-		n = read(capture->source.fd, data, sizeof(data));
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	if (n > 0) {
-		if (!capture->line)
-			capture->line = malloc(RMT_CAPTURE_LINE_MAX);
-		if (capture->line)
-			split(capture, data, (size_t)n);
-		return true;
-	}
-	if (capture->used > 0)
-		emit(capture, capture->line, capture->used);
-	capture_close(capture);
-	return false;
-}
-
-static void finish_if_over(struct rmt_process *process);
-
-static void capture_ready(struct rmt_source *source, unsigned events)
-{
-	struct rmt_capture *capture = RMT_CONTAINER(source, struct rmt_capture, source);
-
-	(void)events;
-	capture_read(capture);
-	finish_if_over(capture->process);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
@@ -240,11 +192,8 @@ static void finish_if_over(struct rmt_process *process)
 	if (!process->leaving || !rmt_process_reap(process))
 		return;
 	for (int i = 0; i < 2; i++) {
-		while (process->output[i].source.fd >= 0 && capture_read(&process->output[i]))
-			;
-		if (process->output[i].source.fd >= 0 && process->output[i].used > 0)
-			emit(&process->output[i], process->output[i].line, process->output[i].used);
-		capture_close(&process->output[i]);
+		rmt_capture_drain(&process->output[i]);
+		rmt_capture_close(&process->output[i]);
 	}
 	process->leaving = false;
 	process->on_end(process);

@@ -11,19 +11,9 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "core/capture.h"
 #include "core/loop.h"
 #include "core/router.h"
-
-struct rmt_process;
-
-/* One of its output streams, cut into lines: each is a log record, and the last ones are kept. */
-struct rmt_capture {
-	struct rmt_source source;
-	struct rmt_process *process;
-	const char *name; /* "stdout", "stderr" */
-	size_t used;
-	char *line; /* the beginning of one */
-};
 
 struct rmt_process {
 	ramet_router *router;
@@ -32,8 +22,12 @@ struct rmt_process {
 	bool ended;                   /* reaped; status is set */
 	int status;                   /* of waitpid(2) */
 	char *path;                   /* of its context, for log records */
-	struct rmt_capture output[2]; /* of fd 1 and 2 */
-	char **history;               /* the last lines, oldest first */
+	struct rmt_capture output[2]; /* of fd 1 and 2; closed: not ours to read */
+	/* What it writes to fd 2, as it comes; NULL. */
+	void (*errors)(struct rmt_process *process, const char *data, size_t size);
+	void *errors_data;
+	bool quiet;     /* its lines are kept, but no records of a context yet */
+	char **history; /* the last lines, oldest first */
 	size_t history_count;
 	struct rmt_source pidfd;
 	struct rmt_timer timer;
@@ -46,8 +40,8 @@ struct rmt_process {
 	void *data;
 };
 
-/* Takes the reading ends of its two output pipes. 0 or a negative errno, and then pipes and process
- * are the caller's. */
+/* Takes the reading ends of its two output pipes; stdout_fd may be -1. 0 or a negative errno, and then
+ * pipes and process are the caller's. */
 int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_fd, const char *path,
 		    struct rmt_process **ret_process);
 
@@ -64,6 +58,9 @@ void rmt_process_kill(struct rmt_process *process);
 
 /* Reaps it if it has ended already. */
 bool rmt_process_reap(struct rmt_process *process);
+
+/* Adds a line to what it said last. */
+void rmt_process_note(struct rmt_process *process, const char *line, size_t size);
 
 /* "exited with status 3", "was killed by SIGKILL". */
 void rmt_process_describe(const struct rmt_process *process, char *text, size_t size);

@@ -16,31 +16,52 @@ extern const struct rmt_prompts rmt_prompts_ssh, rmt_prompts_sudo, rmt_prompts_s
 /* The private marker that sudo is told to ask with (-p). */
 #define RMT_SUDO_PROMPT "ramet-sudo-prompt:"
 
-/* Where bytes come from: each has partial lines of its own. */
+/* Where bytes come from: each has partial lines of its own. Prompts are believed on the terminal only,
+ * as what arrives on the other may be a server's banner; but sudo's marker on both. */
 enum rmt_prompt_source { RMT_FROM_TERMINAL, RMT_FROM_ERRORS, RMT_PROMPT_SOURCES };
 
 enum rmt_prompt_event {
 	RMT_PROMPT_NOTHING,
-	RMT_PROMPT_PASSWORD, /* asks for a password: `text` is the prompt */
-	RMT_PROMPT_HOST_KEY, /* ssh asks whether to trust a new host */
-	/* It will not work: `code` is a negative errno, `text` says why (-EACCES: the password is
-	 * wrong, or the user may not; -ENOKEY: a password is asked for again or was refused;
-	 * -EKEYREJECTED: the host key). */
+	RMT_PROMPT_PASSWORD, /* asks for a password or a key's passphrase: `text` is the prompt */
+	RMT_PROMPT_HOST_KEY, /* ssh asks whether to trust a new host: `text` has its key */
+	/*
+	 * It will not work: `text` says why, and `code` is one of
+	 *	-EACCES        the password, or every key, was refused
+	 *	-ENOKEY        a password is needed, and none was given
+	 *	-EPERM         the user may not (is not in sudoers, has no login shell ...)
+	 *	-EKEYEXPIRED   the account or its password has expired
+	 *	-EKEYREJECTED  the host key
+	 *	-ENOTTY        the tool insists on a terminal
+	 *	-ENOENT        there is no such host, user or command
+	 * or, from rmt_prompter_explain() only, also
+	 *	-EAGAIN        the server has dropped the connection before anything was asked, as sshd
+	 *	               does when too many come at once: worth another try
+	 *	-ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ETIMEDOUT, -ECONNRESET
+	 *	-EPROTO        the other end speaks another protocol, or none in common
+	 *	-EINVAL        the tool's options or configuration
+	 */
 	RMT_PROMPT_FAILED,
 };
 
 #define RMT_PROMPT_LINE_MAX 1024
+#define RMT_PROMPT_NOTE_MAX 512
 
 struct rmt_prompter {
-	const struct rmt_prompts *prompts;
-	bool sent;                      /* a password was given to it */
-	char text[RMT_PROMPT_LINE_MAX]; /* of the last event */
+	const struct rmt_prompts *prompts; /* NULL: nothing is known, and there are no events */
+	bool sent;                         /* a password was given to it */
+	bool passphrase;                   /* what it last asked for is a key's */
+	char text[RMT_PROMPT_LINE_MAX];    /* of the last event, control characters made harmless */
 	int code;
 	struct {
 		char line[RMT_PROMPT_LINE_MAX];
 		size_t used;
-		bool answered; /* the partial line was a prompt, and was answered */
+		bool answered; /* the partial line was a prompt, and was an event */
+		bool cut;      /* its beginning is lost */
 	} from[RMT_PROMPT_SOURCES];
+	/* why it will fail, if it does: the best reason so far */
+	int level, reason_code;
+	char reason[RMT_PROMPT_LINE_MAX];
+	char note[RMT_PROMPT_NOTE_MAX]; /* details that belong to a reason to come */
 };
 
 void rmt_prompter_init(struct rmt_prompter *prompter, const struct rmt_prompts *prompts);
@@ -60,3 +81,11 @@ void rmt_prompter_sent(struct rmt_prompter *prompter);
 /* The tool has ended: what its last lines mean, if that is known: true, and text and code are set.
  * The lines that were fed are remembered as far as they matter. */
 bool rmt_prompter_explain(struct rmt_prompter *prompter);
+
+/* The standard words for what the caller has decided, as text and code: a prompt cannot be answered
+ * (-ENOKEY), a new host key is not to be accepted (-EKEYREJECTED). */
+void rmt_prompter_required(struct rmt_prompter *prompter);
+void rmt_prompter_distrust(struct rmt_prompter *prompter);
+
+/* Replaces, in place, what a terminal would obey, and bytes that are no UTF-8, by '?'. */
+void rmt_prompt_harmless(char *text);

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "parent/spawn.h"
-
-extern char **environ;
+#include "parent/terminal.h"
 
 /* Moves fd to `to`, without close-on-exec. When it is there already, dup2 would leave the flag. */
 static int place(int fd, int to)
@@ -38,6 +38,23 @@ int rmt_spawn_child_stdio(const struct rmt_spawn *spawn)
 	return 0;
 }
 
+int rmt_terminal_control(int slave)
+{
+	if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+int rmt_spawn_child_group(const struct rmt_spawn *spawn)
+{
+	if (spawn->controlled)
+		return rmt_terminal_control(spawn->terminal);
+	if (spawn->session)
+		return setsid() < 0 ? -errno : 0;
+	setpgid(0, 0);
+	return 0;
+}
+
 /* An ignored signal stays ignored over exec, and the new program would not know. */
 static void default_signals(void)
 {
@@ -52,15 +69,15 @@ static void default_signals(void)
 
 _Noreturn void rmt_spawn_child_exec(const struct rmt_spawn_child *child)
 {
-	int r;
+	int r = rmt_spawn_child_group(child->spawn);
 
-	setpgid(0, 0);
 	if (child->hook)
 		child->hook(child->hook_data);
-	r = rmt_spawn_child_stdio(child->spawn);
+	if (r == 0)
+		r = rmt_spawn_child_stdio(child->spawn);
 	if (r == 0) {
 		default_signals();
-		execve(child->spawn->file, child->spawn->argv, environ);
+		execve(child->file, child->spawn->argv, child->environment);
 		r = -errno;
 	}
 	while (write(child->report, &r, sizeof(r)) < 0 && errno == EINTR)

@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "parent/password.h"
+
+extern char **environ;
 
 static struct {
 	pthread_mutex_t lock;
@@ -48,9 +52,8 @@ static __attribute__((noinline)) pid_t launch(const struct rmt_spawn_child *chil
 	return pid;
 }
 
-static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
+static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error)
 {
-	struct rmt_spawn_child child = {.spawn = spawn};
 	sigset_t all, before;
 	int report[2], r;
 	pid_t pid;
@@ -58,15 +61,15 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return rmt_error_set(error, errno, "no pipe for a new process: %s",
 				     rmt_strerror(errno));
-	child.report = report[1];
+	child->report = report[1];
 	pthread_mutex_lock(&preexec.lock);
-	child.hook = preexec.run;
-	child.hook_data = preexec.data;
+	child->hook = preexec.run;
+	child->hook_data = preexec.data;
 	pthread_mutex_unlock(&preexec.lock);
 	/* A handler that ran in the child would work on the parent's memory. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = launch(&child);
+	pid = launch(child);
 	r = pid < 0 ? -errno : 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(report[1]);
@@ -80,11 +83,34 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 		/* It has ended, or is about to. */
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return rmt_error_set(error, r, "%s could not be executed: %s", spawn->file,
+		return rmt_error_set(error, r, "%s could not be executed: %s", child->file,
 				     rmt_strerror(r));
 	}
 	*ret_pid = pid;
 	return 0;
+}
+
+static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
+{
+	struct rmt_spawn_child child = {.spawn = spawn, .file = spawn->file};
+	char **environment = NULL, *file = NULL;
+	int r = 0;
+
+	if (spawn->search)
+		r = rmt_spawn_search(spawn->file, &file, error);
+	if (r == 0 && !spawn->environment && rmt_password_environment(&environment) < 0)
+		r = rmt_error_set(error, ENOMEM, "out of memory");
+	if (r == 0) {
+		if (file)
+			child.file = file;
+		child.environment = spawn->environment ? spawn->environment
+				    : environment      ? environment
+						       : environ;
+		r = run(&child, ret_pid, error);
+	}
+	free(environment);
+	free(file);
+	return r;
 }
 
 static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
@@ -94,16 +120,19 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 
 	/* Other threads that hold these locks now would not be there to give them back in the child. */
 	pthread_mutex_lock(&preexec.lock);
+	rmt_passwords_before_fork();
 	rmt_descriptors_before_fork();
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	if (pid == 0) {
-		setpgid(0, 0);
+		r = rmt_spawn_child_group(spawn);
 		if (preexec.run)
 			preexec.run(preexec.data);
-		r = rmt_spawn_child_stdio(spawn);
+		if (r == 0)
+			r = rmt_spawn_child_stdio(spawn);
 	}
 	rmt_descriptors_after_fork(pid == 0);
+	rmt_passwords_after_fork(pid == 0);
 	pthread_mutex_unlock(&preexec.lock);
 	if (pid == 0) {
 		if (r < 0)

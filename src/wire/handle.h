@@ -34,6 +34,12 @@ enum rmt_operation {
 	RMT_OP_RELEASE = 14,
 	/* end: [op, handle, context]: a sender to that handle was given on to that context */
 	RMT_OP_GIVEN = 15,
+	/* end, to who sent a CONNECT: [op, its reply handle, path, prompt]: a tool asks for a
+	 * password for that context */
+	RMT_OP_ASK = 17,
+	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
+	 * text says why */
+	RMT_OP_ANSWER = 18,
 };
 
 enum rmt_tag {

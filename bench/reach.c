@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * reach SCALE TURNS RAMET PEER, targets on standard input: how long it takes to connect, to call, and to
+ * have the answer. For this program and for Mitogen twice: from the start of a process that does only
+ * that, so that nothing is left out; and in one that has done it before. Beside them the tool alone, up
+ * to the first byte that it prints, or else to its end. bench/reach.sh makes the targets and gives a
+ * line of them each, with tabs between:
+ *
+ *	NAME	PATH	METHOD KEYWORDS (of Mitogen; see peer-reach.py)	COMMAND	FLOOR FLOOR
+ *
+ * "-" is none. COMMAND is executed by sh; the floors are the largest ratios to Mitogen's time and to the
+ * command's. Where the path leads through tests/relay, that notes in the file TURNS what passes.
+ * `reach --once PATH` is that process. RAMET is the command, whose bytes are counted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+RAMET_FUNCTION(none, nothing)
+{
+	(void)call;
+}
+
+/* _AGAIN: in a process that has done it before. */
+enum { OURS, OURS_AGAIN, PEER, PEER_AGAIN, TOOL, CONTENDERS };
+
+struct target {
+	char *name, *path, *peer, *tool;
+	double peer_floor, tool_floor;
+};
+
+/* What a relay has noted up to an answer. */
+struct passed {
+	double bytes,
+		turns; /* sent, and how often that was after something had come; -1: unknown */
+};
+
+static const char *turns_file, *ramet, *peer_program;
+
+/* --- one connection -------------------------------------------------------------------------- */
+
+/* The measured process: says one byte when the answer is there. */
+static int once(const char *path)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_context *context;
+	ramet_router *router;
+
+	bench_check(ramet_router_new(NULL, &router), "router", NULL);
+	bench_check(ramet_connect(router, path, &context, &error), path, &error);
+	bench_check(nothing_call(context, &error), path, &error);
+	bench_write_all(STDOUT_FILENO, "", 1);
+	bench_check(ramet_context_shutdown(context, -1, &error), path, &error);
+	ramet_context_unref(context);
+	ramet_router_unref(router);
+	return 0;
+}
+
+/* Its input is empty: ours are the targets. */
+static pid_t start(char *const argv[], int *ret_output)
+{
+	int fds[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (null < 0 || pipe2(fds, O_CLOEXEC) < 0)
+		bench_die("pipe: %s", strerror(errno));
+	pid = vfork();
+	if (pid < 0)
+		bench_die("vfork: %s", strerror(errno));
+	if (pid == 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(fds[1], STDOUT_FILENO);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	close(null);
+	close(fds[1]);
+	*ret_output = fds[0];
+	return pid;
+}
+
+static void finish(pid_t pid, int output, const char *what)
+{
+	int status;
+
+	close(output);
+	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		bench_die("%s failed", what);
+}
+
+/* The lines of the relay's file are the bytes each way at every change of direction. The answer came
+ * behind the last one, if nothing was sent since. */
+static struct passed read_passed(void)
+{
+	struct passed passed = {-1, -1};
+	unsigned long long up, down;
+	FILE *file = fopen(turns_file, "re");
+	bool first_down = false;
+	int lines = 0;
+
+	while (file && fscanf(file, "%llu %llu", &up, &down) == 2) {
+		lines++;
+		if (lines == 2)
+			first_down = down > 0;
+		passed.bytes = (double)up;
+	}
+	if (file)
+		fclose(file);
+	if (lines > 0)
+		passed.turns = (lines - !first_down) / 2;
+	return passed;
+}
+
+/* From the start of a process to its first byte, or to its end when it says nothing. */
+static double run(char *const argv[], const char *what, struct passed *ret_passed)
+{
+	int64_t begin = bench_now(), end;
+	char byte;
+	int output;
+	pid_t pid = start(argv, &output);
+	bool said = bench_read_all(output, &byte, 1);
+
+	end = bench_now();
+	if (ret_passed)
+		*ret_passed = read_passed();
+	/* What it says of its end is not to fail. */
+	while (bench_read_all(output, &byte, 1))
+		;
+	finish(pid, output, what);
+	return (double)((said ? end : bench_now()) - begin);
+}
+
+static double connect_ours(const struct target *target, struct passed *ret_passed)
+{
+	char own[4096];
+	char *argv[] = {own, "--once", target->path, NULL};
+
+	bench_beside(own, sizeof(own), "reach");
+	return run(argv, target->path, ret_passed);
+}
+
+/* Equal hops are used again, so each has a name of its own. */
+static double connect_ours_again(ramet_router *router, const struct target *target)
+{
+	static unsigned number;
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_context *context;
+	int64_t begin, end;
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s%cname=x%u", target->path,
+		 strchr(target->path, '?') ? '&' : '?', number++);
+	begin = bench_now();
+	bench_check(ramet_connect(router, path, &context, &error), path, &error);
+	bench_check(nothing_call(context, &error), path, &error);
+	end = bench_now();
+	bench_check(ramet_context_shutdown(context, -1, &error), path, &error);
+	ramet_context_unref(context);
+	return (double)(end - begin);
+}
+
+static double run_tool(const struct target *target)
+{
+	char *argv[] = {"/bin/sh", "-c", target->tool, NULL};
+
+	return run(argv, target->tool, NULL);
+}
+
+/* --- Mitogen --------------------------------------------------------------------------------- */
+
+static FILE *peer_input, *peer_output;
+
+static void start_peer(void)
+{
+	int to[2], from[2];
+	pid_t pid;
+
+	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
+		bench_die("pipe: %s", strerror(errno));
+	pid = vfork();
+	if (pid < 0)
+		bench_die("vfork: %s", strerror(errno));
+	if (pid == 0) {
+		dup2(to[0], STDIN_FILENO);
+		dup2(from[1], STDOUT_FILENO);
+		execl("/usr/bin/python3", "python3", peer_program, (char *)NULL);
+		_exit(127);
+	}
+	close(to[0]);
+	close(from[1]);
+	peer_input = fdopen(to[1], "we");
+	peer_output = fdopen(from[0], "re");
+	if (!peer_input || !peer_output)
+		bench_die("fdopen: %s", strerror(errno));
+}
+
+static double connect_peer(const struct target *target, struct passed *ret_passed)
+{
+	char *argv[] = {"/usr/bin/python3", (char *)peer_program, target->peer, NULL};
+
+	return run(argv, target->peer, ret_passed);
+}
+
+static double connect_peer_again(const struct target *target)
+{
+	char line[4096];
+	double time;
+
+	fprintf(peer_input, "%s\n", target->peer);
+	fflush(peer_input);
+	if (!fgets(line, sizeof(line), peer_output))
+		bench_die("Mitogen has ended");
+	time = atof(line);
+	if (time <= 0)
+		bench_die("%s: Mitogen %s", target->name, line);
+	return time;
+}
+
+/* --- the targets ----------------------------------------------------------------------------- */
+
+/* False at the end. */
+static bool read_target(struct target *ret_target)
+{
+	static char line[8192];
+	char *fields[6], *rest = line;
+
+	if (!fgets(line, sizeof(line), stdin))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	for (size_t i = 0; i < BENCH_COUNT(fields); i++) {
+		fields[i] = strsep(&rest, "\t");
+		if (!fields[i])
+			bench_die("a target with too few fields: %s", line);
+		if (strcmp(fields[i], "-") == 0)
+			fields[i] = NULL;
+	}
+	*ret_target = (struct target){
+		.name = fields[0],
+		.path = fields[1],
+		.peer = peer_input ? fields[2] : NULL,
+		.tool = fields[3],
+		.peer_floor = fields[4] ? atof(fields[4]) : 0,
+		.tool_floor = fields[5] ? atof(fields[5]) : 0,
+	};
+	return true;
+}
+
+/* Half of what is between the quartiles, relative to the median. */
+static double spread(struct bench_samples *samples)
+{
+	return (bench_quantile(samples, 0.75) - bench_quantile(samples, 0.25)) / 2 /
+	       bench_median(samples);
+}
+
+static void print_pair(const struct target *target, const char *suffix, struct bench_samples *ours,
+		       struct bench_samples *theirs, const char *peer, double floor)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "%s%s", target->name, suffix);
+	bench_print(&(struct bench_figure){
+		.what = what,
+		.unit = BENCH_TIME,
+		.ours = bench_median(ours),
+		.raw = theirs->count > 0 ? bench_median(theirs) : 0,
+		.peer = peer,
+		.ratio_at_most = theirs->count > 0 ? floor : 0,
+		.noise = spread(ours),
+		.raw_noise = theirs->count > 0 ? spread(theirs) : 0,
+	});
+}
+
+static void print_times(const struct target *target, struct bench_samples times[CONTENDERS])
+{
+	print_pair(target, "", &times[OURS], &times[PEER], "Mitogen", target->peer_floor);
+	print_pair(target, ", again", &times[OURS_AGAIN], &times[PEER_AGAIN], "Mitogen",
+		   target->peer_floor);
+	if (target->tool)
+		print_pair(target, "", &times[OURS], &times[TOOL], "tool alone",
+			   target->tool_floor);
+}
+
+static void print_passed(const struct target *target, const struct passed *ours,
+			 const struct passed *peer)
+{
+	char what[8192];
+
+	if (ours->turns < 0)
+		return;
+	snprintf(what, sizeof(what), "  %s, round trips", target->name);
+	bench_print(&(struct bench_figure){.what = what,
+					   .unit = BENCH_PLAIN,
+					   .ours = ours->turns,
+					   .raw = peer->turns,
+					   .peer = "Mitogen",
+					   .ratio_at_most = 1});
+	snprintf(what, sizeof(what), "  %s, sent by this program", target->name);
+	bench_print(&(struct bench_figure){.what = what,
+					   .unit = BENCH_BYTES,
+					   .ours = ours->bytes,
+					   .raw = peer->bytes,
+					   .peer = "Mitogen"});
+	/* All that out/ramet sends in its life, of which the program is nearly all. */
+	snprintf(what, sizeof(what), "%s run '%s' -- true </dev/null", ramet, target->path);
+	unlink(turns_file);
+	if (system(what) != 0)
+		bench_die("%s failed", what);
+	snprintf(what, sizeof(what), "  %s, sent by out/ramet", target->name);
+	bench_print(&(struct bench_figure){.what = what,
+					   .unit = BENCH_BYTES,
+					   .ours = read_passed().bytes,
+					   .raw = peer->bytes,
+					   .peer = "Mitogen",
+					   .at_most = 65537});
+}
+
+static void measure(ramet_router *router, const struct target *target, size_t rounds)
+{
+	struct bench_samples times[CONTENDERS] = {0};
+	struct passed ours = {-1, -1}, peer = {-1, -1};
+
+	/* What is only slow the first time: caches, images, Mitogen's compressed source. */
+	connect_ours_again(router, target);
+	if (target->peer)
+		connect_peer_again(target);
+	for (size_t i = 0; i < rounds; i++) {
+		unlink(turns_file);
+		bench_add(&times[OURS], connect_ours(target, &ours));
+		if (target->tool)
+			bench_add(&times[TOOL], run_tool(target));
+		unlink(turns_file);
+		if (target->peer)
+			bench_add(&times[PEER], connect_peer(target, &peer));
+		bench_add(&times[OURS_AGAIN], connect_ours_again(router, target));
+		if (target->peer)
+			bench_add(&times[PEER_AGAIN], connect_peer_again(target));
+	}
+	print_times(target, times);
+	print_passed(target, &ours, &peer);
+	for (int i = 0; i < CONTENDERS; i++)
+		bench_clear(&times[i]);
+}
+
+int main(int argc, char **argv)
+{
+	struct target target;
+	ramet_router *router;
+	size_t rounds;
+
+	ramet_init(argc, argv);
+	if (argc == 3 && strcmp(argv[1], "--once") == 0)
+		return once(argv[2]);
+	if (argc != 5)
+		bench_die("usage: %s SCALE TURNS RAMET PEER", argv[0]);
+	turns_file = argv[2];
+	ramet = argv[3];
+	peer_program = argv[4];
+	rounds = bench_scaled(
+		bench_begin(
+			2, argv,
+			"reach: up to the first answered call, in a process that does only that; "
+			"again: in one that has done it before"),
+		15, 9);
+	if (*peer_program)
+		start_peer();
+	bench_check(ramet_router_new(NULL, &router), "router", NULL);
+	while (read_target(&target))
+		measure(router, &target, rounds);
+	ramet_router_unref(router);
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parent/image-make.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "parent/elf.h"
+#include "parent/spawn.h"
+
+/* A gzip member without data has this size: RFC 1952. */
+#define GZIP_MIN 20
+
+static int read_file(int fd, struct rmt_buffer *out)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) == 0)
+		rmt_buffer_reserve(out, (size_t)status.st_size + 1);
+	for (;;) {
+		unsigned char *room = rmt_buffer_reserve(out, 1);
+		ssize_t n = room ? read(fd, room, out->capacity - out->size) : -1;
+
+		if (n > 0)
+			out->size += (size_t)n;
+		else if (n == 0)
+			return 0;
+		else if (!room || errno != EINTR)
+			return room ? -errno : -ENOMEM;
+	}
+}
+
+/* What gzip(1) reads and writes lies in files that nobody else sees: there is no pair of pipes to
+ * serve. */
+static int scratch_file(const void *data, size_t size)
+{
+	int fd = rmt_descriptor_own(memfd_create("ramet-image", MFD_CLOEXEC));
+	const unsigned char *bytes = data;
+
+	while (fd >= 0 && size > 0) {
+		ssize_t n = write(fd, bytes, size);
+
+		if (n > 0) {
+			bytes += n;
+			size -= (size_t)n;
+		} else if (errno != EINTR) {
+			rmt_descriptor_close(fd);
+			fd = -1;
+		}
+	}
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static int run_gzip(const char *options, int in, int out)
+{
+	char *const argv[] = {(char *)"gzip", (char *)options, NULL};
+	int null = rmt_descriptor_own(open("/dev/null", O_WRONLY | O_CLOEXEC)), r = -ENOENT;
+	pid_t pid;
+	struct rmt_spawn spawn = {
+		.file = argv[0],
+		.argv = argv,
+		.stdin_fd = in,
+		.stdout_fd = out,
+		.stderr_fd = null,
+		.search = true,
+	};
+
+	if (null >= 0)
+		r = rmt_spawn(&spawn, &pid, NULL);
+	rmt_descriptor_close(null);
+	if (r == 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	return r;
+}
+
+/* Its status may have been taken by a program that waits for all its children, so that what was
+ * written is what counts: a member ends with checksum and size of what is in it. */
+static bool gzip_holds(const struct rmt_buffer *member, ramet_bytes plain)
+{
+	uint32_t crc = rmt_crc32(plain.data, plain.size), size = (uint32_t)plain.size;
+	const unsigned char *end = member->data + member->size;
+
+	if (member->error < 0 || member->size < GZIP_MIN)
+		return false;
+	for (unsigned i = 0; i < 4; i++, crc >>= 8, size >>= 8)
+		if (end[(int)i - 8] != (crc & 255) || end[(int)i - 4] != (size & 255))
+			return false;
+	return true;
+}
+
+static ramet_bytes compress(ramet_bytes plain)
+{
+	struct rmt_buffer member = RMT_BUFFER_INIT;
+	int in = scratch_file(plain.data, plain.size), out = scratch_file(NULL, 0);
+
+	if (in >= 0 && out >= 0 && run_gzip("-9nc", in, out) == 0 && lseek(out, 0, SEEK_SET) == 0)
+		read_file(out, &member);
+	rmt_descriptor_close(in);
+	rmt_descriptor_close(out);
+	if (!gzip_holds(&member, plain))
+		rmt_buffer_done(&member);
+	return (ramet_bytes){member.data, member.size};
+}
+
+/* What is left to do once the bytes are there, which become the image's. */
+static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt_image *ret_image)
+{
+	struct rmt_image image = {.plain = {file->data, elf->end}};
+
+	if (elf->loader_size > 0) {
+		image.loader = strndup((const char *)file->data + elf->loader, elf->loader_size);
+		if (!image.loader)
+			return -ENOMEM;
+	}
+	rmt_elf_strip(file->data, elf);
+	rmt_sha256_init(&image.sha256);
+	rmt_sha256_update(&image.sha256, image.plain.data, image.plain.size);
+	rmt_cksum_init(&image.cksum);
+	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
+	image.gzip = compress(image.plain);
+	*ret_image = image;
+	return 0;
+}
+
+int rmt_image_make(const char *path, const char *machine, struct rmt_image *ret_image,
+		   ramet_error *error)
+{
+	struct rmt_buffer file = RMT_BUFFER_INIT;
+	int fd = rmt_descriptor_own(open(path, O_RDONLY | O_CLOEXEC)), r = fd < 0 ? -errno : 0;
+	struct rmt_elf elf;
+
+	if (r == 0)
+		r = read_file(fd, &file);
+	rmt_descriptor_close(fd);
+	if (r < 0) {
+		rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
+	} else {
+		r = rmt_elf_read(file.data, file.size, &elf);
+		if (r < 0)
+			rmt_error_set(error, r, "%s is no executable for Linux", path);
+		else if (machine && !rmt_elf_runs_on(&elf, machine))
+			r = rmt_error_set(error, ENOEXEC, "%s is for Linux %.*s, not for Linux %s",
+					  path, (int)strcspn(elf.machines, " "), elf.machines,
+					  machine);
+	}
+	if (r == 0) {
+		r = finish(&file, &elf, ret_image);
+		if (r < 0)
+			rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
+	}
+	if (r < 0)
+		rmt_buffer_done(&file);
+	return r;
+}
+
+void rmt_image_done(struct rmt_image *image)
+{
+	free(image->machine);
+	free((void *)image->plain.data);
+	free((void *)image->gzip.data);
+	free(image->loader);
+}
