@@ -104,7 +104,7 @@ static ramet_bytes compress(ramet_bytes plain)
 	struct rmt_buffer member = RMT_BUFFER_INIT;
 	int in = scratch_file(plain.data, plain.size), out = scratch_file(NULL, 0);
 
-	if (in >= 0 && out >= 0 && run_gzip("-9nc", in, out) == 0 && lseek(out, 0, SEEK_SET) == 0)
+	if (in >= 0 && out >= 0 && run_gzip("-6nc", in, out) == 0 && lseek(out, 0, SEEK_SET) == 0)
 		read_file(out, &member);
 	rmt_descriptor_close(in);
 	rmt_descriptor_close(out);
