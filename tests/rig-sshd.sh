@@ -11,7 +11,8 @@
 #	rig_users		makes the users: a key of root leads to each
 #	rig_sshd PORT [LINE...]	starts an sshd with these lines in its configuration
 #
-# root's ~/.ssh/config says port 2201, root's key and known_hosts; $rig is where all of it lives.
+# root's ~/.ssh/config says port 2201, root's key and known_hosts, $rig/keyless the same without the key; $rig is where
+# all of it lives.
 
 rig_skip()
 {
@@ -74,7 +75,7 @@ wait_for()
 
 # --- users ------------------------------------------------------------------------------------------------------------
 
-rig_password='right, "0%'\''$x' # of every user
+rig_password='secret-word, "0%'\''$x' # of every user
 rig_uid=61000
 
 # rig_user NAME SHELL
@@ -112,14 +113,17 @@ rig_users()
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/root/.ssh/id"
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/host"
 	echo "* $(cat "$rig/host.pub")" >"$rig/root/.ssh/known_hosts"
-	cat >"$rig/root/.ssh/config" <<-END
+	cat >"$rig/keyless" <<-END
 		Host *
 			Port 2201
-			IdentityFile $rig/root/.ssh/id
 			UserKnownHostsFile $rig/root/.ssh/known_hosts
 			GlobalKnownHostsFile /dev/null
 			CheckHostIP no
 	END
+	{
+		cat "$rig/keyless"
+		echo "IdentityFile $rig/root/.ssh/id"
+	} >"$rig/root/.ssh/config"
 	rig_shells=()
 	for name in sh dash bash busybox mksh zsh fish csh tcsh; do
 		shell=$(command -v "$name") || continue
@@ -140,7 +144,8 @@ rig_listens()
 	(: >"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# rig_sshd PORT [LINE...]: $rig_before is a command that comes first, in a mount namespace of the server's own
+# rig_sshd PORT [LINE...]: $rig_before is a command that comes first, in a mount namespace of the server's own. $rig_pid
+# is its process.
 rig_sshd()
 {
 	local port=$1
@@ -153,6 +158,7 @@ rig_sshd()
 			ListenAddress 0.0.0.0
 			HostKey $rig/host
 			PidFile none
+			KexAlgorithms curve25519-sha256
 			LogLevel VERBOSE
 			UsePAM no
 			UseDNS no
@@ -168,6 +174,7 @@ rig_sshd()
 		eval "$1"
 		exec "$(command -v sshd)" -D -f "$2" -E "$3"' - "${rig_before:-:}" "$rig/sshd.$port" "$rig/log.$port" \
 		</dev/null >/dev/null 2>&1 &
+	rig_pid=$!
 	wait_for rig_listens "$port" && return
 	echo "Bail out! sshd does not start: $(cat "$rig/log.$port")"
 	exit 1
@@ -181,15 +188,16 @@ rig_processes()
 	ps -o pid,ppid,stat,args --no-headers -u "$(IFS=, && echo "$*")" | awk '$3 !~ /^Z/'
 }
 
-# rig_files USER: what the first stage may have left
+# rig_files: what the first stage may have left, where the last server sees it
 rig_files()
 {
-	find /tmp /var/tmp /dev/shm "$rig/home/$1" -name '.ramet-*'
+	local root=/proc/$rig_pid/root
+	find "$root/tmp" "$root/var/tmp" "$root/dev/shm" "$root$rig" -maxdepth 3 -name '.ramet-*'
 }
 
 rig_clean()
 {
-	[ -z "$(rig_processes "$1")$(rig_files "$1")" ]
+	[ -z "$(rig_processes "$1")$(rig_files)" ]
 }
 
 # rig_leaves TEXT USER: nothing is left of a user
@@ -201,7 +209,74 @@ rig_leaves()
 		fail "$1"
 		{
 			rig_processes "$2"
-			rig_files "$2"
+			rig_files
 		} | sed 's/^/# /'
+	fi
+}
+
+# escaped TEXT: as a target or a value in a path
+escaped()
+{
+	perl -e '$_ = shift; s/([\/?*#&=%, ])/sprintf("%%%02X", ord $1)/ge; print' -- "$1"
+}
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+# rig_show FILE...: what they say, for whoever reads the output of a test
+rig_show()
+{
+	cat "$@" | head -n 30 | cut -c 1-400 | LC_ALL=C tr -c '\n -~' '?' | sed 's/^/# /'
+}
+
+# do_run ARGUMENT...: ramet, leaves $status, and the files stdout and stderr
+do_run()
+{
+	status=0
+	timeout 60 "$RAMET_OUT/ramet" "$@" >"$rig/stdout" 2>"$rig/stderr" </dev/null || status=$?
+}
+
+# reaches TEXT PATH USER: the processes there are the user's
+reaches()
+{
+	do_run run "$2" -- /bin/sh -c '/usr/bin/id -un'
+	same "$1" "0 $3" "$status $(sed -n '1s/.*: //p' "$rig/stdout")"
+	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
+}
+
+# refused TEXT PATH WORDS...: connecting fails, and the error has each of the words
+refused()
+{
+	local text=$1 path=$2 word
+	shift 2
+	do_run run "$path" -- echo reached
+	for word; do
+		if [ "$status" -ne 255 ] || [ -s "$rig/stdout" ] || ! grep -qF -- "$word" "$rig/stderr"; then
+			fail "$text"
+			echo "# exit status $status; expected: $word"
+			rig_show "$rig/stdout" "$rig/stderr"
+			return
+		fi
+	done
+	pass "$text"
+}
+
+# says TEXT WORDS, says_not TEXT WORDS: of standard error of the last command
+says()
+{
+	if grep -qF -- "$2" "$rig/stderr"; then
+		pass "$1"
+	else
+		fail "$1"
+		rig_show "$rig/stderr"
+	fi
+}
+
+says_not()
+{
+	if [ -s "$rig/stderr" ] && ! grep -qF -- "$2" "$rig/stderr"; then
+		pass "$1"
+	else
+		fail "$1"
+		rig_show "$rig/stderr"
 	fi
 }
