@@ -266,7 +266,7 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	return false;
 }
 
-static bool has_word(const char *text)
+static bool has_prompt_word(const char *text)
 {
 	for (const char *const *word = rmt_prompt_words; *word; word++)
 		if (strcasestr(text, *word))
@@ -304,7 +304,7 @@ static enum rmt_prompt_event judge_question(struct rmt_prompter *prompter,
 	    (prompts->pam && matches_any(rmt_prompt_words, words)))
 		return RMT_PROMPT_PASSWORD;
 	/* It does not ask the same again, but as if it was to be changed, in some language. */
-	return prompter->sent && has_word(body) ? RMT_PROMPT_FAILED : RMT_PROMPT_NOTHING;
+	return prompter->sent && has_prompt_word(body) ? RMT_PROMPT_FAILED : RMT_PROMPT_NOTHING;
 }
 
 static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const char *line)
