@@ -161,7 +161,7 @@ static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
 	if (member->size == 0)
-		convert("-9nc", image.plain.data, image.plain.size, member);
+		convert("-6nc", image.plain.data, image.plain.size, member);
 	if (!gzip_holds(member, image.plain))
 		rmt_buffer_done(member);
 	image.gzip = (ramet_bytes){member->data, member->size};
