@@ -23,6 +23,7 @@ static const char beginning[] =
  * A place: an empty file with the permission to be executed is a script that does nothing, where
  * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
  * gone before anything is in it; without /proc it is gone when the program runs.
+ * Without /proc the script names its shell, because busybox starts a nameless one through /proc/self/exe.
  */
 static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
@@ -30,7 +31,8 @@ static const char place[] =
 	"(set -C;:>\"$f\")2>/dev/null||{ f=;continue;};"
 	"chmod 700 \"$f\";exec 4<\"$f\";"
 	"if /proc/self/fd/4 2>/dev/null;then exec 5>\"$f\";rm -f \"$f\";f=;x=/proc/self/fd/4;break;"
-	"elif \"$f\" 2>/dev/null;then exec 4<&-;exec 5>\"$f\";x=$f;break;fi;"
+	"elif 2>/dev/null printf \"#\\041/bin/sh\">\"$f\";\"$f\" 2>/dev/null;then exec 4<&-;exec "
+	"5>\"$f\";x=$f;break;fi;"
 	"exec 4<&-;rm -f \"$f\";f=;done;";
 
 /*
@@ -43,7 +45,7 @@ static const char memory[] =
 	"p=$(python3 -c \"import os,time;f=os.memfd_create(\\\"ramet\\\",0);p=os.fork();"
 	"os.write(1,b\\\"%d/fd/%d\\\"%(p,f)) if p else [os.close(0),os.close(1),os.close(2),"
 	"time.sleep(9)]\" 2>/dev/null||"
-	"perl -e \"\\$f=syscall($k,q(ramet),0);exit 1 if \\$f<0;if(\\$p=fork){print "
+	"perl -e \"\\$n=q(ramet);\\$f=syscall($k,\\$n,0);exit 1 if \\$f<0;if(\\$p=fork){print "
 	"qq(\\$p/fd/\\$f)}"
 	"else{close STDIN;close STDOUT;close STDERR;sleep 9}\" 2>/dev/null);"
 	"if [ -n \"$p\" ]&&[ -e /proc/$p ];then exec 4</proc/$p "
