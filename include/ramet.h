@@ -351,6 +351,9 @@ typedef struct ramet_hop_options {
 	const char *tty;   /* "no", "hybrid", "full" */
 	/* where the password comes from: "env:NAME", "fd:N", "ask", "program" */
 	const char *password;
+	/* su, doas */
+	const char *password_prompt;
+	const char *incorrect_prompts; /* several: separated by "|" */
 	const char *username;
 	const char *groups; /* chroot */
 	const char *uid;    /* lxc, lxd, incus */
@@ -503,7 +506,8 @@ void *ramet_call_alloc(ramet_call *call, size_t size);
 
 /* Makes the call fail: the caller gets -code (code is an errno, either sign) and the message, with
  * this context as the place. What the function returns is then ignored. The first failure counts.
- */
+ * The format is printf's in the C locale, but for %n, %a, wide characters and arguments by number,
+ * from where on it is copied as it stands. */
 void ramet_fail(ramet_call *call, int code, const char *format, ...)
 #if defined(__GNUC__)
 	__attribute__((format(printf, 3, 4)))
@@ -711,7 +715,8 @@ int ramet_time_left(int64_t deadline);
 
 /* --- Log ---------------------------------------------------------------------------------- */
 
-/* Sends a record to the master. source says which part of the program speaks. */
+/* Sends a record to the master. source says which part of the program speaks; for the format see
+ * ramet_fail(). */
 void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source,
 	       const char *format, ...)
 #if defined(__GNUC__)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fail-alloc.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +17,6 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
-int __wrap_vasprintf(char **ret, const char *format, va_list arguments);
-int __wrap_asprintf(char **ret, const char *format, ...);
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list arguments);
-int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...);
 
 static atomic_uint next_failure, last_failure, allocations;
 static atomic_bool failed;
@@ -85,53 +79,4 @@ char *__wrap_strdup(const char *text)
 char *__wrap_strndup(const char *text, size_t size)
 {
 	return fails() ? NULL : __real_strndup(text, size);
-}
-
-int __wrap_vasprintf(char **ret, const char *format, va_list arguments)
-{
-	char *text = NULL;
-	va_list again;
-	int size;
-
-	if (fails())
-		return -1;
-	va_copy(again, arguments);
-	size = vsnprintf(NULL, 0, format, again);
-	va_end(again);
-	text = size < 0 ? NULL : __real_malloc((size_t)size + 1);
-	if (!text)
-		return -1;
-	vsnprintf(text, (size_t)size + 1, format, arguments);
-	*ret = text;
-	return size;
-}
-
-int __wrap_asprintf(char **ret, const char *format, ...)
-{
-	va_list arguments;
-	int size;
-
-	va_start(arguments, format);
-	size = __wrap_vasprintf(ret, format, arguments);
-	va_end(arguments);
-	return size;
-}
-
-/* What the compiler makes of these with _FORTIFY_SOURCE. */
-int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list arguments)
-{
-	(void)flag;
-	return __wrap_vasprintf(ret, format, arguments);
-}
-
-int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...)
-{
-	va_list arguments;
-	int size;
-
-	(void)flag;
-	va_start(arguments, format);
-	size = __wrap_vasprintf(ret, format, arguments);
-	va_end(arguments);
-	return size;
 }

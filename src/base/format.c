@@ -23,12 +23,16 @@ struct arguments {
 	va_list list;
 };
 
+/* In the order of the bits. There are no groups of thousands in the C locale, so ' does nothing. */
+static const char flags[] = "-0+ #'";
+enum { LEFT = 1, ZERO = 2, PLUS = 4, BLANK = 8, ALTERNATE = 16 };
+
 struct conversion {
-	bool left, zero, plus, blank, alternate;
+	unsigned flags;
 	int width;
 	int precision;   /* -1: none */
 	unsigned length; /* bytes of an integer */
-	char modifier;   /* l or L, which mean something to other kinds, too */
+	char modifier;   /* l and L mean something to other kinds, too */
 	char kind;
 };
 
@@ -59,9 +63,9 @@ static void put_text(struct output *output, const struct conversion *conversion,
 {
 	size_t blanks = padding(conversion, size);
 
-	repeat(output, ' ', conversion->left ? 0 : blanks);
+	repeat(output, ' ', conversion->flags & LEFT ? 0 : blanks);
 	put(output, text, size);
-	repeat(output, ' ', conversion->left ? blanks : 0);
+	repeat(output, ' ', conversion->flags & LEFT ? blanks : 0);
 }
 
 static void put_string(struct output *output, const struct conversion *conversion, const char *text)
@@ -81,27 +85,27 @@ static void put_number(struct output *output, const struct conversion *conversio
 	size_t missing = padding(conversion, prefix + number->zeros + number->body_size +
 						     number->more_zeros + tail);
 
-	if (conversion->zero && !conversion->left) {
+	if ((conversion->flags & (LEFT | ZERO)) == ZERO) {
 		number->zeros += missing;
 		missing = 0;
 	}
-	repeat(output, ' ', conversion->left ? 0 : missing);
+	repeat(output, ' ', conversion->flags & LEFT ? 0 : missing);
 	put(output, number->prefix, prefix);
 	repeat(output, '0', number->zeros);
 	put(output, number->body, number->body_size);
 	repeat(output, '0', number->more_zeros);
 	put(output, number->tail, tail);
-	repeat(output, ' ', conversion->left ? missing : 0);
+	repeat(output, ' ', conversion->flags & LEFT ? missing : 0);
 }
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
 static void sign(struct rmt_number *number, const struct conversion *conversion, bool negative)
 {
-	number->prefix[0] = negative            ? '-'
-			    : conversion->plus  ? '+'
-			    : conversion->blank ? ' '
-						: '\0';
+	number->prefix[0] = negative                    ? '-'
+			    : conversion->flags & PLUS  ? '+'
+			    : conversion->flags & BLANK ? ' '
+							: '\0';
 }
 
 static void put_integer(struct output *output, struct conversion *conversion, uint64_t value)
@@ -116,7 +120,7 @@ static void put_integer(struct output *output, struct conversion *conversion, ui
 		sign(&number, conversion, (int64_t)value < 0);
 		if ((int64_t)value < 0)
 			value = -value;
-	} else if (conversion->alternate && base == 16 && value != 0) {
+	} else if (conversion->flags & ALTERNATE && base == 16 && value != 0) {
 		number.prefix[0] = '0';
 		number.prefix[1] = conversion->kind;
 	}
@@ -124,12 +128,12 @@ static void put_integer(struct output *output, struct conversion *conversion, ui
 		*--at = digits[value % base];
 	number.body = at;
 	number.body_size = (size_t)(end - at);
-	if (conversion->alternate && base == 8 && precision <= number.body_size)
+	if (conversion->flags & ALTERNATE && base == 8 && precision <= number.body_size)
 		precision = number.body_size + 1;
 	if (precision > number.body_size)
 		number.zeros = precision - number.body_size;
 	if (conversion->precision >= 0)
-		conversion->zero = false;
+		conversion->flags &= ~(unsigned)ZERO;
 	put_number(output, conversion, &number);
 }
 
@@ -139,9 +143,10 @@ static void put_float(struct output *output, struct conversion *conversion, doub
 	struct rmt_number number = {.prefix = ""};
 
 	sign(&number, conversion, __builtin_signbit(value));
-	rmt_format_float(value, conversion->kind, conversion->precision, conversion->alternate,
-			 text, &number);
-	conversion->zero = conversion->zero && number.finite;
+	rmt_format_float(value, conversion->kind, conversion->precision,
+			 conversion->flags & ALTERNATE, text, &number);
+	if (!number.finite)
+		conversion->flags &= ~(unsigned)ZERO;
 	put_number(output, conversion, &number);
 }
 
@@ -176,66 +181,40 @@ static int take_count(const char **format, struct arguments *arguments)
 
 static const char *take_flags(const char *format, struct conversion *conversion)
 {
-	for (;; format++) {
-		switch (*format) {
-		case '-':
-			conversion->left = true;
-			break;
-		case '0':
-			conversion->zero = true;
-			break;
-		case '+':
-			conversion->plus = true;
-			break;
-		case ' ':
-			conversion->blank = true;
-			break;
-		case '#':
-			conversion->alternate = true;
-			break;
-		case '\'': /* groups of thousands, which the C locale has not */
-			break;
-		default:
-			return format;
-		}
-	}
+	const char *flag;
+
+	for (; *format && (flag = strchr(flags, *format)); format++)
+		conversion->flags |= 1u << (flag - flags);
+	return format;
 }
 
 static const char *take_length(const char *format, struct conversion *conversion)
 {
+	static const struct {
+		char letter;
+		unsigned char once, twice;
+	} lengths[] = {
+		{'h', sizeof(short), sizeof(char)},
+		{'l', sizeof(long), sizeof(long long)},
+		{'j', sizeof(intmax_t), 0},
+		{'z', sizeof(size_t), 0},
+		{'t', sizeof(ptrdiff_t), 0},
+		{'L', sizeof(long long), 0}, /* of an integer, which GNU allows */
+	};
+
 	conversion->length = sizeof(int);
-	switch (*format) {
-	case 'h':
-		conversion->length = sizeof(short);
-		if (format[1] != 'h')
-			break;
-		conversion->length = sizeof(char);
-		format++;
+	for (size_t i = 0; i < RMT_COUNT(lengths); i++) {
+		if (*format != lengths[i].letter)
+			continue;
+		conversion->length = lengths[i].once;
+		conversion->modifier = *format++;
+		if (lengths[i].twice && *format == conversion->modifier) {
+			conversion->length = lengths[i].twice;
+			format++;
+		}
 		break;
-	case 'l':
-		conversion->length = sizeof(long);
-		conversion->modifier = *format;
-		if (format[1] != 'l')
-			break;
-		conversion->length = sizeof(long long);
-		format++;
-		break;
-	case 'j':
-		conversion->length = sizeof(intmax_t);
-		break;
-	case 'z':
-		conversion->length = sizeof(size_t);
-		break;
-	case 't':
-		conversion->length = sizeof(ptrdiff_t);
-		break;
-	case 'L':
-		conversion->modifier = *format;
-		break;
-	default:
-		return format;
 	}
-	return format + 1;
+	return format;
 }
 
 /* Behind the percent sign. */
@@ -246,7 +225,7 @@ static const char *take_conversion(const char *format, struct conversion *conver
 	format = take_flags(format, conversion);
 	conversion->width = take_count(&format, arguments);
 	if (conversion->width < 0) {
-		conversion->left = true;
+		conversion->flags |= LEFT;
 		conversion->width = conversion->width == INT_MIN ? INT_MAX : -conversion->width;
 	}
 	if (*format == '.') {
@@ -267,7 +246,7 @@ static void put_pointer(struct output *output, struct conversion *conversion, co
 		return;
 	}
 	conversion->kind = 'x';
-	conversion->alternate = true;
+	conversion->flags |= ALTERNATE;
 	put_integer(output, conversion, (uintptr_t)pointer);
 }
 
@@ -330,7 +309,7 @@ size_t rmt_formatv(char *text, size_t size, const char *format, va_list argument
 
 	va_copy(taken.list, arguments);
 	for (;;) {
-		const char *percent = format + strcspn(format, "%");
+		const char *percent = strchrnul(format, '%');
 
 		put(&output, format, (size_t)(percent - format));
 		if (!*percent)

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "cli/functions.h"
 
 /* Where accounts come from elsewhere, a number has to do: a static program cannot load libc's modules
@@ -45,7 +45,7 @@ static const char *user_name(ramet_call *call)
 		if (find_name(line, geteuid()))
 			return line;
 	}
-	snprintf(text, ACCOUNTS_MAX, "%u", (unsigned)geteuid());
+	rmt_format(text, ACCOUNTS_MAX, "%u", (unsigned)geteuid());
 	return text;
 }
 
