@@ -127,6 +127,7 @@ if connected "$path"; then
 	kill -KILL "$(ps -o ppid= -p "$rig_far" | tr -d ' ')"
 	client_ends
 	says "a context that is killed: the loss is told" 'is gone: process ' 'killed'
+	kill "$rig_far" # nobody was left to do that
 fi
 none_left "... and nothing is left" "$box"
 

@@ -23,7 +23,7 @@ static const char beginning[] =
  * A place: an empty file with the permission to be executed is a script that does nothing, where
  * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
  * gone before anything is in it; without /proc it is gone when the program runs.
- * Without /proc the script names its shell, because busybox starts a nameless one through /proc/self/exe.
+ * Without /proc the script names its shell: busybox starts a nameless one through /proc/self/exe.
  */
 static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
