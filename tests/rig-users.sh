@@ -194,7 +194,7 @@ rig_set_up()
 	for rig in /srv /media /mnt /opt; do
 		! rig_empty "$rig" || break
 	done
-	mkdir "$rig/bin" "$rig/.etc" && cp -a /etc/. "$rig/.etc" && mount --bind "$rig/.etc" /etc ||
+	mkdir "$rig/bin" "$rig/root" "$rig/.etc" && cp -a /etc/. "$rig/.etc" && mount --bind "$rig/.etc" /etc ||
 		rig_die "no copy of /etc"
 	# Nothing is said to the machine's own services either.
 	for directory in /run /var/log /var/lib/sudo; do

