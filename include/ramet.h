@@ -351,6 +351,9 @@ typedef struct ramet_hop_options {
 	const char *tty;   /* "no", "hybrid", "full" */
 	/* where the password comes from: "env:NAME", "fd:N", "ask", "program" */
 	const char *password;
+	/* su, doas */
+	const char *password_prompt;
+	const char *incorrect_prompts; /* several: separated by "|" */
 	const char *username;
 	const char *groups; /* chroot */
 	const char *uid;    /* lxc, lxd, incus */

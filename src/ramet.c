@@ -15,6 +15,7 @@
 #include "core/router.h"
 #include "parent/connection.h"
 #include "parent/executable.h"
+#include "parent/gate.h"
 
 static void complain(const char *what, const char *which)
 {
@@ -36,8 +37,9 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 
 	rmt_executable_set(argc > 0 && !landed ? argv[0] : NULL);
 	r = rmt_functions_set(begin, end, &twice);
+	/* A file that was made to be sent lacks what a master needs. */
 	if (!child)
-		return r;
+		return r == 0 && !rmt_gate_is_open() ? -ENOEXEC : r;
 	/* From here on the process is the library's own. Its parent reads what it prints. */
 	if (r < 0) {
 		complain(r == -EEXIST ? "two functions are called " : rmt_strerror(r),

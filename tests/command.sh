@@ -83,7 +83,7 @@ wait_lines()
 
 # --- help and usage ---
 
-for words in "" help --help "run --help" "tree --help" "doctor --help" "demo --help" "help run"; do
+for words in "" help --help "run --help" "tree --help" "listen --help" "demo --help" "help run" "doctor --help"; do
 	# shellcheck disable=SC2086 # several words
 	do_run $words
 	same "'ramet $words' fits a screen" "0 yes" \

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Connections through OpenSSH that break while they are made: in each phase, and anywhere.
-# RIG_SEED chooses the places, RIG_CUTS how many of each kind.
+# RIG_SEED chooses the places, RIG_CUTS how many they are.
 # shellcheck disable=SC2016 # dollars are for other shells
 . "$(dirname "$0")/rig-sshd.sh"
 
 rig_users
 rig_sshd 2201 "MaxStartups 100"
 jobs=4
-cuts=${RIG_CUTS:-100}
+cuts=${RIG_CUTS:-200}
 for ((i = 0; i < jobs; i++)); do
 	rig_user "r_cut$i" /bin/sh
 	printf '#!/bin/sh\necho $$ >%s\nexec ssh "$@"\n' "$rig/pid.$i" >"$rig/ssh.$i"
@@ -24,7 +24,7 @@ relay()
 # path INDEX
 path()
 {
-	echo "ssh:r_cut$1@127.0.0.1:$port?tool=$(escaped "$rig/ssh.$1")"
+	echo "ssh:r_cut$1@127.0.0.1:$port?compression=no&tool=$(escaped "$rig/ssh.$1")"
 }
 
 # --- what there is to cut ---------------------------------------------------------------------------------------------
@@ -50,6 +50,40 @@ echo "# $up bytes up, $down bytes down"
 try "the relay has seen an image" test "$up" -gt 30000
 rig_leaves "... and nothing is left" r_cut0
 
+# --- in each phase ----------------------------------------------------------------------------------------------------
+
+# Where the image begins to go up; how much had come down then, and before the first stage said where it is.
+read -r image_up image_down stage_down < <(awk '$1 - up > 30000 { print up, down, before } { before = down; up = $1; down = $2 }' \
+	"$rig/turns")
+
+# cut_in PHASES TEXT OPTION...: an error names one of the phases, and all that is to be known
+cut_in()
+{
+	local phases=$1 text=$2 expected
+	shift 2
+	relay "$@"
+	do_run run "$(path 0)" -- true
+	expected="^ramet: ssh:r_cut0@127\.0\.0\.1:$port: ($phases): .*; after [0-9]+\.[0-9]{3} s the process "
+	expected+="exited with status 255; its command was: $rig/ssh\.0 -o .* 127\.0\.0\.1"
+	if [ "$status" -eq 255 ] && head -n 1 "$rig/stderr" | grep -qE "$expected"; then
+		pass "$text"
+	else
+		fail "$text"
+		echo "# exit status $status"
+		rig_show "$rig/stderr"
+	fi
+	rig_leaves "... and nothing is left" r_cut0
+}
+
+cut_in shell "cut when the client logs in" --cut-up 2000
+cut_in shell "cut in the middle of the command" --cut-up $((image_up - 500))
+cut_in shell "cut when the first stage answers" --cut-down $((stage_down + 10))
+cut_in transfer "cut when the image begins" --cut-up $((image_up + 10))
+cut_in transfer "cut in the middle of the image" --cut-up $((image_up + 20000))
+cut_in transfer "cut when it has arrived" --cut-down $((image_down + 10))
+cut_in "transfer|exec|handshake" "cut when the program begins" --cut-down $((image_down + 80))
+refused "a tool that is not there" "ssh:r_cut0@127.0.0.1?tool=%2Fno%2Fsuch%2Fssh" "launch: " "/no/such/ssh"
+
 # --- anywhere ---------------------------------------------------------------------------------------------------------
 
 # attempt INDEX KIND DIRECTION BYTES: prints what is wrong
@@ -69,11 +103,11 @@ attempt()
 	rm -f "/tmp/.ramet-"* "/var/tmp/.ramet-"* "/dev/shm/.ramet-"* "$rig/home/$user/.ramet-"*
 }
 
-# places KIND: "KIND DIRECTION BYTES" lines
+# places KIND COUNT: "KIND DIRECTION BYTES" lines
 places()
 {
 	local i direction most
-	for ((i = 0; i < cuts; i++)); do
+	for ((i = 0; i < $2 / 2; i++)); do
 		for direction in up down; do
 			most=$up
 			[ "$direction" = up ] || most=$down
@@ -86,9 +120,8 @@ seed=${RIG_SEED:-$((SRANDOM % 100000))}
 echo "# RIG_SEED=$seed"
 RANDOM=$seed
 {
-	places cut
-	cuts=$((cuts / 2))
-	places kill
+	places cut $((cuts * 3 / 5))
+	places kill $((cuts * 2 / 5))
 } >"$rig/places"
 : >"$rig/failed"
 for ((i = 0; i < jobs; i++)); do

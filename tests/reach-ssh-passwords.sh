@@ -26,7 +26,7 @@ reaches "... without a newline, for two hops" "$there?password=fd:9/$there:2201?
 exec 9<&-
 reaches "a password that is not asked for" "ssh:r_sh@$here?password=env:RIGHT" r_sh
 
-refused "a wrong password" "$there?password=env:WRONG" "password is incorrect" "r_password@$here"
+refused "a wrong password" "$there?password=env:WRONG" "the password is wrong" "r_password@$here"
 says_not "... is not shown" "wrong-word"
 refused "a password that nobody has" "$there" "password"
 refused "a variable that is not set" "$there?password=env:NO_SUCH_NAME" "NO_SUCH_NAME"
@@ -37,7 +37,7 @@ refused "a descriptor that is not open" "$there?password=fd:9" "9"
 refused "a password in the path" "$there?password=$secret" "password"
 says_not "... is not repeated" "$secret"
 refused "the wrong password for a hop behind another" "ssh:r_sh@$here/$there:2201?password=env:WRONG&$known" \
-	"password is incorrect" "ssh:r_sh@$here"
+	"the password is wrong" "ssh:r_sh@$here"
 says_not "... is not shown" "wrong-word"
 reaches "the right one" "ssh:r_sh@$here/$there:2201?password=env:RIGHT&$known" r_password
 
@@ -66,7 +66,7 @@ if command -v script >/dev/null; then
 	same "... is not echoed" 0 "$(grep -c "$secret" "$rig/screen")"
 	same "... and the terminal echoes again" 1 "$(grep -cE ' iexten echo( |$)' "$rig/screen")"
 	asked "wrong-word\n"
-	same "a wrong one" "1 0" "$(grep -c 'password is incorrect' "$rig/screen") $(grep -c 'wrong-word' "$rig/screen")"
+	same "a wrong one" "1 0" "$(grep -c 'the password is wrong' "$rig/screen") $(grep -c 'wrong-word' "$rig/screen")"
 	asked '\004'
 	same "nothing is typed" "status 255" "$(tr -d '\r' <"$rig/screen" | grep '^status')"
 	same "... and the terminal echoes again" 1 "$(grep -cE ' iexten echo( |$)' "$rig/screen")"
@@ -78,7 +78,7 @@ fi
 status=0
 setsid -w "$RAMET_OUT/ramet" run "$there?password=ask" -- true >"$rig/stdout" 2>"$rig/stderr" </dev/null || status=$?
 same "a terminal that is not there" 255 "$status"
-says "... is named" "terminal"
+says "... is named" "/dev/tty"
 
 # --- who gets to see it -----------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ refused "a hop that fails behind one that does not" "ssh:r_csh@$here/sudo:no-suc
 forced()
 {
 	local text=$1
-	sed "s|^|command=\"$2\" |" "$rig/root/.ssh/id.pub" >"$rig/home/r_forced/.ssh/authorized_keys"
+	printf 'command="%s" %s\n' "$2" "$(cat "$rig/root/.ssh/id.pub")" >"$rig/home/r_forced/.ssh/authorized_keys"
 	shift 2
 	refused "$text" "ssh:r_forced@$here" "$@"
 }
@@ -119,8 +119,8 @@ forced()
 rig_user r_forced /bin/sh
 forced "a command that prints and ends" "echo only backups here; exit 3" "only backups here" "status 3"
 forced "a command that says nothing" "true" "status 0"
-forced "a command that prints control characters" "printf 'one\\033[31mtwo\\007'; exit 1" 'one\x1b[31mtwo\x07'
-forced "a command that is killed" "echo dying >\&2; kill -9 \$\$" "dying"
+forced "a command that prints control characters" "printf 'one\033[31mtwo\007'; exit 1" 'one?[31mtwo?'
+forced "a command that is killed" "echo dying >&2; kill -9 \$\$" "dying"
 rig_user r_nologin /usr/sbin/nologin
 refused "nologin for a shell" "ssh:r_nologin@$here" "This account is currently not available" "status 1"
 rig_user r_false /bin/false

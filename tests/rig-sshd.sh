@@ -158,6 +158,7 @@ rig_sshd()
 			ListenAddress 0.0.0.0
 			HostKey $rig/host
 			PidFile none
+			KexAlgorithms curve25519-sha256
 			LogLevel VERBOSE
 			UsePAM no
 			UseDNS no

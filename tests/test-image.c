@@ -310,7 +310,7 @@ static void elf_of_every_machine_is_told_by_its_header(void **state)
 		assert_int_equal(elf.loader, 200);
 		assert_int_equal(elf.loader_size, 7);
 		assert_int_equal(elf.end, 208);
-		rmt_elf_strip(file, &elf);
+		rmt_elf_strip(file, &elf, "");
 		assert_int_equal(rmt_elf_read(file, elf.end, &elf), 0);
 		/* Cut anywhere, it is none. */
 		for (size = 0; size < elf.end; size++)
@@ -340,7 +340,7 @@ static void elf_with_any_byte_changed_is_read_or_refused(void **state)
 					continue;
 				assert_true(elf.end <= 300);
 				assert_true(elf.loader + elf.loader_size <= elf.end);
-				rmt_elf_strip(file, &elf);
+				rmt_elf_strip(file, &elf, "");
 			}
 }
 
@@ -430,6 +430,74 @@ static void image_can_be_made_in_a_forked_child(void **state)
 	ramet_router_unref(router);
 }
 
+/* The size of the image that a context gets, which has no set of its own. */
+RAMET_FUNCTION(u64, wanted_size, (str, machine))
+{
+	ramet_router *router = ramet_call_router(call);
+	struct want want;
+
+	unsetenv("RAMET_IMAGE_PATH");
+	want_begin(router, machine, NULL, &want);
+	rmt_lock(router);
+	rmt_wait(router, was_told, &want, rmt_after(SOON));
+	rmt_unlock(router);
+	if (!want.image) {
+		ramet_fail_error(call, &want.error);
+		return 0;
+	}
+	if (!want.image->gzip.data)
+		ramet_fail(call, EIO, "it came without a gzip member");
+	return want.image->plain.size;
+}
+
+static void image_that_a_context_lacks_is_that_of_its_parents(void **state)
+{
+	char directory[] = "/tmp/ramet-set-XXXXXX", path[256];
+	ramet_router *router = fixture_router(RAMET_POLLER_EPOLL, 0);
+	unsigned char *file = calloc(1, 300000);
+	ramet_context *below, *between;
+	ramet_error error = RAMET_ERROR_INIT;
+	uint64_t size = 0;
+
+	(void)state;
+	assert_non_null(file);
+	assert_non_null(mkdtemp(directory));
+	setenv("RAMET_IMAGE_PATH", directory, 1);
+	/* Something that does not shrink into one answer. */
+	make_elf(file, ELFCLASS64, ELFDATA2LSB, EM_RISCV);
+	for (size_t i = 512, random = 1; i < 300000; i++) {
+		random = random * 1103515245 + 12345;
+		file[i] = (unsigned char)(random >> 16);
+	}
+	file[64 + 8 + 1] = 2; /* the segment's place, and its size */
+	file[64 + 8] = 0;
+	file[64 + 32] = 0;
+	file[64 + 32 + 1] = 0;
+	file[64 + 32 + 2] = 4;
+	write_file(directory, "test-image.riscv64", file, 300000, path);
+	below = fixture_connect(router, "local/local");
+	between = fixture_connect(router, "local");
+	assert_true(wanted_size_call(between, "Linux s390x", &size, &error) < 0);
+	fixture_check_error(&error, -ENOENT, "Linux s390x", directory, NULL);
+	for (int i = 0; i < 2; i++) {
+		if (wanted_size_call(i == 0 ? below : between, "Linux riscv64", &size, &error) < 0)
+			fail_msg("%s", error.message);
+		assert_int_equal(size, 512 + (4 << 16));
+		unlink(path); /* on its way to `below` it was kept in `between` */
+	}
+	assert_true(wanted_size_call(below, "Linux s390x", &size, &error) < 0);
+	fixture_check_error(&error, -ENOENT, "Linux s390x", directory, NULL);
+	assert_true(wanted_size_call(below, "FreeBSD amd64", &size, &error) < 0);
+	fixture_check_error(&error, -ENOENT, "FreeBSD amd64", NULL);
+	unsetenv("RAMET_IMAGE_PATH");
+	rmdir(directory);
+	free(file);
+	ramet_context_unref(below);
+	ramet_context_unref(between);
+	ramet_router_unref(router);
+	fixture_wait_threads();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +509,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(image_for_a_machine_without_one_says_where_it_was_looked_for),
 		FIXTURE_TEST(elf_of_every_machine_is_told_by_its_header),
 		FIXTURE_TEST(elf_with_any_byte_changed_is_read_or_refused),
+		FIXTURE_TEST(image_that_a_context_lacks_is_that_of_its_parents),
 		FIXTURE_TEST(image_of_a_set_is_found_by_the_machine_or_a_relative),
 	};
 

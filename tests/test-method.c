@@ -101,6 +101,8 @@ static const struct expected {
 	 FULL},
 	{"doas", "doas -u root --", W, HYBRID},
 	{"doas:bob?args=-n&tool=%2Fd&tty=full", "/d -n -u bob --", W, FULL},
+	{"su?password_prompt=Kennung&incorrect_prompts=falsch|nein", "su root -c", L, FULL},
+	{"doas?password_prompt=x&incorrect_prompts=y", "doas -u root --", W, HYBRID},
 	{"doas?username=bob&password=fd:3", "doas -u bob --", W, HYBRID},
 
 	{"docker:c", "docker exec --interactive c", W, NONE},
@@ -198,6 +200,8 @@ static void method_makes_command(void **state)
 				 command.terminal);
 		assert_ptr_equal(command.prompts, method->prompts);
 		assert_ptr_equal(command.hint, method->hint);
+		assert_ptr_equal(command.question, rmt_hop_key(&hop, "password_prompt"));
+		assert_ptr_equal(command.refusals, rmt_hop_key(&hop, "incorrect_prompts"));
 		assert_int_equal(method->crowded, strcmp(hop.method, "ssh") == 0);
 		assert_int_equal(command.accept_host_key,
 				 strstr(expected[i].hop, "keys=accept") != NULL);
@@ -521,6 +525,37 @@ static void coded_stage_means_the_same_to_a_shell(void **state)
 	free(coded);
 }
 
+static enum rmt_prompt_event say(struct rmt_prompter *prompter, const char *text)
+{
+	size_t taken;
+
+	return rmt_prompter_feed(prompter, RMT_FROM_TERMINAL, text, strlen(text), &taken);
+}
+
+/* The keys password_prompt and incorrect_prompts, in the hands of the prompter. */
+static void prompter_knows_the_words_that_it_is_told(void **state)
+{
+	struct rmt_prompter prompter;
+
+	(void)state;
+	rmt_prompter_init(&prompter, &rmt_prompts_su);
+	assert_int_equal(say(&prompter, "Kennung: "), RMT_PROMPT_NOTHING);
+	rmt_prompter_init(&prompter, &rmt_prompts_su);
+	prompter.question = "Kennung";
+	prompter.refusals = "falsch|gibt es nicht";
+	assert_int_equal(say(&prompter, "das ist nicht falscher\n"), RMT_PROMPT_FAILED);
+	rmt_prompter_init(&prompter, &rmt_prompts_su);
+	prompter.question = "Kennung";
+	prompter.refusals = "falsch|gibt es nicht";
+	assert_int_equal(say(&prompter, "Kennung: noch nicht\n"), RMT_PROMPT_NOTHING);
+	assert_int_equal(say(&prompter, "Ihre kennung :"), RMT_PROMPT_PASSWORD);
+	rmt_prompter_sent(&prompter);
+	assert_int_equal(say(&prompter, "\nGibt es nicht!"), RMT_PROMPT_NOTHING);
+	assert_int_equal(say(&prompter, "\n"), RMT_PROMPT_FAILED);
+	assert_int_equal(prompter.code, -EACCES);
+	assert_non_null(strstr(prompter.text, "the password is wrong"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +568,7 @@ int main(void)
 		cmocka_unit_test(hop_helpers_know_defaults_and_keys),
 		cmocka_unit_test(words_are_split_as_a_shell_would),
 		cmocka_unit_test(command_of_many_words_keeps_them),
+		cmocka_unit_test(prompter_knows_the_words_that_it_is_told),
 		cmocka_unit_test(coded_stage_means_the_same_to_a_shell),
 	};
 

@@ -18,6 +18,10 @@
  * messages. */
 #define RMT_MESSAGE_SIZE_MAX (128u << 20)
 
+/* Bytes of an image of a program that contexts pass on to each other: beyond what anybody wants to
+ * wait for. */
+#define RMT_IMAGE_SIZE_MAX (64u << 20)
+
 /* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of
  * them and keeps the recursion of readers below 8 KiB of stack. */
 #define RMT_CBOR_DEPTH_MAX 32u

@@ -20,6 +20,9 @@ struct rmt_command {
 	int (*main)(int argc, char **argv); /* only those words; returns the exit status */
 };
 
+/* All of it, from the name of the program on. */
+int rmt_command_line(int argc, char **argv);
+
 extern const struct rmt_command rmt_command_run;
 extern const struct rmt_command rmt_command_tree;
 extern const struct rmt_command rmt_command_doctor;

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/format.h"
-#include "base/time.h"
 #include "cli/contexts.h"
 #include "cli/functions.h"
 #include "cli/output.h"

@@ -248,6 +248,11 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 	free(text);
 }
 
+ramet_router *rmt_child_router(void)
+{
+	return child.router;
+}
+
 static bool has_begun(void *argument)
 {
 	(void)argument;

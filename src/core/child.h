@@ -29,6 +29,9 @@ _Noreturn void rmt_child_main(const struct rmt_child_start *start,
 /* The beginning for a child whose standard input is a socket to its parent. */
 _Noreturn void rmt_child_main_socket(bool forked, const struct rmt_parent_hooks *hooks);
 
+/* The router of rmt_child_main(), if this process is a child. */
+ramet_router *rmt_child_router(void);
+
 /* The child's router has begun to end: the process ends with it, whether the program's functions
  * return or not. */
 void rmt_child_ending(ramet_router *router);

@@ -389,6 +389,25 @@ static void connect_child(ramet_router *router, const struct rmt_frame *frame,
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
 
+/* Only for children: what a parent lacks it asks its own parent for. */
+static void image(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		  struct rmt_cbor_reader *reader)
+{
+	uint32_t part;
+	uint64_t offset;
+	const char *name;
+	size_t size;
+
+	if (!router->hooks || stream == router->uplink || rmt_cbor_read_u32(reader, &part) < 0 ||
+	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
+	    rmt_cbor_read_u64(reader, &offset) < 0)
+		rmt_dead_letter(router, frame, EPROTO,
+				"the request for a part of the program makes no sense");
+	else
+		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,
+				     size, offset);
+}
+
 static void asked(ramet_router *router, const struct rmt_frame *frame,
 		  struct rmt_cbor_reader *reader)
 {
@@ -505,6 +524,10 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	case RMT_OP_GONE:
 		if (neighbour)
 			gone(router, stream, &reader, items);
+		return;
+	case RMT_OP_IMAGE:
+		if (neighbour)
+			image(router, frame, stream, &reader);
 		return;
 	default:
 		command(router, frame, operation, &reader);

@@ -43,6 +43,9 @@ struct rmt_parent_hooks {
 	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
 	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
 			size_t hop_size, uint32_t index);
+	/* An IMAGE message has arrived from a child: answers `reply` at `requester` in time. */
+	void (*image)(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
+		      const char *name, size_t name_size, uint64_t offset);
 	/* An ASK message has arrived: a context that starts a child for us asks for a password. */
 	void (*asked)(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
 		      size_t path_size, const char *prompt, size_t prompt_size);

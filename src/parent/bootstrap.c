@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -21,6 +22,10 @@
 
 /* Of records of progress. */
 #define LOG_SOURCE "connect"
+
+/* Of a trial that must not cost much; programs with symbols are larger than their images. */
+#define ROOM_MIN 4096u
+#define ROOM_MAX (1u << 20)
 
 const char *rmt_phase_name(enum rmt_phase phase)
 {
@@ -427,6 +432,17 @@ static void in_ready(struct rmt_source *source, unsigned events)
 
 /* --- launch ------------------------------------------------------------------------------- */
 
+/* What a place should have room for: the program as it is here, from which an image is made later, or
+ * fetched. */
+static size_t room(void)
+{
+	struct stat file;
+
+	if (stat(ramet_executable(), &file) < 0 || file.st_size <= 0)
+		return ROOM_MIN;
+	return RMT_MAX(ROOM_MIN, RMT_MIN((size_t)file.st_size, ROOM_MAX));
+}
+
 /* The command with the first stage behind it, or in `pending`. */
 static int add_stage(struct rmt_bootstrap *bootstrap)
 {
@@ -442,6 +458,7 @@ static int add_stage(struct rmt_bootstrap *bootstrap)
 				.nonce = bootstrap->stage.nonce,
 				.directory = rmt_hop_key(bootstrap->hop, "dir"),
 				.title = title,
+				.room = room(),
 			},
 			&stage);
 	free(title);
@@ -612,6 +629,8 @@ int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method
 		r = command->error < 0 ? command->error : add_stage(bootstrap);
 	if (r == 0) {
 		rmt_prompter_init(&bootstrap->prompter, command->prompts);
+		bootstrap->prompter.question = command->question;
+		bootstrap->prompter.refusals = command->refusals;
 		r = launch(bootstrap);
 	}
 	if (r < 0) {

@@ -35,6 +35,7 @@ struct rmt_command {
 	enum rmt_form form;
 	enum rmt_terminal_use terminal;
 	const struct rmt_prompts *prompts; /* NULL: it asks nothing that we know */
+	const char *question, *refusals;   /* of struct rmt_prompter */
 	bool accept_host_key;              /* the answer to ssh's question */
 	const char *hint;                  /* what to add when it ended without a word; or NULL */
 	int error;                         /* sticky: -ENOMEM */

@@ -15,6 +15,7 @@
 #include "core/wait.h"
 #include "parent/connect.h"
 #include "parent/connection.h"
+#include "parent/gate.h"
 #include "parent/group.h"
 #include "parent/keys.h"
 #include "parent/password.h"
@@ -464,7 +465,7 @@ static int run_to_group(struct plan *plan, ramet_group **ret_group)
 	return 0;
 }
 
-/* --- the public face ---------------------------------------------------------------------- */
+/* --- behind the gate ---------------------------------------------------------------------- */
 
 static int connect_set(ramet_router *router, struct plan *plan, ramet_group **ret_group)
 {
@@ -482,8 +483,8 @@ static int connect_set(ramet_router *router, struct plan *plan, ramet_group **re
 	return r;
 }
 
-RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
-				 ramet_error *error)
+int rmt_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+		    ramet_error *error)
 {
 	struct plan plan = {0};
 	const char *at = paths;
@@ -506,8 +507,8 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	return r;
 }
 
-RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
-			     ramet_error *error)
+int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+		ramet_error *error)
 {
 	struct plan plan = {0};
 	ramet_group *group = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "parent/connection.h"
+#include "parent/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -872,8 +873,9 @@ static void hook_done(ramet_router *router)
 	router->hooks_data = NULL;
 }
 
-const struct rmt_parent_hooks rmt_parent_hooks = {
+const struct rmt_parent_hooks rmt_connection_hooks = {
 	.connect = rmt_wish_arrived,
+	.image = rmt_image_asked,
 	.asked = rmt_question_arrived,
 	.answered = rmt_wish_answered,
 	.kill = hook_kill,

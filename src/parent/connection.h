@@ -10,6 +10,7 @@
 
 #include "core/peer.h"
 #include "core/router.h"
+#include "parent/gate.h"
 #include "parent/method.h"
 #include "parent/password.h"
 #include "parent/path.h"
@@ -34,5 +35,6 @@ void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint3
 void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,
 			   ramet_error *error);
 
-/* The hooks of this layer for routers; each router with them needs rmt_parent_attach. */
-extern const struct rmt_parent_hooks rmt_parent_hooks;
+/* The hooks of this layer for routers, behind the gate. Those in front of it, which routers are made
+ * with, are in gate.h. */
+extern const struct rmt_parent_hooks rmt_connection_hooks;

@@ -6,18 +6,19 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "parent/cold.h"
 
 /* From gabi 4.2: where the members are in the files of the two classes. */
 struct layout {
 	unsigned char header, segment;         /* sizes */
 	unsigned char phoff, shoff, phentsize; /* shentsize, shnum and shstrndx end the header */
-	unsigned char p_offset, p_filesz;
+	unsigned char p_flags, p_offset, p_filesz;
 	unsigned char word; /* size of an offset */
 };
 
 static const struct layout layouts[] = {
-	[ELFCLASS32] = {52, 32, 28, 32, 42, 4, 16, 4},
-	[ELFCLASS64] = {64, 56, 32, 40, 54, 8, 32, 8},
+	[ELFCLASS32] = {52, 32, 28, 32, 42, 24, 4, 16, 4},
+	[ELFCLASS64] = {64, 56, 32, 40, 54, 4, 8, 32, 8},
 };
 
 static const struct machine {
@@ -63,6 +64,12 @@ static uint64_t number(const unsigned char *at, unsigned size, bool big)
 	return value;
 }
 
+static void put_number(unsigned char *at, unsigned size, bool big, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++, value >>= 8)
+		at[big ? size - 1 - i : i] = (unsigned char)value;
+}
+
 static const struct machine *find_machine(const unsigned char *file)
 {
 	bool big = file[EI_DATA] == ELFDATA2MSB;
@@ -74,6 +81,32 @@ static const struct machine *find_machine(const unsigned char *file)
 	return NULL;
 }
 
+/* Notes the segment that was found at `table`, in a file of `size` bytes. */
+static int read_segment(const unsigned char *file, size_t size, size_t table,
+			const struct layout *layout, bool big, struct rmt_elf *elf)
+{
+	const unsigned char *segment = file + table;
+	uint64_t offset = number(segment + layout->p_offset, layout->word, big);
+	uint64_t bytes = number(segment + layout->p_filesz, layout->word, big);
+	uint64_t type = number(segment, 4, big);
+
+	if (offset > size || bytes > size - offset)
+		return -ENOEXEC;
+	if (type == PT_INTERP && bytes > 1) {
+		elf->loader = (size_t)offset;
+		elf->loader_size = strnlen((const char *)file + offset, (size_t)bytes);
+	}
+	if (type == PT_LOAD && bytes > sizeof(struct rmt_cold_head) &&
+	    memcmp(file + offset, RMT_COLD_MAGIC, sizeof(RMT_COLD_MAGIC) - 1) == 0) {
+		elf->cold_segment = table;
+		elf->cold = (size_t)offset + sizeof(struct rmt_cold_head);
+		elf->cold_size = (size_t)bytes - sizeof(struct rmt_cold_head);
+		bytes = sizeof(struct rmt_cold_head);
+	}
+	elf->end = RMT_MAX(elf->end, (size_t)(offset + bytes));
+	return 0;
+}
+
 int rmt_elf_read(const unsigned char *file, size_t size, struct rmt_elf *ret_elf)
 {
 	const struct layout *layout = &layouts[ELFCLASS32];
@@ -82,6 +115,7 @@ int rmt_elf_read(const unsigned char *file, size_t size, struct rmt_elf *ret_elf
 	uint64_t table, count;
 	unsigned type;
 	bool big;
+	int r = 0;
 
 	if (size < layout->header || memcmp(file, ELFMAG, SELFMAG) != 0)
 		return -ENOEXEC;
@@ -98,31 +132,39 @@ int rmt_elf_read(const unsigned char *file, size_t size, struct rmt_elf *ret_elf
 	count = number(file + layout->phentsize + 2, 2, big);
 	if (count == 0 || table > size || (size - table) / layout->segment < count)
 		return -ENOEXEC;
-	elf = (struct rmt_elf){machine->names, 0, 0, (size_t)(table + count * layout->segment)};
-	for (uint64_t i = 0; i < count; i++) {
-		const unsigned char *segment = file + table + i * layout->segment;
-		uint64_t offset = number(segment + layout->p_offset, layout->word, big);
-		uint64_t bytes = number(segment + layout->p_filesz, layout->word, big);
-
-		if (offset > size || bytes > size - offset)
-			return -ENOEXEC;
-		elf.end = RMT_MAX(elf.end, (size_t)(offset + bytes));
-		if (number(segment, 4, big) == PT_INTERP && bytes > 1) {
-			elf.loader = (size_t)offset;
-			elf.loader_size = strnlen((const char *)file + offset, (size_t)bytes);
-		}
+	elf = (struct rmt_elf){.machines = machine->names,
+			       .end = (size_t)(table + count * layout->segment)};
+	for (uint64_t i = 0; i < count && r == 0; i++)
+		r = read_segment(file, size, (size_t)(table + i * layout->segment), layout, big,
+				 &elf);
+	if (r < 0)
+		return r;
+	/* Only what lies behind everything else can be cut off. */
+	if (elf.cold_size > 0 && elf.end > elf.cold) {
+		elf.end = RMT_MAX(elf.end, elf.cold + elf.cold_size);
+		elf.cold_size = 0;
 	}
 	*ret_elf = elf;
 	return 0;
 }
 
-void rmt_elf_strip(unsigned char *file, const struct rmt_elf *elf)
+void rmt_elf_strip(unsigned char *file, const struct rmt_elf *elf, const char *digest)
 {
 	const struct layout *layout = &layouts[file[EI_CLASS]];
+	bool big = file[EI_DATA] == ELFDATA2MSB;
+	struct rmt_cold_head *head;
 
-	(void)elf;
 	memset(file + layout->shoff, 0, layout->word);
 	memset(file + layout->header - 4, 0, 4); /* shnum, shstrndx */
+	if (elf->cold_size == 0)
+		return;
+	/* The kernel fills the rest of the segment with zeros, for which it must be writable. */
+	put_number(file + elf->cold_segment + layout->p_flags, 4, big, PF_R | PF_W);
+	put_number(file + elf->cold_segment + layout->p_filesz, layout->word, big,
+		   sizeof(struct rmt_cold_head));
+	head = (struct rmt_cold_head *)(file + elf->cold - sizeof(struct rmt_cold_head));
+	head->present = 0;
+	memcpy(head->digest, digest, sizeof(head->digest));
 }
 
 bool rmt_elf_is_for(const struct rmt_elf *elf, const char *machine)

@@ -61,6 +61,16 @@ static int scratch_file(const void *data, size_t size)
 	return fd;
 }
 
+static const char *const places[] = {"/bin/gzip", "/usr/bin/gzip", "/usr/local/bin/gzip"};
+
+bool rmt_gzip_is_there(void)
+{
+	for (size_t i = 0; i < RMT_COUNT(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return true;
+	return false;
+}
+
 static int run_gzip(const char *options, int in, int out)
 {
 	char *const argv[] = {(char *)"gzip", (char *)options, NULL};
@@ -99,69 +109,120 @@ static bool gzip_holds(const struct rmt_buffer *member, ramet_bytes plain)
 	return true;
 }
 
-static ramet_bytes compress(ramet_bytes plain)
+/* `options` are gzip's; *out is what it wrote, nothing when it could not. */
+static void convert(const char *options, const void *data, size_t size, struct rmt_buffer *out)
 {
-	struct rmt_buffer member = RMT_BUFFER_INIT;
-	int in = scratch_file(plain.data, plain.size), out = scratch_file(NULL, 0);
+	int in_fd = scratch_file(data, size), out_fd = scratch_file(NULL, 0);
 
-	if (in >= 0 && out >= 0 && run_gzip("-9nc", in, out) == 0 && lseek(out, 0, SEEK_SET) == 0)
-		read_file(out, &member);
-	rmt_descriptor_close(in);
-	rmt_descriptor_close(out);
-	if (!gzip_holds(&member, plain))
-		rmt_buffer_done(&member);
-	return (ramet_bytes){member.data, member.size};
+	if (in_fd >= 0 && out_fd >= 0 && run_gzip(options, in_fd, out_fd) == 0 &&
+	    lseek(out_fd, 0, SEEK_SET) == 0)
+		read_file(out_fd, out);
+	rmt_descriptor_close(in_fd);
+	rmt_descriptor_close(out_fd);
 }
 
-/* What is left to do once the bytes are there, which become the image's. */
-static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt_image *ret_image)
+static int cut_cold(const struct rmt_buffer *file, const struct rmt_elf *elf,
+		    struct rmt_image *image)
+{
+	struct rmt_sha256 sha;
+	void *cold = malloc(elf->cold_size);
+
+	if (!cold)
+		return -ENOMEM;
+	image->cold = (ramet_bytes){memcpy(cold, file->data + elf->cold, elf->cold_size),
+				    elf->cold_size};
+	rmt_sha256_init(&sha);
+	rmt_sha256_update(&sha, cold, elf->cold_size);
+	rmt_sha256_text(&sha, image->cold_digest);
+	return 0;
+}
+
+/* What is left to do once the bytes are there, which become the image's; member, if there is one
+ * already, too. */
+static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt_buffer *member,
+		  struct rmt_image *ret_image)
 {
 	struct rmt_image image = {.plain = {file->data, elf->end}};
+	int r = 0;
 
 	if (elf->loader_size > 0) {
 		image.loader = strndup((const char *)file->data + elf->loader, elf->loader_size);
-		if (!image.loader)
-			return -ENOMEM;
+		r = image.loader ? 0 : -ENOMEM;
 	}
-	rmt_elf_strip(file->data, elf);
+	if (r == 0 && elf->cold_size > 0)
+		r = cut_cold(file, elf, &image);
+	if (r < 0) {
+		free(image.loader);
+		return r;
+	}
+	rmt_elf_strip(file->data, elf, image.cold_digest);
 	rmt_sha256_init(&image.sha256);
 	rmt_sha256_update(&image.sha256, image.plain.data, image.plain.size);
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
-	image.gzip = compress(image.plain);
+	if (member->size == 0)
+		convert("-6nc", image.plain.data, image.plain.size, member);
+	if (!gzip_holds(member, image.plain))
+		rmt_buffer_done(member);
+	image.gzip = (ramet_bytes){member->data, member->size};
 	*ret_image = image;
 	return 0;
+}
+
+/* Takes file and member, also on failure. `name`: of the file, for messages. */
+static int examine(struct rmt_buffer *file, struct rmt_buffer *member, const char *name,
+		   const char *machine, struct rmt_image *ret_image, ramet_error *error)
+{
+	struct rmt_elf elf;
+	int r = file->error < 0 ? file->error : rmt_elf_read(file->data, file->size, &elf);
+
+	if (r < 0) {
+		rmt_error_set(error, r, "%s is no executable for Linux", name);
+	} else if (!rmt_elf_runs_on(&elf, machine)) {
+		r = rmt_error_set(error, ENOEXEC, "%s is for Linux %.*s, not for Linux %s", name,
+				  (int)strcspn(elf.machines, " "), elf.machines, machine);
+	} else {
+		r = finish(file, &elf, member, ret_image);
+		if (r < 0)
+			rmt_error_set(error, r, "no image of %s: %s", name, rmt_strerror(r));
+	}
+	if (r < 0) {
+		rmt_buffer_done(file);
+		rmt_buffer_done(member);
+	}
+	return r;
 }
 
 int rmt_image_make(const char *path, const char *machine, struct rmt_image *ret_image,
 		   ramet_error *error)
 {
-	struct rmt_buffer file = RMT_BUFFER_INIT;
+	struct rmt_buffer file = RMT_BUFFER_INIT, member = RMT_BUFFER_INIT;
 	int fd = rmt_descriptor_own(open(path, O_RDONLY | O_CLOEXEC)), r = fd < 0 ? -errno : 0;
-	struct rmt_elf elf;
 
 	if (r == 0)
 		r = read_file(fd, &file);
 	rmt_descriptor_close(fd);
 	if (r < 0) {
-		rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
-	} else {
-		r = rmt_elf_read(file.data, file.size, &elf);
-		if (r < 0)
-			rmt_error_set(error, r, "%s is no executable for Linux", path);
-		else if (machine && !rmt_elf_runs_on(&elf, machine))
-			r = rmt_error_set(error, ENOEXEC, "%s is for Linux %.*s, not for Linux %s",
-					  path, (int)strcspn(elf.machines, " "), elf.machines,
-					  machine);
-	}
-	if (r == 0) {
-		r = finish(&file, &elf, ret_image);
-		if (r < 0)
-			rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
-	}
-	if (r < 0)
 		rmt_buffer_done(&file);
-	return r;
+		return rmt_error_set(error, r, "no image of %s: %s", path, rmt_strerror(r));
+	}
+	return examine(&file, &member, path, machine, ret_image, error);
+}
+
+int rmt_image_make_from(struct rmt_buffer *bytes, bool gzip, const char *machine,
+			struct rmt_image *ret_image, ramet_error *error)
+{
+	struct rmt_buffer plain = RMT_BUFFER_INIT, member = RMT_BUFFER_INIT;
+
+	if (gzip) {
+		member = *bytes;
+		convert("-dc", member.data, member.size, &plain);
+	} else {
+		plain = *bytes;
+	}
+	*bytes = (struct rmt_buffer)RMT_BUFFER_INIT;
+	return examine(&plain, &member, "the image that the parent sent", machine, ret_image,
+		       error);
 }
 
 void rmt_image_done(struct rmt_image *image)
@@ -169,5 +230,6 @@ void rmt_image_done(struct rmt_image *image)
 	free(image->machine);
 	free((void *)image->plain.data);
 	free((void *)image->gzip.data);
+	free((void *)image->cold.data);
 	free(image->loader);
 }

@@ -16,8 +16,10 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "core/fetch.h"
 #include "core/wait.h"
 #include "parent/executable.h"
+#include "parent/gate.h"
 #include "parent/image-find.h"
 #include "parent/image-make.h"
 
@@ -28,6 +30,10 @@ struct entry {
 	char *machine; /* as uname -m names it */
 	bool ready;
 	struct rmt_image image;
+	/* What comes from the parent, when path is "". */
+	struct rmt_fetch fetch;
+	struct rmt_buffer bytes;
+	bool gzip;
 	struct rmt_list waiting; /* struct waiting */
 };
 
@@ -53,6 +59,7 @@ static struct {
 static void entry_free(struct entry *entry)
 {
 	rmt_image_done(&entry->image);
+	rmt_buffer_done(&entry->bytes);
 	free(entry->path);
 	free(entry->machine);
 	free(entry);
@@ -93,9 +100,6 @@ static struct entry *entry_add(const char *path, const char *machine)
 /* Gives an image, or an error, to those of one router who wait for it. */
 static void tell(struct waiting *waiting, const struct rmt_image *image, const ramet_error *error)
 {
-	ramet_router *router = waiting->router;
-
-	rmt_lock(router);
 	while (!rmt_list_empty(&waiting->wanted)) {
 		struct rmt_image_wanted *wanted = rmt_list_first(&waiting->wanted,
 								 struct rmt_image_wanted, node);
@@ -108,8 +112,7 @@ static void tell(struct waiting *waiting, const struct rmt_image *image, const r
 		wanted->done(wanted, image, image ? NULL : &copy);
 		ramet_error_clear(&copy);
 	}
-	rmt_wait_changed(router);
-	rmt_router_release(router);
+	rmt_wait_changed(waiting->router);
 	free(waiting);
 }
 
@@ -117,7 +120,9 @@ static void tell(struct waiting *waiting, const struct rmt_image *image, const r
 static int make(struct entry *entry, ramet_error *error)
 {
 	struct rmt_image image = {0};
-	int r = rmt_image_make(entry->path, entry->machine, &image, error);
+	int r = *entry->path ? rmt_image_make(entry->path, entry->machine, &image, error)
+			     : rmt_image_make_from(&entry->bytes, entry->gzip, entry->machine,
+						   &image, error);
 
 	if (r == 0) {
 		struct rmt_buffer name = RMT_BUFFER_INIT;
@@ -141,9 +146,13 @@ static int make(struct entry *entry, ramet_error *error)
 	while (!rmt_list_empty(&entry->waiting)) {
 		struct waiting *waiting = rmt_list_first(&entry->waiting, struct waiting, node);
 
+		ramet_router *router = waiting->router;
+
 		rmt_list_remove(&waiting->node);
 		pthread_mutex_unlock(&images.lock);
+		rmt_lock(router);
 		tell(waiting, r == 0 ? &entry->image : NULL, error);
+		rmt_router_release(router);
 		pthread_mutex_lock(&images.lock);
 	}
 	pthread_mutex_unlock(&images.lock);
@@ -179,6 +188,87 @@ static int make_in_thread(struct entry *entry)
 	return r;
 }
 
+/* --- fetching: with the lock of the router that has a parent, of which a process has one ---------- */
+
+static void fetch_failed(ramet_router *router, struct entry *entry, const ramet_error *error)
+{
+	pthread_mutex_lock(&images.lock);
+	rmt_list_remove(&entry->node);
+	pthread_mutex_unlock(&images.lock);
+	while (!rmt_list_empty(&entry->waiting)) {
+		struct waiting *waiting = rmt_list_first(&entry->waiting, struct waiting, node);
+
+		rmt_list_remove(&waiting->node);
+		tell(waiting, NULL, error);
+		router->references--; /* never the last: its loop runs, or it is being ended */
+	}
+	entry_free(entry);
+}
+
+static void fetched(struct rmt_fetch *fetch)
+{
+	struct entry *entry = fetch->data;
+	ramet_router *router = fetch->router;
+	ramet_error error = RAMET_ERROR_INIT;
+	int r;
+
+	rmt_error_move(&error, &fetch->error);
+	entry->bytes = fetch->bytes;
+	fetch->bytes = (struct rmt_buffer)RMT_BUFFER_INIT;
+	rmt_fetch_done(fetch);
+	r = error.code ? error.code : make_in_thread(entry);
+	if (r < 0 && !error.code)
+		rmt_error_set(&error, r, "no thread: %s", rmt_strerror(r));
+	if (r < 0)
+		fetch_failed(router, entry, &error);
+	ramet_error_clear(&error);
+}
+
+static int start_fetch(struct entry *entry, ramet_router *router)
+{
+	struct rmt_buffer name = RMT_BUFFER_INIT;
+	char *machine;
+	int r;
+
+	rmt_buffer_append(&name, "Linux ", 6);
+	rmt_buffer_append(&name, entry->machine, strlen(entry->machine));
+	machine = rmt_buffer_steal_string(&name);
+	entry->gzip = rmt_gzip_is_there();
+	entry->fetch.data = entry;
+	r = machine ? rmt_fetch_start(&entry->fetch, router,
+				      entry->gzip ? RMT_PART_GZIP : RMT_PART_PLAIN, machine,
+				      fetched)
+		    : -ENOMEM;
+	free(machine);
+	return r;
+}
+
+void rmt_image_router_done(ramet_router *router)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	struct entry *entry;
+
+	do {
+		struct rmt_list *node, *following;
+
+		entry = NULL;
+		pthread_mutex_lock(&images.lock);
+		rmt_list_each(&images.entries, node, following) {
+			struct entry *one = RMT_CONTAINER(node, struct entry, node);
+
+			if (one->fetch.router == router)
+				entry = one;
+		}
+		pthread_mutex_unlock(&images.lock);
+		if (entry) {
+			rmt_fetch_done(&entry->fetch);
+			rmt_error_set(&error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+			fetch_failed(router, entry, &error);
+			ramet_error_clear(&error);
+		}
+	} while (entry);
+}
+
 /* --- wanting -------------------------------------------------------------------------------- */
 
 static struct waiting *waiting_of(struct entry *entry, ramet_router *router)
@@ -201,10 +291,12 @@ static struct waiting *waiting_of(struct entry *entry, ramet_router *router)
 	return waiting;
 }
 
-static int start(const char *path, const char *machine, struct entry **ret_entry)
+/* The router is needed for an image that the parent has: path is "". */
+static int start(const char *path, const char *machine, ramet_router *router,
+		 struct entry **ret_entry)
 {
 	struct entry *entry = entry_add(path, machine);
-	int r = entry ? make_in_thread(entry) : -ENOMEM;
+	int r = !entry ? -ENOMEM : *path ? make_in_thread(entry) : start_fetch(entry, router);
 
 	if (r < 0 && entry) {
 		rmt_list_remove(&entry->node);
@@ -226,7 +318,7 @@ static int want(ramet_router *router, const char *path, const char *machine,
 	pthread_mutex_lock(&images.lock);
 	entry = entry_find(path, machine);
 	if (!entry)
-		r = start(path, machine, &entry);
+		r = start(path, machine, router, &entry);
 	if (r == 0 && entry->ready) {
 		*ret_image = &entry->image;
 		r = 1;
@@ -251,8 +343,12 @@ void rmt_image_want(ramet_router *router, const char *machine, const char *file,
 
 	rmt_list_init(&wanted->node);
 	r = rmt_image_find(machine, file, &path, &error);
-	if (r == 0)
+	if (r == 0) {
 		r = want(router, path, strchr(machine, ' ') + 1, wanted, &image);
+	} else if (r == -ENOENT && !file && router->uplink && strncmp(machine, "Linux ", 6) == 0) {
+		ramet_error_clear(&error);
+		r = want(router, "", machine + 6, wanted, &image);
+	}
 	if (r < 0 && !error.code)
 		rmt_error_set(&error, r, "no image for %s: %s", machine, rmt_strerror(r));
 	free(path);
@@ -277,8 +373,28 @@ void rmt_image_prepare(void)
 	pthread_mutex_lock(&images.lock);
 	/* If it cannot begin now, it is begun when it is wanted. */
 	if (!entry_find(path, system.machine))
-		start(path, system.machine, &entry);
+		start(path, system.machine, NULL, &entry);
 	pthread_mutex_unlock(&images.lock);
+}
+
+bool rmt_image_find_cold(const char *digest, ramet_bytes *ret_cold)
+{
+	struct rmt_list *node, *following;
+	bool found = false;
+
+	pthread_mutex_lock(&images.lock);
+	rmt_list_each(&images.entries, node, following) {
+		const struct entry *entry = RMT_CONTAINER(node, struct entry, node);
+
+		if (!entry->ready || !entry->image.cold.data ||
+		    strcmp(entry->image.cold_digest, digest) != 0)
+			continue;
+		*ret_cold = entry->image.cold;
+		found = true;
+		break;
+	}
+	pthread_mutex_unlock(&images.lock);
+	return found;
 }
 
 void rmt_image_before_fork(void)
@@ -297,12 +413,13 @@ void rmt_image_after_fork(bool in_child)
 			if (!RMT_CONTAINER(node, struct entry, node)->ready)
 				rmt_list_remove(node);
 		}
+		rmt_image_serve_forked();
 		images.changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	}
 	pthread_mutex_unlock(&images.lock);
 }
 
-/* --- the public face ------------------------------------------------------------------------ */
+/* --- behind the gate ------------------------------------------------------------------------ */
 
 /* With images.lock, given up meanwhile. */
 static int own(struct entry **ret_entry, ramet_error *error)
@@ -328,7 +445,7 @@ static int own(struct entry **ret_entry, ramet_error *error)
 	return r;
 }
 
-RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)
+int rmt_core_image(ramet_bytes *ret_image, ramet_error *error)
 {
 	struct entry *entry;
 	int r;

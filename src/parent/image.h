@@ -19,6 +19,10 @@ struct rmt_image {
 	struct rmt_sha256 sha256; /* of plain, to go on from */
 	struct rmt_cksum cksum;
 	char *loader; /* of a dynamically linked program: needed there as well; NULL */
+	/* What was left out of it (cold.h), and the name by which its children ask for that. NULL
+	 * data: nothing, or it is known to a parent of ours. */
+	ramet_bytes cold;
+	char cold_digest[65];
 };
 
 /* Who waits for an image: called once, with the lock held, perhaps before rmt_image_want() returns.
@@ -43,6 +47,20 @@ void rmt_image_prepare(void);
 
 /* Nobody waits any more. Also for one that is done. */
 void rmt_image_forget(struct rmt_image_wanted *wanted);
+
+/* What was left out of one of the images that are here. Borrowed for ever. */
+bool rmt_image_find_cold(const char *digest, ramet_bytes *ret_cold);
+
+/* A child asks for a part of the program: the hook of router.h, in image-serve.c. */
+void rmt_image_asked(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
+		     const char *name, size_t size, uint64_t offset);
+
+/* In a forked child: requests are the parent's to answer. */
+void rmt_image_serve_forked(void);
+
+/* The router has ended: nothing waits for it or its parent any more. */
+void rmt_image_serve_done(ramet_router *router);
+void rmt_image_router_done(ramet_router *router);
 
 /* Around fork(2): what is being made belongs to a thread of the parent. */
 void rmt_image_before_fork(void);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "core/child.h"
 #include "parent/executable.h"
+#include "parent/gate.h"
 #include "parent/socket.h"
 #include "parent/spawn.h"
 
@@ -175,7 +176,7 @@ static int run(struct listener *listener)
 	return r;
 }
 
-RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
+int rmt_listen(const char *path, ramet_error *error)
 {
 	struct listener listener = {.path = path, .error = error, .count = 1};
 	struct stat now;

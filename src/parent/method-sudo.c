@@ -129,7 +129,7 @@ static void add_options(const struct rmt_hop *hop, const struct parser *parser,
 			value = parser->values[i];
 		if (!value || (!options[i].has_value && strcmp(value, "no") == 0))
 			continue;
-		rmt_command_add_size(command, (const char[]){'-', options[i].letter}, 2);
+		rmt_command_add(command, (const char[]){'-', options[i].letter, 0});
 		if (options[i].has_value)
 			rmt_command_add(command, value);
 		/* A login shell gets the words as one line, in which sudo escapes everything but

@@ -86,7 +86,7 @@ static void fill_srun(const struct rmt_hop *hop, struct rmt_command *command)
 const struct rmt_method rmt_tool_methods[] = {
 	{
 		.name = "su",
-		.keys = "tool username password login=yes|no",
+		.keys = "tool username password password_prompt incorrect_prompts login=yes|no",
 		.target = RMT_TARGET_OPTIONAL,
 		.check = rmt_check_user,
 		.command = rmt_tool_command,
@@ -97,7 +97,7 @@ const struct rmt_method rmt_tool_methods[] = {
 	},
 	{
 		.name = "doas",
-		.keys = "tool username password",
+		.keys = "tool username password password_prompt incorrect_prompts",
 		.target = RMT_TARGET_OPTIONAL,
 		.check = rmt_check_user,
 		.command = rmt_tool_command,

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "parent/gate.h"
 #include "parent/method.h"
 #include "parent/path.h"
 
@@ -34,6 +35,8 @@ const struct rmt_option rmt_options[] = {
 	MEMBER(TEXT, image),
 	MEMBER(TEXT, tty),
 	MEMBER(TEXT, password),
+	MEMBER(TEXT, password_prompt),
+	MEMBER(TEXT, incorrect_prompts),
 	MEMBER(TEXT, username),
 	MEMBER(TEXT, groups),
 	MEMBER(TEXT, uid),
@@ -140,7 +143,7 @@ static int check_last(const char *text, ramet_error *error)
 	return r;
 }
 
-RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
+int rmt_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
 {
 	ramet_hop_options all = RAMET_HOP_OPTIONS_INIT;
 	struct rmt_buffer out = RMT_BUFFER_INIT;

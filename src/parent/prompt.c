@@ -95,6 +95,20 @@ static bool matches_any(const char *const *patterns, const char *text)
 	return false;
 }
 
+/* One of several words, separated by "|", is in the text. */
+static bool has_word(const char *text, const char *words)
+{
+	while (*words) {
+		size_t size = strcspn(words, "|");
+
+		for (const char *at = text; size > 0 && *at; at++)
+			if (strncasecmp(at, words, size) == 0)
+				return true;
+		words += size + (words[size] == '|');
+	}
+	return false;
+}
+
 /* Cuts `end` off the text, if it is there. */
 static bool cut_end(char *text, const char *end)
 {
@@ -241,6 +255,8 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	size_t tool = strlen(prompter->prompts->tool);
 
 	cut_blanks(line);
+	if (prompter->refusals && has_word(line, prompter->refusals))
+		return wrong(prompter);
 	for (; complaint->kind != RMT_COMPLAINT_END; complaint++)
 		if (matches(complaint->pattern, line))
 			return complain(prompter, complaint, line);
@@ -250,7 +266,7 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	return false;
 }
 
-static bool has_word(const char *text)
+static bool has_prompt_word(const char *text)
 {
 	for (const char *const *word = rmt_prompt_words; *word; word++)
 		if (strcasestr(text, *word))
@@ -279,13 +295,16 @@ static enum rmt_prompt_event judge_question(struct rmt_prompter *prompter,
 		return RMT_PROMPT_NOTHING;
 	if (matches_any(rmt_prompt_changes, body))
 		return RMT_PROMPT_FAILED;
+	if (prompter->question && strlen(body) >= strlen(prompter->question) &&
+	    strcasecmp(body + strlen(body) - strlen(prompter->question), prompter->question) == 0)
+		return RMT_PROMPT_PASSWORD;
 	if (*body == '(' && strstr(body, ") "))
 		words = strstr(body, ") ") + 2;
 	if (matches_any(prompts->questions, body) ||
 	    (prompts->pam && matches_any(rmt_prompt_words, words)))
 		return RMT_PROMPT_PASSWORD;
 	/* It does not ask the same again, but as if it was to be changed, in some language. */
-	return prompter->sent && has_word(body) ? RMT_PROMPT_FAILED : RMT_PROMPT_NOTHING;
+	return prompter->sent && has_prompt_word(body) ? RMT_PROMPT_FAILED : RMT_PROMPT_NOTHING;
 }
 
 static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const char *line)

@@ -48,9 +48,13 @@ enum rmt_prompt_event {
 
 struct rmt_prompter {
 	const struct rmt_prompts *prompts; /* NULL: nothing is known, and there are no events */
-	bool sent;                         /* a password was given to it */
-	bool passphrase;                   /* what it last asked for is a key's */
-	char text[RMT_PROMPT_LINE_MAX];    /* of the last event, control characters made harmless */
+	/* Words that this tool also has, which live as long as the prompter; NULL: none. How a prompt
+	 * ends, without its colon; and what a line has that refuses the password, several of which are
+	 * separated by "|". Cases of ASCII are ignored. */
+	const char *question, *refusals;
+	bool sent;                      /* a password was given to it */
+	bool passphrase;                /* what it last asked for is a key's */
+	char text[RMT_PROMPT_LINE_MAX]; /* of the last event, control characters made harmless */
 	int code;
 	struct {
 		char line[RMT_PROMPT_LINE_MAX];

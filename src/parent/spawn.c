@@ -12,23 +12,11 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "parent/image.h"
 #include "parent/password.h"
+#include "parent/preexec.h"
 
 extern char **environ;
-
-static struct {
-	pthread_mutex_t lock;
-	void (*run)(void *data);
-	void *data;
-} preexec = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-RMT_PUBLIC void ramet_set_preexec_hook(void (*hook)(void *data), void *data)
-{
-	pthread_mutex_lock(&preexec.lock);
-	preexec.run = hook;
-	preexec.data = data;
-	pthread_mutex_unlock(&preexec.lock);
-}
 
 static int read_report(int fd)
 {
@@ -62,10 +50,10 @@ static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error
 		return rmt_error_set(error, errno, "no pipe for a new process: %s",
 				     rmt_strerror(errno));
 	child->report = report[1];
-	pthread_mutex_lock(&preexec.lock);
-	child->hook = preexec.run;
-	child->hook_data = preexec.data;
-	pthread_mutex_unlock(&preexec.lock);
+	pthread_mutex_lock(&rmt_preexec.lock);
+	child->hook = rmt_preexec.run;
+	child->hook_data = rmt_preexec.data;
+	pthread_mutex_unlock(&rmt_preexec.lock);
 	/* A handler that ran in the child would work on the parent's memory. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -119,21 +107,23 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	int r;
 
 	/* Other threads that hold these locks now would not be there to give them back in the child. */
-	pthread_mutex_lock(&preexec.lock);
+	rmt_image_before_fork();
+	pthread_mutex_lock(&rmt_preexec.lock);
 	rmt_passwords_before_fork();
 	rmt_descriptors_before_fork();
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	if (pid == 0) {
 		r = rmt_spawn_child_group(spawn);
-		if (preexec.run)
-			preexec.run(preexec.data);
+		if (rmt_preexec.run)
+			rmt_preexec.run(rmt_preexec.data);
 		if (r == 0)
 			r = rmt_spawn_child_stdio(spawn);
 	}
 	rmt_descriptors_after_fork(pid == 0);
 	rmt_passwords_after_fork(pid == 0);
-	pthread_mutex_unlock(&preexec.lock);
+	pthread_mutex_unlock(&rmt_preexec.lock);
+	rmt_image_after_fork(pid == 0);
 	if (pid == 0) {
 		if (r < 0)
 			_exit(127);

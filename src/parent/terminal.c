@@ -10,6 +10,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 
 /* Not in POSIX, and not everywhere. */
 #ifndef IMAXBEL
@@ -43,8 +44,9 @@ static int make_raw(int fd)
 
 static int open_slave(int master)
 {
-	char name[64];
-	int fd = -1, r;
+	unsigned number;
+	char name[32];
+	int fd = -1;
 
 	if ((grantpt(master) < 0 && errno != EPERM) || unlockpt(master) < 0)
 		return -errno;
@@ -53,9 +55,10 @@ static int open_slave(int master)
 	fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 #endif
 	if (fd < 0) {
-		r = ptsname_r(master, name, sizeof(name));
-		if (r != 0)
-			return r > 0 ? -r : -errno;
+		/* ptsname(3), which in musl brings printf with it. */
+		if (ioctl(master, TIOCGPTN, &number) < 0)
+			return -errno;
+		rmt_format(name, sizeof(name), "/dev/pts/%u", number);
 		fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	}
 	return fd < 0 ? -errno : fd;

@@ -92,6 +92,8 @@ void rmt_tool_command(const struct rmt_hop *hop, struct rmt_command *command)
 	command->form = method->form;
 	command->terminal = terminal_of(hop, method->terminal);
 	command->prompts = method->prompts;
+	command->question = rmt_hop_key(hop, "password_prompt");
+	command->refusals = rmt_hop_key(hop, "incorrect_prompts");
 	command->hint = method->hint;
 	if (method->fill)
 		method->fill(hop, command);

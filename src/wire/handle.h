@@ -34,12 +34,21 @@ enum rmt_operation {
 	RMT_OP_RELEASE = 14,
 	/* end: [op, handle, context]: a sender to that handle was given on to that context */
 	RMT_OP_GIVEN = 15,
+	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program */
+	RMT_OP_IMAGE = 16,
 	/* end, to who sent a CONNECT: [op, its reply handle, path, prompt]: a tool asks for a
 	 * password for that context */
 	RMT_OP_ASK = 17,
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
+};
+
+/* What IMAGE asks for. */
+enum rmt_part {
+	RMT_PART_COLD = 1,  /* name: SHA-256, as text */
+	RMT_PART_PLAIN = 2, /* an image; name: the machine, "Linux aarch64" */
+	RMT_PART_GZIP = 3,  /* the same, as one gzip member */
 };
 
 enum rmt_tag {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The cold segment: what only those need who start children, or who are the program that a user
+ * started. It lies behind everything else in the address space of a program that travels, and is left
+ * out when the program is sent; the space stays reserved. See gate.h, and docs/decisions.md.
+ *
+ * The segment begins with this head, also in an image without the rest.
+ */
+#pragma once
+
+#define RMT_COLD_MAGIC "\177ramet cold part"
+
+struct rmt_cold_head {
+	char magic[16];
+	char present;    /* 1 as the linker writes it, 0 in an image that the rest is cut from */
+	char digest[65]; /* SHA-256 of the rest, as text; set when the rest is cut off */
+	char padding[46];
+};
+
+/* Of this program; the rest is what lies between head + 1 and rmt_cold_end. The end is NULL in a
+ * program without such a segment: one that was not linked to travel. */
+extern const struct rmt_cold_head rmt_cold_head;
+extern const unsigned char rmt_cold_end[] __attribute__((weak));

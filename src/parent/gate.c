@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "parent/gate.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "core/child.h"
+#include "core/fetch.h"
+#include "core/wait.h"
+#include "parent/cold.h"
+#include "parent/connection.h"
+#include "parent/digest.h"
+#include "parent/image.h"
+
+__attribute__((section(".ramet_cold_head"), used, aligned(128)))
+const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
+
+/* A CONNECT that came before we can do it. */
+struct early {
+	struct rmt_list node;
+	uint32_t requester, reply, index;
+	size_t size;
+	char hop[];
+};
+
+/* One for the process, which is a child once: only children lack the segment. Guarded by the lock of
+ * its router. */
+static struct {
+	atomic_bool opened;
+	bool fetching;
+	struct rmt_fetch fetch;
+	ramet_error error; /* of the last attempt */
+	struct rmt_list early;
+} gate = {.error = RAMET_ERROR_INIT, .early = {&gate.early, &gate.early}};
+
+bool rmt_gate_is_open(void)
+{
+	/* The compiler knows what it is in this file, but not in what was made of it. */
+	return ((const volatile struct rmt_cold_head *)&rmt_cold_head)->present ||
+	       atomic_load_explicit(&gate.opened, memory_order_acquire);
+}
+
+/* --- installing ----------------------------------------------------------------------------- */
+
+/* Where memory that was written must not become executable, a file that was written may. */
+static int map_file(unsigned char *at, size_t size)
+{
+	int fd = memfd_create("ramet-cold", MFD_CLOEXEC), r = 0;
+	size_t written = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (written < size && r == 0) {
+		ssize_t n = write(fd, at + written, size - written);
+
+		if (n >= 0)
+			written += (size_t)n;
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	if (r == 0 &&
+	    mmap(at, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int install(const struct rmt_buffer *bytes, ramet_error *error)
+{
+	unsigned char *head = (unsigned char *)(uintptr_t)&rmt_cold_head;
+	unsigned char *begin = head + sizeof(rmt_cold_head);
+	size_t size = (size_t)((uintptr_t)rmt_cold_end - (uintptr_t)begin);
+	size_t page = getauxval(AT_PAGESZ);
+	size_t pages = (size + sizeof(rmt_cold_head) + page - 1) & ~(page - 1);
+	struct rmt_sha256 sha;
+	char digest[65];
+	int r;
+
+	rmt_sha256_init(&sha);
+	rmt_sha256_update(&sha, bytes->data, bytes->size);
+	rmt_sha256_text(&sha, digest);
+	if (bytes->size != size || memcmp(digest, rmt_cold_head.digest, sizeof(digest)) != 0)
+		return rmt_error_set(error, EPROTO,
+				     "the part for parents that came is not that of this program");
+	memcpy(begin, bytes->data, size);
+	r = mprotect(head, pages, PROT_READ | PROT_EXEC) < 0 ? map_file(head, pages) : 0;
+	if (r < 0)
+		return rmt_error_set(error, r, "the part for parents cannot be made executable: %s",
+				     rmt_strerror(r));
+	__builtin___clear_cache((char *)begin, (char *)begin + size);
+	atomic_store_explicit(&gate.opened, true, memory_order_release);
+	return 0;
+}
+
+/* --- fetching ------------------------------------------------------------------------------- */
+
+static void answer_early(ramet_router *router)
+{
+	while (!rmt_list_empty(&gate.early)) {
+		struct early *early = rmt_list_first(&gate.early, struct early, node);
+
+		rmt_list_remove(&early->node);
+		if (rmt_gate_is_open())
+			rmt_connection_hooks.connect(router, early->requester, early->reply,
+						     early->hop, early->size, early->index);
+		else
+			rmt_send_failure(router, early->requester, early->reply, -gate.error.code,
+					 router->path,
+					 gate.error.message ? gate.error.message : "out of memory",
+					 false);
+		free(early);
+	}
+}
+
+static void fetched(struct rmt_fetch *fetch)
+{
+	ramet_router *router = fetch->router;
+
+	if (fetch->error.code)
+		rmt_error_set(&gate.error, fetch->error.code,
+			      "the part for parents did not come: %s",
+			      fetch->error.message ? fetch->error.message : "out of memory");
+	else
+		install(&fetch->bytes, &gate.error);
+	gate.fetching = false;
+	rmt_fetch_done(fetch);
+	answer_early(router);
+	rmt_wait_changed(router);
+}
+
+static void begin(ramet_router *router)
+{
+	int r;
+
+	if (gate.fetching)
+		return;
+	ramet_error_clear(&gate.error);
+	r = rmt_fetch_start(&gate.fetch, router, RMT_PART_COLD, rmt_cold_head.digest, fetched);
+	if (r == 0)
+		gate.fetching = true;
+	else
+		rmt_error_set(&gate.error, r,
+			      "the part for parents is not here, and there is no parent to ask");
+}
+
+static bool is_settled(void *argument)
+{
+	(void)argument;
+	return !gate.fetching;
+}
+
+static int gate_open(ramet_error *error)
+{
+	ramet_router *router;
+	int r = 0;
+
+	if (rmt_gate_is_open())
+		return 0;
+	router = rmt_child_router();
+	if (!router)
+		return rmt_error_set(error, ENOTSUP,
+				     "this copy of the program has no part for parents");
+	rmt_lock(router);
+	rmt_router_hold(router);
+	if (!rmt_gate_is_open()) {
+		begin(router);
+		r = rmt_wait(router, is_settled, NULL, RMT_NEVER);
+	}
+	if (r < 0)
+		rmt_error_set(error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+	else if (!rmt_gate_is_open())
+		r = rmt_error_set_at(error, gate.error.code ? gate.error.code : ENOMEM,
+				     router->path, "%s",
+				     gate.error.message ? gate.error.message : "out of memory");
+	rmt_router_release(router);
+	return r;
+}
+
+/* --- hooks ---------------------------------------------------------------------------------- */
+
+static void hook_connect(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
+			 size_t size, uint32_t index)
+{
+	struct early *early;
+
+	if (rmt_gate_is_open()) {
+		rmt_connection_hooks.connect(router, requester, reply, hop, size, index);
+		return;
+	}
+	early = malloc(sizeof(*early) + size);
+	if (!early) {
+		rmt_answer_lost(router, requester, reply);
+		return;
+	}
+	*early = (struct early){
+		.requester = requester, .reply = reply, .index = index, .size = size};
+	memcpy(early->hop, hop, size);
+	rmt_list_append(&gate.early, &early->node);
+	begin(router);
+	if (!gate.fetching)
+		answer_early(router);
+}
+
+/* Whoever asks is a child of ours, so that we have the segment. */
+static void hook_image(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
+		       const char *name, size_t size, uint64_t offset)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.image(router, requester, reply, part, name, size, offset);
+}
+
+/* Of a child that is being started, or of one that we wait for: there is somebody who could ask. */
+static void hook_asked(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
+		       size_t path_size, const char *prompt, size_t prompt_size)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.asked(router, source, reply, path, path_size, prompt,
+					   prompt_size);
+}
+
+static void hook_answered(ramet_router *router, uint32_t requester, uint32_t reply,
+			  const char *password, size_t size, const char *text, size_t text_size)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.answered(router, requester, reply, password, size, text,
+					      text_size);
+}
+
+static void hook_kill(struct rmt_peer *child)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.kill(child);
+}
+
+static void hook_cancel(ramet_router *router)
+{
+	if (rmt_gate_is_open()) {
+		rmt_connection_hooks.cancel(router);
+		return;
+	}
+	rmt_error_set(&gate.error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+	answer_early(router);
+}
+
+static bool hook_busy(ramet_router *router)
+{
+	return rmt_gate_is_open() && rmt_connection_hooks.busy(router);
+}
+
+static void hook_ids_ready(ramet_router *router)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.ids_ready(router);
+}
+
+static void hook_done(ramet_router *router)
+{
+	if (gate.fetch.router == router) {
+		rmt_fetch_done(&gate.fetch);
+		gate.fetching = false;
+	}
+	if (!rmt_gate_is_open())
+		return;
+	rmt_connection_hooks.done(router);
+	rmt_image_serve_done(router);
+	rmt_image_router_done(router);
+}
+
+const struct rmt_parent_hooks rmt_parent_hooks = {
+	.connect = hook_connect,
+	.image = hook_image,
+	.asked = hook_asked,
+	.answered = hook_answered,
+	.kill = hook_kill,
+	.cancel = hook_cancel,
+	.busy = hook_busy,
+	.ids_ready = hook_ids_ready,
+	.done = hook_done,
+};
+
+/* --- the public face ------------------------------------------------------------------------ */
+
+RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+			     ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_connect(router, path, ret_context, error);
+}
+
+RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+				 ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_connect_all(router, paths, ret_group, error);
+}
+
+RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_listen(path, error);
+}
+
+RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_core_image(ret_image, error);
+}
+
+RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_path_append(path, options, error);
+}

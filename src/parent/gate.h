@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one way from what always travels to the cold segment. Whatever lies in front of it makes sure
+ * that the segment is there: it is fetched from the parent once, checked, and put where it belongs.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/router.h"
+
+/* The hooks that a router is made with: those of connection.h, as soon as these are there. */
+extern const struct rmt_parent_hooks rmt_parent_hooks;
+
+bool rmt_gate_is_open(void);
+
+/* The other side of the public functions. */
+int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
+		ramet_error *error);
+int rmt_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
+		    ramet_error *error);
+int rmt_listen(const char *path, ramet_error *error);
+int rmt_path_append(char **path, const ramet_hop_options *options, ramet_error *error);
+int rmt_core_image(ramet_bytes *ret_image, ramet_error *error);
