@@ -52,7 +52,7 @@ works "su: without it stays" "here $rig/r_alice" root MARK=here -- 'su:r_alice' 
 
 # --- login shells ---
 
-for name in sh dash bash rbash 'busybox ash' mksh zsh fish csh tcsh; do
+for name in sh dash bash 'busybox ash' mksh zsh fish csh tcsh; do
 	shell=$(command -v "${name%% *}") || {
 		skip "$name as login shell" "not installed"
 		continue
@@ -64,6 +64,12 @@ for name in sh dash bash rbash 'busybox ash' mksh zsh fish csh tcsh; do
 	usermod -s "$shell" r_carol
 	for path in sudo:r_carol 'sudo:r_carol?login=yes' su:r_carol 'su:r_carol?login=yes' doas:r_carol; do
 		works "$path with $name as login shell" r_carol root -- "$path" id -un
+	done
+done
+for shell in /bin/false /bin/rbash; do
+	usermod -s "$shell" r_carol
+	for path in 'sudo:r_carol?login=yes' su:r_carol 'su:r_carol?tty=hybrid' 'su:r_carol?tty=no'; do
+		fails "$path with $shell as login shell: its end is noticed" 'ended before a shell had answered' root -- "$path"
 	done
 done
 usermod -s /bin/sh r_carol
@@ -82,9 +88,15 @@ for tty in no hybrid full; do
 				"$tool:${who[$tool]}?tty=$tty&password=env:PW" id -un
 	done
 done
-rig_terminals 0
-fails "no terminal to be had" 'pseudo-terminal.*kernel\.pty\.max' r_alice PW="$rig_password" -- 'sudo?password=env:PW'
-works "... but one that is not needed" root r_bob -- 'sudo?tty=no' id -un
+for path in sudo:r_carol su:r_carol doas:r_carol; do
+	run_as root -- ramet run "$path" -- sh -c 'kill -9 $PPID'
+	same "$path: a context that dies is lost at once" "255 " "$status $left"
+done
+# One is in use, that of the test.
+rig_terminals 1
+on_terminal 255 "no terminal to be had" r_alice env PW="$rig_password" ramet run 'sudo?password=env:PW' -- id -un
+shows "... and what limits them" kernel.pty.max
+on_terminal 0 "... but one that is not needed" r_bob ramet run 'sudo?tty=no' -- id -un
 rig_terminals 1000
 
 spoken

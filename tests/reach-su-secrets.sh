@@ -27,7 +27,7 @@ in_language()
 # Four at a time.
 languages() # TOOL PATH PASSWORD EXPECTED
 {
-	local name names translated bad=
+	local name names bad=
 	names=$(rig_languages Linux-PAM sudoers)
 	mkdir "in-$1" && cd "in-$1" || return
 	for name in $names; do
@@ -36,7 +36,7 @@ languages() # TOOL PATH PASSWORD EXPECTED
 	done
 	wait
 	for name in $names; do
-		[ "$(cat "$name.out")" = "$4" ] || bad+="$name ($(asked "$name.err")) "
+		[ "$(cat "$name.out")" = "$4" ] || bad+="$name: $(tail -n 3 "$name.err")"
 	done
 	same "$1: a password is given in $(wc -w <<<"$names") languages" "" "$bad"
 	translated=$(for name in $names; do asked "$name.err"; done | sort -u | wc -l)
