@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "parent/gate.h"
 #include "parent/method.h"
 #include "parent/path.h"
 
