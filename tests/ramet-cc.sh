@@ -54,6 +54,28 @@ try "--version names the compiler" bash -c '"$1" --version | grep -q "Free Softw
 same "a missing compiler is named" "ramet-cc: there is no compiler nowhere-cc" "$(RAMET_CC=nowhere-cc "$cc" plain.c 2>&1)"
 same "RAMET_CC chooses the compiler" "clang" "$(RAMET_CC=clang "$cc" --show plain.c 2>&1 | sed 's/ .*//')"
 
+same "an unknown machine is named" "ramet-cc: there is no machine vax (there are aarch64, armv7l, i686 and x86_64)" \
+	"$("$cc" --arch=vax plain.c 2>&1)"
+same "a missing cross compiler is named with its package" \
+	"ramet-cc: there is no compiler nowhere-cc for aarch64 (Debian: gcc-aarch64-linux-gnu)" \
+	"$("$cc" --cc=nowhere-cc --arch arm64 plain.c 2>&1)"
+same "a missing musl is named with its package" \
+	"ramet-cc: there is no musl for aarch64 (Debian: dpkg --add-architecture arm64, then musl-dev:arm64)" \
+	"$(RAMET_MUSL_LIBRARY=/nowhere "$cc" --cc=musl-gcc --arch=aarch64 plain.c 2>&1)"
+for machine in aarch64:AArch64 armhf:ARM i386:80386; do
+	case ${machine%:*} in
+	armhf) directory=armv7l ;;
+	i386) directory=i686 ;;
+	*) directory=${machine%:*} ;;
+	esac
+	if [ "$(uname -m)" = "$directory" ] || ! [ -f "$RAMET_OUT/lib/$directory/libramet.a" ]; then
+		skip "a program is made for ${machine%:*}" "no libramet.a: ./run build --all-arch"
+		continue
+	fi
+	try "a program is made for ${machine%:*}" "$cc" --arch "${machine%:*}" -Werror -o version.other version.c
+	same "... and is of that machine" 1 "$(readelf -h version.other | grep -c "Machine:.*${machine#*:}")"
+done
+
 mkdir elsewhere
 ln -s "$cc" elsewhere/my-cc
 try "it works through a symbolic link" elsewhere/my-cc -o through-link version.c
