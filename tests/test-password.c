@@ -265,7 +265,8 @@ static void program_is_asked(void **state)
 	program.result = 0;
 	check_got(router, "ssh:db?username=admin", "");
 	program.result = -ENOKEY;
-	check_none(router, "ssh:db?username=admin", -ENOKEY, "the program has no password for ssh:db");
+	check_none(router, "ssh:db?username=admin", -ENOKEY,
+		   "the program has no password for ssh:db");
 	program.result = -EPERM;
 	check_none(router, "ssh:db?username=admin", -EPERM, strerror(EPERM));
 	program.result = RMT_PASSWORD_MAX + 1;
