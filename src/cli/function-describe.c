@@ -2,6 +2,7 @@
 /* Called in a context: where it is, and whom it has started. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,9 +15,20 @@
 #define ACCOUNTS "/etc/passwd"
 #define ACCOUNTS_MAX (64 << 10)
 
+/* The name in a line "NAME:PASSWORD:UID:..."; false: it is another account's. `uid` is ":UID:". */
+static bool find_name(char *line, const char *uid)
+{
+	char *name = strchr(line, ':'), *number = name ? strchr(name + 1, ':') : NULL;
+
+	if (!number || strncmp(number, uid, strlen(uid)) != 0)
+		return false;
+	*name = '\0';
+	return true;
+}
+
 static const char *user_name(ramet_call *call)
 {
-	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next, number[16];
+	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next, uid[16];
 	int fd = open(ACCOUNTS, O_RDONLY | O_CLOEXEC);
 	ssize_t size = text && fd >= 0 ? read(fd, text, ACCOUNTS_MAX - 1) : -1;
 
@@ -25,23 +37,16 @@ static const char *user_name(ramet_call *call)
 	if (!text)
 		return "?";
 	text[size > 0 ? size : 0] = '\0';
-	rmt_format(number, sizeof(number), "%u:", (unsigned)geteuid());
-	/* NAME:PASSWORD:UID:... */
+	rmt_format(uid, sizeof(uid), ":%u:", (unsigned)geteuid());
 	for (char *line = text; line; line = next) {
-		char *password, *uid;
-
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		password = strchr(line, ':');
-		uid = password ? strchr(password + 1, ':') : NULL;
-		if (uid && strncmp(uid + 1, number, strlen(number)) == 0) {
-			*password = '\0';
+		if (find_name(line, uid))
 			return line;
-		}
 	}
-	number[strlen(number) - 1] = '\0';
-	return memcpy(text, number, sizeof(number));
+	rmt_format(text, ACCOUNTS_MAX, "%u", (unsigned)geteuid());
+	return text;
 }
 
 RAMET_DEFINE(description, describe)
