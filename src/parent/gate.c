@@ -331,10 +331,3 @@ RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)
 
 	return r < 0 ? r : rmt_core_image(ret_image, error);
 }
-
-RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
-{
-	int r = gate_open(error);
-
-	return r < 0 ? r : rmt_path_append(path, options, error);
-}
