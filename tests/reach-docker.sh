@@ -53,6 +53,21 @@ same "lines of an image" "2 /etc/passwd" \
 none_left "an image leaves nothing"
 try "... and no container" until_done 10 sh -c '[ "$(docker ps -aq | wc -l)" -eq 8 ]'
 
+# --- files in memory ---
+
+if [ -x /usr/bin/python3 ] && [ -x /usr/bin/perl ]; then
+	rig_docker_run python --read-only --user 1000:1000 --tmpfs /tmp:rw,noexec --volume /usr:/usr:ro
+	rig_docker_run perl --read-only --user 1000:1000 --tmpfs /tmp:rw,noexec --volume /usr:/usr:ro \
+		--volume /dev/null:/usr/bin/python3:ro
+	same "python3 is there, where no file can be executed" "x 126" \
+		"$(docker exec -i python sh -c 'python3 -c "print(\"x\")"; echo >/tmp/x; chmod 755 /tmp/x; /tmp/x 2>/dev/null; echo $?' | paste -sd' ')"
+	reaches "a file in memory by python3" docker:python python 1000 "$(root python)"
+	reaches "a file in memory by perl" docker:perl perl 1000 "$(root perl)"
+	same "... of which nobody is left" "" "$(ps -e --no-headers -o stat,args | grep -E 'python|perl')"
+else
+	skip "a file in memory" "there is no python3 or perl"
+fi
+
 # --- chains ---
 
 rig_mark
@@ -120,7 +135,7 @@ if connected docker:victim; then
 	same "a command in a container is seen from here" 1 "$(wc -w <<<"$rig_far")"
 	docker kill victim >/dev/null
 	client_ends
-	says "a container that is killed: the loss is told" 'docker:victim' 'exited with status 137'
+	says "a container that is killed: the loss is told" 'docker:victim is gone: process ' 'exited with status 137'
 fi
 none_left "... and nothing is left"
 rig_mark

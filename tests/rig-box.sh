@@ -8,6 +8,8 @@ rig_root()
 {
 	mkdir -p "$1"/{bin,dev,etc,home/alice,proc,root,sys,tmp,usr/bin,var/tmp}
 	chmod 1777 "$1/tmp" "$1/var/tmp"
+	ln -s usr/lib "$1/lib" # for programs of this machine, where its /usr is mounted
+	ln -s usr/lib64 "$1/lib64"
 	cp "${2:-$(command -v busybox)}" "$1/bin/busybox"
 	# shellcheck disable=SC2016 # one shell that need not start anything
 	busybox sh -c 'cd "$0" && for applet in $(busybox --list); do [ "$applet" = busybox ] || ln -s busybox "$applet"; done' \

@@ -119,7 +119,7 @@ reaches()
 	local text=$1 path=$2 host=$3 user=$4 root=$5 got
 	rig_mark
 	do_run run "$path" -- sh -c 'uname -n; id -u; cat | wc -c'
-	got="$status $(sed 's/^[^ ]*: //' "$scratch/stdout" | paste -sd' ')$(cat "$scratch/stderr")"
+	got="$status $(sed 's/.*: //' "$scratch/stdout" | paste -sd' ')$(cat "$scratch/stderr")"
 	same "$text: a command runs there" "0 $host $user 0" "$got"
 	do_run tree "$path"
 	if [ "$status" = 0 ] && grep -q " $host " "$scratch/stdout"; then

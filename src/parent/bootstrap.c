@@ -598,8 +598,13 @@ static int launch(struct rmt_bootstrap *bootstrap)
 	if (r < 0)
 		return r;
 	r = spawn(bootstrap, theirs, &pid);
-	if (bootstrap->command.terminal != RMT_TERMINAL_FULL)
+	if (bootstrap->command.terminal != RMT_TERMINAL_FULL) {
 		rmt_channels_close(theirs);
+	} else {
+		/* Its end is told by nothing else: the tool and what it runs hold it alone. */
+		rmt_descriptor_close(bootstrap->slave);
+		bootstrap->slave = -1;
+	}
 	if (r < 0) {
 		if (ours[1] == ours[0])
 			ours[1] = -1;

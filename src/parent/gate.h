@@ -14,6 +14,9 @@ extern const struct rmt_parent_hooks rmt_parent_hooks;
 
 bool rmt_gate_is_open(void);
 
+/* The process has begun, with this name. */
+void rmt_gate_begin(const char *argv0);
+
 /* The other side of the public functions. */
 int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
 		ramet_error *error);

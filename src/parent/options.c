@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ramet_path_append(): from a structure to the text of a path. */
 #include "parent/options.h"
+#include "parent/gate.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -23,6 +23,7 @@ static const char beginning[] =
  * A place: there is room for the program, which a disk may not have; and an empty file with the permission to be executed is a script that does nothing, where
  * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
  * gone before anything is in it; without /proc it is gone when the program runs.
+ * Without /proc the script names its shell: busybox starts a nameless one through /proc/self/exe.
  */
 static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
@@ -32,7 +33,8 @@ static const char place[] =
 	"{ rm -f \"$f\";f=;continue;};fi;"
 	":>\"$f\";chmod 700 \"$f\";exec 4<\"$f\";"
 	"if /proc/self/fd/4 2>/dev/null;then exec 5>\"$f\";rm -f \"$f\";f=;x=/proc/self/fd/4;break;"
-	"elif \"$f\" 2>/dev/null;then exec 4<&-;exec 5>\"$f\";x=$f;break;fi;"
+	"elif 2>/dev/null printf \"#\\041/bin/sh\">\"$f\";\"$f\" 2>/dev/null;then exec 4<&-;exec "
+	"5>\"$f\";x=$f;break;fi;"
 	"exec 4<&-;rm -f \"$f\";f=;done;";
 
 /*
