@@ -45,42 +45,44 @@ static const char *turns_file, *ramet, *peer_program;
 
 /* --- one connection -------------------------------------------------------------------------- */
 
-/* The measured process: says one byte when the answer is there. */
+/* The measured process: says one byte when the answer is there, and goes on when its input ends. */
 static int once(const char *path)
 {
 	ramet_error error = RAMET_ERROR_INIT;
 	ramet_context *context;
 	ramet_router *router;
+	char byte;
 
 	bench_check(ramet_router_new(NULL, &router), "router", NULL);
 	bench_check(ramet_connect(router, path, &context, &error), path, &error);
 	bench_check(nothing_call(context, &error), path, &error);
 	bench_write_all(STDOUT_FILENO, "", 1);
+	(void)bench_read_all(STDIN_FILENO, &byte, 1);
 	bench_check(ramet_context_shutdown(context, -1, &error), path, &error);
 	ramet_context_unref(context);
 	ramet_router_unref(router);
 	return 0;
 }
 
-/* Its input is empty: ours are the targets. */
-static pid_t start(char *const argv[], int *ret_output)
+/* With input and output; what is not theirs they must not hold. */
+static pid_t start(char *const argv[], int input, int *ret_output)
 {
-	int fds[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fds[2];
 	pid_t pid;
 
-	if (null < 0 || pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		bench_die("pipe: %s", strerror(errno));
 	pid = vfork();
 	if (pid < 0)
 		bench_die("vfork: %s", strerror(errno));
 	if (pid == 0) {
-		dup2(null, STDIN_FILENO);
+		dup2(input, STDIN_FILENO);
 		dup2(fds[1], STDOUT_FILENO);
 		execv(argv[0], argv);
 		_exit(127);
 	}
-	close(null);
 	close(fds[1]);
+	close(input);
 	*ret_output = fds[0];
 	return pid;
 }
@@ -117,18 +119,28 @@ static struct passed read_passed(void)
 	return passed;
 }
 
-/* From the start of a process to its first byte, or to its end when it says nothing. */
+/* From the start of a process to its first byte, or to its end when it says nothing. It goes on when
+ * its input ends: what has passed is read before. */
 static double run(char *const argv[], const char *what, struct passed *ret_passed)
 {
-	int64_t begin = bench_now(), end;
+	int64_t begin, end;
+	int input[2], output;
 	char byte;
-	int output;
-	pid_t pid = start(argv, &output);
-	bool said = bench_read_all(output, &byte, 1);
+	pid_t pid;
+	bool said;
 
+	if (pipe2(input, O_CLOEXEC) < 0)
+		bench_die("pipe: %s", strerror(errno));
+	if (!ret_passed)
+		close(input[1]);
+	begin = bench_now();
+	pid = start(argv, input[0], &output);
+	said = bench_read_all(output, &byte, 1);
 	end = bench_now();
-	if (ret_passed)
+	if (ret_passed) {
 		*ret_passed = read_passed();
+		close(input[1]);
+	}
 	/* What it says of its end is not to fail. */
 	while (bench_read_all(output, &byte, 1))
 		;
@@ -366,7 +378,7 @@ int main(int argc, char **argv)
 			2, argv,
 			"reach: up to the first answered call, in a process that does only that; "
 			"again: in one that has done it before"),
-		15, 9);
+		11, 9);
 	if (*peer_program)
 		start_peer();
 	bench_check(ramet_router_new(NULL, &router), "router", NULL);

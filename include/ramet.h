@@ -172,7 +172,7 @@ typedef struct ramet_password_request {
 	const char *path;   /* of the context to be, as in errors: "ssh:db/sudo:admin" */
 	const char *method; /* of its hop: "ssh", "sudo" ... */
 	const char *target; /* of its hop, or NULL */
-	const char *user;   /* the hop's key `user`, or NULL */
+	const char *user;   /* the hop's key `username`, or NULL */
 	const char *prompt; /* the tool's own words, control characters made harmless */
 } ramet_password_request;
 

@@ -35,7 +35,7 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 	const char *twice = NULL;
 	int r;
 
-	rmt_executable_set(argc > 0 && !landed ? argv[0] : NULL);
+	rmt_gate_begin(argc > 0 && !landed ? argv[0] : NULL);
 	r = rmt_functions_set(begin, end, &twice);
 	/* A file that was made to be sent lacks what a master needs. */
 	if (!child)

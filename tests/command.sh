@@ -298,6 +298,16 @@ status=0
 "$ramet" doctor local >/dev/full 2>stderr || status=$?
 same "doctor that cannot print exits with 1" 1 "$status"
 says "... and says so" "No space left on device"
+exits "doctor tells the steps of a tool" 0 doctor local/exec:env
+same "... in their order" "launch shell place transfer exec handshake local/exec:env" \
+	"$(sed -n '/^exec:env/,$s/^ *[0-9]*\.[0-9] ms  \([a-z/]*\(exec:env\)*\): .*/\1/p' stdout | paste -sd' ')"
+exits "doctor of a tool that is not there" 255 doctor exec:no-such-tool
+same "... names the step" 1 "$(grep -c 'ms  failed: .*launch: no-such-tool: not found' stdout)"
+same "... and says what helps" 1 "$(grep -c 'ms  hint: install the tool' stdout)"
+exits "doctor of a tool that leads nowhere" 255 doctor 'local/exec:sh%20-c%20%22echo%20the%20last%20words;exit%207%22/local'
+same "... names the step, the status" 1 "$(grep -c 'ms  failed: .*shell: .*exited with status 7' stdout)"
+same "... the last words" 1 "$(grep -c 'the last words$' stdout)"
+same "... and says what helps" 1 "$(grep -c 'ms  hint: run the command above by hand' stdout)"
 exits "doctor of two paths exits with 2" 2 doctor local local
 
 # --- demo ---

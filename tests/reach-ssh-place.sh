@@ -116,6 +116,26 @@ placed "a target without sha256sum" /dev/shm
 tools no-digest sha256sum shasum openssl cksum md5sum gzip
 target : "SetEnv PATH=$rig/no-digest"
 placed "a target without anything that checks" /dev/shm
+
+# lossy TEXT FILTER TOOLS: a tool that changes what goes to a shell with these tools
+lossy()
+{
+	cat >"$rig/lossy" <<-END
+		#!/bin/sh
+		for command; do :; done
+		$2 | PATH=$rig/$3 /bin/sh -c "\$command"
+	END
+	chmod 755 "$rig/lossy"
+	refused "$1" "ssh:nobody@nowhere?tool=$(escaped "$rig/lossy")" "transfer: what arrived differs"
+}
+
+flip='perl -e "undef \$/; \$_ = <STDIN>; substr(\$_, 30000, 1) ^= chr 32; print"'
+lossy "an image that is cut short: sha256sum" "head -c 50000" bare
+lossy "... cksum" "head -c 50000" no-sha256sum
+lossy "... neither" "head -c 50000" no-digest
+lossy "... in the first bytes" "head -c 40" no-digest
+lossy "an image that is changed: sha256sum" "head -c 60000 | $flip" bare
+same "... and nothing is left" "" "$(rig_files)"
 mkdir "$rig/few"
 for tool in sh cat chmod rm head dd uname mkdir sed; do
 	ln -s "/usr/bin/$tool" "$rig/few/$tool"

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -16,12 +15,12 @@
 #define ACCOUNTS "/etc/passwd"
 #define ACCOUNTS_MAX (64 << 10)
 
-/* The name in a line "NAME:PASSWORD:UID:..."; false: it is another account's. */
-static bool find_name(char *line, uid_t uid)
+/* The name in a line "NAME:PASSWORD:UID:..."; false: it is another account's. `uid` is ":UID:". */
+static bool find_name(char *line, const char *uid)
 {
-	char *name = strchr(line, ':'), *number = name ? strchr(name + 1, ':') : NULL, *end;
+	char *name = strchr(line, ':'), *number = name ? strchr(name + 1, ':') : NULL;
 
-	if (!number || strtoul(number + 1, &end, 10) != uid || *end != ':')
+	if (!number || strncmp(number, uid, strlen(uid)) != 0)
 		return false;
 	*name = '\0';
 	return true;
@@ -29,7 +28,7 @@ static bool find_name(char *line, uid_t uid)
 
 static const char *user_name(ramet_call *call)
 {
-	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next;
+	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next, uid[16];
 	int fd = open(ACCOUNTS, O_RDONLY | O_CLOEXEC);
 	ssize_t size = text && fd >= 0 ? read(fd, text, ACCOUNTS_MAX - 1) : -1;
 
@@ -38,11 +37,12 @@ static const char *user_name(ramet_call *call)
 	if (!text)
 		return "?";
 	text[size > 0 ? size : 0] = '\0';
+	rmt_format(uid, sizeof(uid), ":%u:", (unsigned)geteuid());
 	for (char *line = text; line; line = next) {
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		if (find_name(line, geteuid()))
+		if (find_name(line, uid))
 			return line;
 	}
 	rmt_format(text, ACCOUNTS_MAX, "%u", (unsigned)geteuid());

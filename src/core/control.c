@@ -20,6 +20,9 @@
 /* Of ids in one GONE: two numbers of at most five bytes each, and room for the reason. */
 #define RANGES_MAX (size_t)4096
 
+/* What a request is that cannot be read. */
+#define SENSELESS "the request makes no sense"
+
 /* --- sending ------------------------------------------------------------------------------ */
 
 static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation operation)
@@ -383,8 +386,7 @@ static void connect_child(ramet_router *router, const struct rmt_frame *frame,
 
 	if (rmt_cbor_read_str(reader, &hop, &size) < 0 || !hop ||
 	    rmt_cbor_read_u32(reader, &index) < 0)
-		rmt_dead_letter(router, frame, EPROTO,
-				"the request to start a child makes no sense");
+		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 	else if (router->hooks)
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
@@ -401,8 +403,7 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 	if (!router->hooks || stream == router->uplink || rmt_cbor_read_u32(reader, &part) < 0 ||
 	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
 	    rmt_cbor_read_u64(reader, &offset) < 0)
-		rmt_dead_letter(router, frame, EPROTO,
-				"the request for a part of the program makes no sense");
+		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 	else
 		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,
 				     size, offset);

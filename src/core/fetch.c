@@ -69,8 +69,7 @@ static int take(struct rmt_fetch *fetch)
 	    rmt_cbor_read_bytes(&reader, &data, &size) < 0 || size == 0 ||
 	    total > RMT_IMAGE_SIZE_MAX || (fetch->total > 0 && total != fetch->total) ||
 	    size > total - fetch->bytes.size)
-		return rmt_error_set(&fetch->error, EPROTO,
-				     "what the parent sends of this program makes no sense");
+		return rmt_error_set(&fetch->error, EPROTO, "the answer makes no sense");
 	fetch->total = total;
 	rmt_buffer_append(&fetch->bytes, data, size);
 	if (fetch->bytes.error < 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -21,6 +22,10 @@
 
 /* Of records of progress. */
 #define LOG_SOURCE "connect"
+
+/* Of a trial that must not cost much; programs with symbols are larger than their images. */
+#define ROOM_MIN 4096u
+#define ROOM_MAX (1u << 20)
 
 const char *rmt_phase_name(enum rmt_phase phase)
 {
@@ -427,6 +432,17 @@ static void in_ready(struct rmt_source *source, unsigned events)
 
 /* --- launch ------------------------------------------------------------------------------- */
 
+/* What a place should have room for: the program as it is here, from which an image is made later, or
+ * fetched. */
+static size_t room(void)
+{
+	struct stat file;
+
+	if (stat(ramet_executable(), &file) < 0 || file.st_size <= 0)
+		return ROOM_MIN;
+	return RMT_MAX(ROOM_MIN, RMT_MIN((size_t)file.st_size, ROOM_MAX));
+}
+
 /* The command with the first stage behind it, or in `pending`. */
 static int add_stage(struct rmt_bootstrap *bootstrap)
 {
@@ -442,6 +458,7 @@ static int add_stage(struct rmt_bootstrap *bootstrap)
 				.nonce = bootstrap->stage.nonce,
 				.directory = rmt_hop_key(bootstrap->hop, "dir"),
 				.title = title,
+				.room = room(),
 			},
 			&stage);
 	free(title);
@@ -581,8 +598,13 @@ static int launch(struct rmt_bootstrap *bootstrap)
 	if (r < 0)
 		return r;
 	r = spawn(bootstrap, theirs, &pid);
-	if (bootstrap->command.terminal != RMT_TERMINAL_FULL)
+	if (bootstrap->command.terminal != RMT_TERMINAL_FULL) {
 		rmt_channels_close(theirs);
+	} else {
+		/* Its end is told by nothing else: the tool and what it runs hold it alone. */
+		rmt_descriptor_close(bootstrap->slave);
+		bootstrap->slave = -1;
+	}
 	if (r < 0) {
 		if (ours[1] == ours[0])
 			ours[1] = -1;

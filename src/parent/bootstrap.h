@@ -62,7 +62,7 @@ struct rmt_bootstrap {
 	struct rmt_buffer pending; /* for the tool's input */
 	size_t written;
 	struct rmt_capture terminal; /* for prompts */
-	int slave;                   /* kept open, so that the terminal does not hang up */
+	int slave; /* of a terminal for prompts: kept open, so that it does not hang up */
 	const struct rmt_image *image;
 	struct rmt_image_wanted wanted;
 };

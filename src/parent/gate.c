@@ -17,10 +17,13 @@
 #include "parent/cold.h"
 #include "parent/connection.h"
 #include "parent/digest.h"
+#include "parent/executable.h"
 #include "parent/image.h"
 
 __attribute__((section(".ramet_cold_head"), used, aligned(128)))
 const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
+
+#define NO_PART "this copy of the program lacks the part for parents"
 
 /* A CONNECT that came before we can do it. */
 struct early {
@@ -45,6 +48,13 @@ bool rmt_gate_is_open(void)
 	/* The compiler knows what it is in this file, but not in what was made of it. */
 	return ((const volatile struct rmt_cold_head *)&rmt_cold_head)->present ||
 	       atomic_load_explicit(&gate.opened, memory_order_acquire);
+}
+
+void rmt_gate_begin(const char *argv0)
+{
+	/* Who fetches the rest was not started by a name that leads anywhere. */
+	if (rmt_gate_is_open())
+		rmt_executable_set(argv0);
 }
 
 /* --- installing ----------------------------------------------------------------------------- */
@@ -146,8 +156,7 @@ static void begin(ramet_router *router)
 	if (r == 0)
 		gate.fetching = true;
 	else
-		rmt_error_set(&gate.error, r,
-			      "the part for parents is not here, and there is no parent to ask");
+		rmt_error_set(&gate.error, r, NO_PART);
 }
 
 static bool is_settled(void *argument)
@@ -165,8 +174,7 @@ static int gate_open(ramet_error *error)
 		return 0;
 	router = rmt_child_router();
 	if (!router)
-		return rmt_error_set(error, ENOTSUP,
-				     "this copy of the program has no part for parents");
+		return rmt_error_set(error, ENOTSUP, NO_PART);
 	rmt_lock(router);
 	rmt_router_hold(router);
 	if (!rmt_gate_is_open()) {
@@ -308,6 +316,13 @@ RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
 	int r = gate_open(error);
 
 	return r < 0 ? r : rmt_listen(path, error);
+}
+
+RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
+{
+	int r = gate_open(error);
+
+	return r < 0 ? r : rmt_path_append(path, options, error);
 }
 
 RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)

@@ -14,10 +14,14 @@ extern const struct rmt_parent_hooks rmt_parent_hooks;
 
 bool rmt_gate_is_open(void);
 
+/* The process has begun, with this name. */
+void rmt_gate_begin(const char *argv0);
+
 /* The other side of the public functions. */
 int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
 		ramet_error *error);
 int rmt_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		    ramet_error *error);
 int rmt_listen(const char *path, ramet_error *error);
+int rmt_path_append(char **path, const ramet_hop_options *options, ramet_error *error);
 int rmt_core_image(ramet_bytes *ret_image, ramet_error *error);

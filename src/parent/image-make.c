@@ -14,6 +14,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "parent/elf.h"
+#include "parent/image-packed.h"
 #include "parent/spawn.h"
 
 /* A gzip member without data has this size: RFC 1952. */
@@ -143,6 +144,7 @@ static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt
 		  struct rmt_image *ret_image)
 {
 	struct rmt_image image = {.plain = {file->data, elf->end}};
+	ramet_bytes packed;
 	int r = 0;
 
 	if (elf->loader_size > 0) {
@@ -160,8 +162,12 @@ static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt
 	rmt_sha256_update(&image.sha256, image.plain.data, image.plain.size);
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
-	if (member->size == 0)
-		convert("-9nc", image.plain.data, image.plain.size, member);
+	if (member->size == 0 && rmt_image_packed(file->data, file->size, &packed))
+		rmt_buffer_append(member, packed.data, packed.size);
+	if (!gzip_holds(member, image.plain)) {
+		rmt_buffer_done(member);
+		convert("-6nc", image.plain.data, image.plain.size, member);
+	}
 	if (!gzip_holds(member, image.plain))
 		rmt_buffer_done(member);
 	image.gzip = (ramet_bytes){member->data, member->size};

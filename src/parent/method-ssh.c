@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ssh: OpenSSH's client, with the user's own configuration. The target is [USER@]HOST[:PORT]. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "parent/keys.h"
 #include "parent/method.h"
 #include "parent/prompt.h"
@@ -61,11 +61,9 @@ static int check(const struct rmt_hop *hop, ramet_error *error)
 	if (address.user && (address.user_size == 0 || rmt_hop_key(hop, "username")))
 		return refuse(hop, error, "one user name is expected");
 	if (address.port) {
-		char *end;
-		unsigned long port = strtoul(address.port, &end, 10);
+		int64_t port;
 
-		if (*address.port < '0' || *address.port > '9' || *end || port == 0 ||
-		    port > PORT_MAX)
+		if (!rmt_number_parse(address.port, 10, 1, PORT_MAX, &port))
 			return refuse(hop, error, "the port is a number of 1-65535");
 		if (rmt_hop_key(hop, "port"))
 			return refuse(hop, error, "one port is expected");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ramet_path_append(): from a structure to the text of a path. */
 #include "parent/options.h"
+#include "parent/gate.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "parent/gate.h"
 #include "parent/method.h"
 #include "parent/path.h"
 
@@ -142,7 +144,7 @@ static int check_last(const char *text, ramet_error *error)
 	return r;
 }
 
-RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
+int rmt_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
 {
 	ramet_hop_options all = RAMET_HOP_OPTIONS_INIT;
 	struct rmt_buffer out = RMT_BUFFER_INIT;

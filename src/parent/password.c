@@ -328,15 +328,16 @@ static int get_program(ramet_router *router, const struct rmt_hop *hop, const ch
 		.path = path,
 		.method = hop->method,
 		.target = hop->target,
-		.user = rmt_hop_key(hop, "user"),
+		.user = rmt_hop_key(hop, "username"),
 		.prompt = prompt,
 	};
 	int r;
 
 	if (!router->password)
 		return rmt_error_set(error, ENOKEY,
-				     "a password is to come from the program, and its router has "
-				     "no callback for that");
+				     "%s asks for a password, and none is given: use the key "
+				     "password=env:NAME, fd:N or ask, or the router's callback",
+				     hop->method);
 	r = router->password(&request, ret_password->text, RMT_PASSWORD_MAX, router->password_data);
 	if (r > RMT_PASSWORD_MAX)
 		r = -EINVAL;

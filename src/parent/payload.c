@@ -54,7 +54,7 @@ static void digest_text(const struct rmt_image *image, enum rmt_digest digest,
 		rmt_buffer_printf(&out, "%u", rmt_cksum_value(&sum));
 		break;
 	case RMT_DIGEST_NONE:
-		rmt_buffer_append_byte(&out, '-');
+		rmt_buffer_printf(&out, "%zu", image->plain.size + trailer->size);
 		break;
 	}
 	rmt_buffer_append_byte(&out, '\0');

@@ -16,11 +16,11 @@
 /* Names, and that a file with a name goes away however this ends. */
 static const char beginning[] =
 	"u=$(umask);umask 077;x=;f=;t=;"
-	"command -v rm>/dev/null 2>&1||PATH=$PATH:/bin:/usr/bin;"
+	"h() { command -v $1>/dev/null 2>&1;};h rm||PATH=$PATH:/bin:/usr/bin;"
 	"c(){ [ -z \"$f\" ]||rm -f \"$f\";};trap c 0;trap \"exit 1\" 1 2 3 13 15;";
 
 /*
- * A place: an empty file with the permission to be executed is a script that does nothing, where
+ * A place: there is room for the program, which a disk may not have; and an empty file with the permission to be executed is a script that does nothing, where
  * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
  * gone before anything is in it; without /proc it is gone when the program runs.
  * Without /proc the script names its shell: busybox starts a nameless one through /proc/self/exe.
@@ -29,7 +29,9 @@ static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
 	"[ -d \"$d\" ]||continue;t=\"$t $d\";f=$d/.ramet-$n;"
 	"(set -C;:>\"$f\")2>/dev/null||{ f=;continue;};"
-	"chmod 700 \"$f\";exec 4<\"$f\";"
+	"if h dd;then dd if=/dev/zero of=\"$f\" bs=$m count=1 2>/dev/null||"
+	"{ rm -f \"$f\";f=;continue;};fi;"
+	":>\"$f\";chmod 700 \"$f\";exec 4<\"$f\";"
 	"if /proc/self/fd/4 2>/dev/null;then exec 5>\"$f\";rm -f \"$f\";f=;x=/proc/self/fd/4;break;"
 	"elif 2>/dev/null printf \"#\\041/bin/sh\">\"$f\";\"$f\" 2>/dev/null;then exec 4<&-;exec "
 	"5>\"$f\";x=$f;break;fi;"
@@ -57,13 +59,12 @@ static const char memory[] =
 static const char receive[] =
 	"if [ -z \"$x\" ];then echo \"ramet:$n:failed:place:there is no directory in which a file "
 	"can be written and executed (tried${t:- none})\";exit 1;fi;"
-	"h() { command -v $1>/dev/null 2>&1;};"
 	"g=plain;h gzip&&g=gzip;v=none;h cksum&&v=cksum;h sha256sum&&v=sha256sum;"
 	"r=\"head -c\";h head||r=\"dd bs=1 count=\";a=named;[ -n \"$f\" ]||a=anonymous;"
 	"echo \"ramet:$n:ready:$(uname -sm):$g:$v:$a:$d\";"
 	"read -r s g w||exit 1;"
 	"case $g in gzip)$r$s|gzip -dc;;*)$r$s;;esac>&5;exec 5>&-;"
-	"case $v in none)y=$w;;*)y=$($v<\"$x\");y=${y%% *};;esac;"
+	"case $v in none)y=$w;h wc&&y=$((0+$(wc -c<\"$x\")));;*)y=$($v<\"$x\");y=${y%% *};;esac;"
 	"if [ \"$y\" = \"$w\" ];then umask $u;echo \"ramet:$n:exec\";";
 
 static const char ending[] =
@@ -91,7 +92,7 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out)
 {
 	append_text(out, "n=");
 	append_text(out, text->nonce);
-	append_text(out, ";");
+	rmt_buffer_printf(out, ";m=%zu;", text->room);
 	append_text(out, beginning);
 	append_text(out, "for d in ");
 	if (text->directory) {

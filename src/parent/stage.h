@@ -26,6 +26,7 @@ struct rmt_stage_text {
 	const char *nonce;
 	const char *directory; /* tried before all others; NULL */
 	const char *title;     /* what ps(1) shows of the new process */
+	size_t room;           /* bytes that a place must have */
 };
 
 /* Appends the shell's program. Characters that would mean something to a shell become '_' in title
@@ -36,7 +37,7 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out);
 void rmt_stage_quote(const char *shell, const char *stage, struct rmt_buffer *out);
 
 /* The line that announces what follows it. digest is in hexadecimal or decimal, as its tool prints
- * it. */
+ * it; without a tool, the size of the file that is to come out. */
 void rmt_stage_announce(size_t size, bool gzip, const char *digest, struct rmt_buffer *out);
 
 enum rmt_stage_event {

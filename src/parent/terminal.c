@@ -10,6 +10,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/format.h"
 
 /* Not in POSIX, and not everywhere. */
 #ifndef IMAXBEL
@@ -43,19 +44,20 @@ static int make_raw(int fd)
 
 static int open_slave(int master)
 {
-	char name[64];
-	int fd = -1, r;
+	unsigned number;
+	char name[32];
+	int fd = -1;
 
-	if ((grantpt(master) < 0 && errno != EPERM) || unlockpt(master) < 0)
+	if (ioctl(master, TIOCSPTLCK, &(int){0}) < 0)
 		return -errno;
 #ifdef TIOCGPTPEER
 	/* Also where /dev/pts is another one than that of /dev/ptmx, or not there at all. */
 	fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 #endif
 	if (fd < 0) {
-		r = ptsname_r(master, name, sizeof(name));
-		if (r != 0)
-			return r > 0 ? -r : -errno;
+		if (ioctl(master, TIOCGPTN, &number) < 0)
+			return -errno;
+		rmt_format(name, sizeof(name), "/dev/pts/%u", number);
 		fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	}
 	return fd < 0 ? -errno : fd;
@@ -63,7 +65,8 @@ static int open_slave(int master)
 
 static int open_pair(int *ret_master, int *ret_slave)
 {
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave, r;
+	/* posix_openpt(3), unlockpt(3) and ptsname(3), which in musl bring stdio with them. */
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), slave, r;
 
 	if (master < 0)
 		return -errno;

@@ -6,8 +6,8 @@
 
 /*
  * A pair, both close-on-exec and noted as ours, both raw and without echo (8-bit clean: see cfmakeraw
- * in termios(3)). On failure -errno and RAMET_OPENPTY_MSG. Where devpts is mounted without gid=, an
- * old libc's grantpt(3) fails with EPERM; then the pair is used as the kernel made it.
+ * in termios(3)). On failure -errno and RAMET_OPENPTY_MSG. The pair is used as the kernel made it: who
+ * else may write to it (grantpt(3)) is a matter of terminals that people sit at.
  *
  * Whoever reads the master keeps the slave open as well: when the last slave is closed, as a tool
  * does that opens /dev/tty for one question only, read(2) fails with EIO until it is opened again.
