@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * reach SCALE TURNS RAMET PEER, targets on standard input: how long it takes to connect, to call, and to
- * have the answer. For this program and for Mitogen twice: from the start of a process that does only
- * that, so that nothing is left out; and in one that has done it before. Beside them the tool alone, up
- * to the first byte that it prints, or else to its end. bench/reach.sh makes the targets and gives a
- * line of them each, with tabs between:
+ * have the answer. For ours (reach-connect.c) and for Mitogen (PEER, peer-reach.py) twice: from the start
+ * of a process that does only that, so that nothing is left out; and in one that has done it before.
+ * Beside them the tool alone, up to the first byte that it prints, or else to its end. bench/reach.sh
+ * makes the targets and gives a line of them each, with tabs between:
  *
- *	NAME	PATH	METHOD KEYWORDS (of Mitogen; see peer-reach.py)	COMMAND	FLOOR FLOOR
+ *	NAME	PATH	METHOD KEYWORDS (of Mitogen)	COMMAND	FLOOR FLOOR
  *
  * "-" is none. COMMAND is executed by sh; the floors are the largest ratios to Mitogen's time and to the
- * command's. Where the path leads through tests/relay, that notes in the file TURNS what passes.
- * `reach --once PATH` is that process. RAMET is the command, whose bytes are counted.
+ * command's. Where the path leads through tests/relay, that notes in the file TURNS what passes. RAMET is
+ * the command, whose bytes are counted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +21,6 @@
 #include <unistd.h>
 
 #include "bench.h"
-
-RAMET_FUNCTION(none, nothing)
-{
-	(void)call;
-}
 
 /* _AGAIN: in a process that has done it before. */
 enum { OURS, OURS_AGAIN, PEER, PEER_AGAIN, TOOL, CONTENDERS };
@@ -41,28 +36,15 @@ struct passed {
 		turns; /* sent, and how often that was after something had come; -1: unknown */
 };
 
+/* Connects again and again: a path or keywords in, a line with the time out. */
+struct connector {
+	FILE *input, *output;
+};
+
 static const char *turns_file, *ramet, *peer_program;
+static char own_program[4096];
 
-/* --- one connection -------------------------------------------------------------------------- */
-
-/* The measured process: says one byte when the answer is there, and goes on when its input ends. */
-static int once(const char *path)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_context *context;
-	ramet_router *router;
-	char byte;
-
-	bench_check(ramet_router_new(NULL, &router), "router", NULL);
-	bench_check(ramet_connect(router, path, &context, &error), path, &error);
-	bench_check(nothing_call(context, &error), path, &error);
-	bench_write_all(STDOUT_FILENO, "", 1);
-	(void)bench_read_all(STDIN_FILENO, &byte, 1);
-	bench_check(ramet_context_shutdown(context, -1, &error), path, &error);
-	ramet_context_unref(context);
-	ramet_router_unref(router);
-	return 0;
-}
+/* --- in a process of its own ----------------------------------------------------------------- */
 
 /* With input and output; what is not theirs they must not hold. */
 static pid_t start(char *const argv[], int input, int *ret_output)
@@ -148,35 +130,6 @@ static double run(char *const argv[], const char *what, struct passed *ret_passe
 	return (double)((said ? end : bench_now()) - begin);
 }
 
-static double connect_ours(const struct target *target, struct passed *ret_passed)
-{
-	char own[4096];
-	char *argv[] = {own, "--once", target->path, NULL};
-
-	bench_beside(own, sizeof(own), "reach");
-	return run(argv, target->path, ret_passed);
-}
-
-/* Equal hops are used again, so each has a name of its own. */
-static double connect_ours_again(ramet_router *router, const struct target *target)
-{
-	static unsigned number;
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_context *context;
-	int64_t begin, end;
-	char path[8192];
-
-	snprintf(path, sizeof(path), "%s%cname=x%u", target->path,
-		 strchr(target->path, '?') ? '&' : '?', number++);
-	begin = bench_now();
-	bench_check(ramet_connect(router, path, &context, &error), path, &error);
-	bench_check(nothing_call(context, &error), path, &error);
-	end = bench_now();
-	bench_check(ramet_context_shutdown(context, -1, &error), path, &error);
-	ramet_context_unref(context);
-	return (double)(end - begin);
-}
-
 static double run_tool(const struct target *target)
 {
 	char *argv[] = {"/bin/sh", "-c", target->tool, NULL};
@@ -184,32 +137,11 @@ static double run_tool(const struct target *target)
 	return run(argv, target->tool, NULL);
 }
 
-/* --- Mitogen --------------------------------------------------------------------------------- */
-
-static FILE *peer_input, *peer_output;
-
-static void start_peer(void)
+static double connect_ours(const struct target *target, struct passed *ret_passed)
 {
-	int to[2], from[2];
-	pid_t pid;
+	char *argv[] = {own_program, target->path, NULL};
 
-	if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
-		bench_die("pipe: %s", strerror(errno));
-	pid = vfork();
-	if (pid < 0)
-		bench_die("vfork: %s", strerror(errno));
-	if (pid == 0) {
-		dup2(to[0], STDIN_FILENO);
-		dup2(from[1], STDOUT_FILENO);
-		execl("/usr/bin/python3", "python3", peer_program, (char *)NULL);
-		_exit(127);
-	}
-	close(to[0]);
-	close(from[1]);
-	peer_input = fdopen(to[1], "we");
-	peer_output = fdopen(from[0], "re");
-	if (!peer_input || !peer_output)
-		bench_die("fdopen: %s", strerror(errno));
+	return run(argv, target->path, ret_passed);
 }
 
 static double connect_peer(const struct target *target, struct passed *ret_passed)
@@ -219,19 +151,42 @@ static double connect_peer(const struct target *target, struct passed *ret_passe
 	return run(argv, target->peer, ret_passed);
 }
 
-static double connect_peer_again(const struct target *target)
+/* --- again ----------------------------------------------------------------------------------- */
+
+static void start_connector(struct connector *connector, char *const argv[])
 {
-	char line[4096];
+	int input[2], output;
+
+	if (pipe2(input, O_CLOEXEC) < 0)
+		bench_die("pipe: %s", strerror(errno));
+	start(argv, input[0], &output);
+	connector->input = fdopen(input[1], "we");
+	connector->output = fdopen(output, "re");
+	if (!connector->input || !connector->output)
+		bench_die("fdopen: %s", strerror(errno));
+}
+
+static double connect_again(struct connector *connector, const char *what)
+{
+	char line[4096] = "";
 	double time;
 
-	fprintf(peer_input, "%s\n", target->peer);
-	fflush(peer_input);
-	if (!fgets(line, sizeof(line), peer_output))
-		bench_die("Mitogen has ended");
-	time = atof(line);
-	if (time <= 0)
-		bench_die("%s: Mitogen %s", target->name, line);
+	fprintf(connector->input, "%s\n", what);
+	fflush(connector->input);
+	if (!fgets(line, sizeof(line), connector->output) || (time = atof(line)) <= 0)
+		bench_die("%s: %s", what, *line ? line : "the process has ended");
 	return time;
+}
+
+/* Equal hops are used again, so each has a name of its own. */
+static double connect_ours_again(struct connector *connector, const struct target *target)
+{
+	static unsigned number;
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s%cname=x%u", target->path,
+		 strchr(target->path, '?') ? '&' : '?', number++);
+	return connect_again(connector, path);
 }
 
 /* --- the targets ----------------------------------------------------------------------------- */
@@ -255,7 +210,7 @@ static bool read_target(struct target *ret_target)
 	*ret_target = (struct target){
 		.name = fields[0],
 		.path = fields[1],
-		.peer = peer_input ? fields[2] : NULL,
+		.peer = *peer_program ? fields[2] : NULL,
 		.tool = fields[3],
 		.peer_floor = fields[4] ? atof(fields[4]) : 0,
 		.tool_floor = fields[5] ? atof(fields[5]) : 0,
@@ -312,7 +267,7 @@ static void print_passed(const struct target *target, const struct passed *ours,
 					   .raw = peer->turns,
 					   .peer = "Mitogen",
 					   .ratio_at_most = 1});
-	snprintf(what, sizeof(what), "  %s, sent by this program", target->name);
+	snprintf(what, sizeof(what), "  %s, sent", target->name);
 	bench_print(&(struct bench_figure){.what = what,
 					   .unit = BENCH_BYTES,
 					   .ours = ours->bytes,
@@ -332,15 +287,16 @@ static void print_passed(const struct target *target, const struct passed *ours,
 					   .at_most = 65537});
 }
 
-static void measure(ramet_router *router, const struct target *target, size_t rounds)
+static void measure(struct connector *own, struct connector *mitogen, const struct target *target,
+		    size_t rounds)
 {
 	struct bench_samples times[CONTENDERS] = {0};
 	struct passed ours = {-1, -1}, peer = {-1, -1};
 
 	/* What is only slow the first time: caches, images, Mitogen's compressed source. */
-	connect_ours_again(router, target);
+	connect_ours_again(own, target);
 	if (target->peer)
-		connect_peer_again(target);
+		connect_again(mitogen, target->peer);
 	for (size_t i = 0; i < rounds; i++) {
 		unlink(turns_file);
 		bench_add(&times[OURS], connect_ours(target, &ours));
@@ -349,9 +305,9 @@ static void measure(ramet_router *router, const struct target *target, size_t ro
 		unlink(turns_file);
 		if (target->peer)
 			bench_add(&times[PEER], connect_peer(target, &peer));
-		bench_add(&times[OURS_AGAIN], connect_ours_again(router, target));
+		bench_add(&times[OURS_AGAIN], connect_ours_again(own, target));
 		if (target->peer)
-			bench_add(&times[PEER_AGAIN], connect_peer_again(target));
+			bench_add(&times[PEER_AGAIN], connect_again(mitogen, target->peer));
 	}
 	print_times(target, times);
 	print_passed(target, &ours, &peer);
@@ -361,13 +317,10 @@ static void measure(ramet_router *router, const struct target *target, size_t ro
 
 int main(int argc, char **argv)
 {
+	struct connector own, mitogen = {NULL, NULL};
 	struct target target;
-	ramet_router *router;
 	size_t rounds;
 
-	ramet_init(argc, argv);
-	if (argc == 3 && strcmp(argv[1], "--once") == 0)
-		return once(argv[2]);
 	if (argc != 5)
 		bench_die("usage: %s SCALE TURNS RAMET PEER", argv[0]);
 	turns_file = argv[2];
@@ -379,11 +332,12 @@ int main(int argc, char **argv)
 			"reach: up to the first answered call, in a process that does only that; "
 			"again: in one that has done it before"),
 		11, 9);
+	bench_beside(own_program, sizeof(own_program), "reach-connect");
+	start_connector(&own, (char *[]){own_program, NULL});
 	if (*peer_program)
-		start_peer();
-	bench_check(ramet_router_new(NULL, &router), "router", NULL);
+		start_connector(&mitogen,
+				(char *[]){"/usr/bin/python3", (char *)peer_program, NULL});
 	while (read_target(&target))
-		measure(router, &target, rounds);
-	ramet_router_unref(router);
+		measure(&own, &mitogen, &target, rounds);
 	return 0;
 }
