@@ -98,8 +98,8 @@ else
 	arm_path=chroot:$(rig_escape "$arm")
 	do_run run "$arm_path" -- uname -m
 	same "the image for that machine goes there" "0 aarch64" "$status $(sed 's/.*: //' "$scratch/stdout")$(cat "$scratch/stderr")"
-	do_run tree "$arm_path/local*2,local"
-	same "children of their own, of both machines" "0 3 2" \
+	do_run tree "$arm_path/fork*2,local"
+	same "copies of itself, beside this machine's" "0 3 2" \
 		"$status $(grep -c ' aarch64 ' "$scratch/stdout") $(grep -c " $(uname -m) " "$scratch/stdout")$(cat "$scratch/stderr")"
 	none_left "nothing is left" "$arm"
 	mkdir "$scratch/lone"

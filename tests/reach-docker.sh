@@ -63,7 +63,7 @@ if [ -x /usr/bin/python3 ] && [ -x /usr/bin/perl ]; then
 		"$(docker exec -i python sh -c 'python3 -c "print(\"x\")"; echo >/tmp/x; chmod 755 /tmp/x; /tmp/x 2>/dev/null; echo $?' | paste -sd' ')"
 	reaches "a file in memory by python3" docker:python python 1000 "$(root python)"
 	reaches "a file in memory by perl" docker:perl perl 1000 "$(root perl)"
-	same "... of which nobody is left" "" "$(ps -e --no-headers -o stat,args | grep -E 'python|perl')"
+	same "... of which nobody is left" "" "$(pgrep -l 'python|perl')"
 else
 	skip "a file in memory" "there is no python3 or perl"
 fi
@@ -87,7 +87,8 @@ rig_mark
 fails "noexec: the places that were tried" docker:noexec 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp' \
 	'docker exec'
 fails "read-only: the places that were tried" docker:readonly 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp'
-fails "a full place: the transfer failed" docker:full 'transfer: ' 'No space left on device'
+fails "a full place" docker:full 'docker:full: ' 'docker exec --interactive full'
+try "... is what the error tells" grep -Eq 'transfer: .*|place: .*tried .*/dev/shm' "$scratch/stderr"
 fails "no such container: docker's own words" docker:absent 'No such container: absent' 'exited with status 1' \
 	'docker exec --interactive absent'
 fails "a stopped container: docker's own words" docker:stopped 'is not running' 'exited with status 1'

@@ -41,6 +41,71 @@ refused "the wrong password for a hop behind another" "ssh:r_sh@$here/$there:220
 says_not "... is not shown" "wrong-word"
 reaches "the right one" "ssh:r_sh@$here/$there:2201?password=env:RIGHT&$known" r_password
 
+# --- the program ------------------------------------------------------------------------------------------------------
+
+cat >"$rig/program.c" <<'END'
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <ramet.h>
+
+RAMET_FUNCTION(i64, user_id)
+{
+	return getuid();
+}
+
+/* data is the password; NULL: there is none. */
+static int find(const ramet_password_request *request, char *password, size_t size, void *data)
+{
+	printf("asked: %s|%s|%s|%s\n", request->path, request->method, request->target, request->prompt);
+	if (!data || strlen(data) > size)
+		return -ENOKEY;
+	memcpy(password, data, strlen(data));
+	return (int)strlen(data);
+}
+
+/* program PATH [stdin] */
+int main(int argc, char **argv)
+{
+	ramet_init(argc, argv);
+
+	ramet_router_options options = RAMET_ROUTER_OPTIONS_INIT;
+	ramet_router *router = NULL;
+	ramet_context *context = NULL;
+	ramet_error error = RAMET_ERROR_INIT;
+	char line[256] = "";
+	int64_t user;
+	int status = 0;
+
+	if (argc > 2 && !fgets(line, sizeof(line), stdin))
+		return 2;
+	options.password = find;
+	options.password_data = argc > 2 ? line : NULL;
+	if (ramet_router_new(&options, &router) < 0 || ramet_connect(router, argv[1], &context, &error) < 0 ||
+	    user_id_call(context, &user, &error) < 0) {
+		printf("%d %s\n", -error.code, error.message);
+		status = 1;
+	} else {
+		printf("user %d\n", (int)user);
+	}
+	ramet_context_unref(context);
+	ramet_router_unref(router);
+	return status;
+}
+END
+"$RAMET_OUT/bin/ramet-cc" -o "$rig/program" "$rig/program.c" || exit 1
+asked="asked: $there|ssh|r_password@$here|r_password@$here's password: "
+for key in "" "?password=program"; do
+	same "a password from the program${key:+, which the path names}" "$asked user $(id -u r_password)" \
+		"$(printf '%s' "$rig_password" | "$rig/program" "$there$key" stdin 2>&1 | paste -sd ' ')"
+done
+far="ssh:r_sh@$here/$there:2201?password=program&$known"
+same "... for a hop behind another" "asked: ssh:r_sh@$here/$there:2201 user $(id -u r_password)" \
+	"$(printf '%s' "$rig_password" | "$rig/program" "$far" stdin 2>&1 | sed 's/|.*//' | paste -sd ' ')"
+"$rig/program" "$there" >"$rig/stderr" 2>&1 </dev/null
+says "a program that has none: the error says so" "asked:"
+says "... with its code" "$(perl -MErrno -e 'print Errno::ENOKEY()') "
+
 # --- the user's terminal ----------------------------------------------------------------------------------------------
 
 # asked INPUT: types INPUT, with its escapes, when a password is asked for; leaves $rig/screen

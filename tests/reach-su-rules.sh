@@ -74,6 +74,19 @@ for shell in /bin/false /bin/rbash; do
 done
 usermod -s /bin/sh r_carol
 
+# --- programs ---
+
+for name in lines family shapes; do
+	try "$name is made" "$RAMET_OUT/bin/ramet-cc" -o "$rig/bin/$name" "$RAMET_SOURCE/examples/$name.c"
+done
+printf 'one\ntwo\n' >"$rig/two"
+for path in sudo:r_bob su:r_alice doas:r_bob; do
+	run_as r_alice PW="$rig_password" -- lines "$path?password=env:PW" "$rig/two"
+	same "lines over $path" "0 2 $rig/two" "$status $(cat stdout)$left"
+	run_as r_alice PW="$rig_password" -- shapes "$path?password=env:PW/local"
+	same "shapes over $path" "0 box: 2.0 1.0" "$status $(head -n 1 stdout)$left"
+done
+
 # --- chains, terminals ---
 
 works "three deep" r_alice r_alice PW="$rig_password" -- \

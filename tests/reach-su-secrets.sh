@@ -50,7 +50,7 @@ try "... which really have prompts of their own" test "$translated" -gt 40
 languages sudo 'sudo:r_bob?password=env:PW' "$rig_password" 'sudo:r_bob: r_bob'
 for name in fr de ja ru ar zh_CN km; do
 	locale=$(rig_locale "$name")
-	fails "su: a wrong password in $name" 'password is wrong' r_alice LC_ALL= LANG="$locale" PW="$wrong" -- 'su:r_bob?password=env:PW'
+	fails "su: a wrong password in $name, in its own words" 'su:r_bob: .*su: .*its last output was' r_alice LC_ALL= LANG="$locale" PW="$wrong" -- 'su:r_bob?password=env:PW'
 	fails "sudo: a wrong password in $name" 'password is wrong' r_alice LC_ALL= LANG="$locale" PW="$wrong" -- 'sudo?password=env:PW'
 	fails "su: no password in $name" 'asks for a password, and none is given' r_alice LC_ALL= LANG="$locale" -- su:r_bob
 done

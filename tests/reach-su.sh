@@ -64,6 +64,14 @@ works "a password that nobody asks for is not needed" r_alice r_bob PW="$wrong" 
 printf '%s\n' "$rig_password" >word
 works "one descriptor serves several hops" root r_alice -- 'su:r_alice?password=fd:7/sudo?password=fd:7' id -un 7<word
 
+try "a program with passwords of its own is made" "$RAMET_OUT/bin/ramet-cc" -o "$rig/bin/answer" "$RAMET_SOURCE/tests/answer.c"
+printf '%s\n' "$rig_password bob" "$rig_password" >"$rig/words"
+run_as r_alice -- answer "$rig/words" 'su:r_bob/su:r_alice?password=program'
+same "the program is asked, for each hop" "0 su:r_bob: su r_bob: Password: |su:r_bob/su:r_alice: su r_alice: Password: |$(id -u r_alice)" \
+	"$status $(paste -sd'|' stdout)$left"
+run_as r_alice -- answer /dev/null sudo
+same "... and may have none" "1 126" "$status $(sed -n 's/^\([0-9]*\): .*/\1/p' stdout)$left"
+
 # --- wrong and missing passwords ---
 
 for tool in sudo su doas; do

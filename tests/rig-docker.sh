@@ -14,7 +14,6 @@ rig_docker_start()
 		--pidfile "$directory/pid" --host "$DOCKER_HOST" --cgroup-parent "/$RIG_NAME" \
 		--iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none \
 		--storage-driver=vfs >"$directory/log" 2>&1 </dev/null &
-	rig_docker_pid=$!
 	until_done 30 docker version || rig_failed "dockerd starts" "$directory/log"
 	rig_root "$directory/root"
 	tar -C "$directory/root" -c . | docker import --change 'CMD ["sleep", "1000000"]' - busybox \

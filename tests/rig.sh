@@ -29,7 +29,7 @@ fi
 
 # shellcheck source=tests/tap.sh
 . "$rig_source/tap.sh"
-rig_unshare=(unshare --mount --pid --net --uts --ipc --fork --kill-child --mount-proc)
+rig_unshare=(setpriv --pdeathsig KILL unshare --mount --pid --net --uts --ipc --fork --kill-child --mount-proc)
 
 # What is left in the control groups and among the binary formats.
 rig_remove()

@@ -259,17 +259,18 @@ static void program_is_asked(void **state)
 	assert_int_equal(ramet_router_new(&options, &router), 0);
 	assert_true(rmt_password_known(router, &hop));
 	program.result = 3;
-	check_got(router, "ssh:db?user=admin", "yyy");
-	check_got(router, "ssh:db?user=admin&password=program", "yyy");
+	check_got(router, "ssh:db?username=admin", "yyy");
+	check_got(router, "ssh:db?username=admin&password=program", "yyy");
 	assert_int_equal(program.room, RMT_PASSWORD_MAX);
 	program.result = 0;
-	check_got(router, "ssh:db?user=admin", "");
+	check_got(router, "ssh:db?username=admin", "");
 	program.result = -ENOKEY;
-	check_none(router, "ssh:db?user=admin", -ENOKEY, "the program has no password for ssh:db");
+	check_none(router, "ssh:db?username=admin", -ENOKEY,
+		   "the program has no password for ssh:db");
 	program.result = -EPERM;
-	check_none(router, "ssh:db?user=admin", -EPERM, strerror(EPERM));
+	check_none(router, "ssh:db?username=admin", -EPERM, strerror(EPERM));
 	program.result = RMT_PASSWORD_MAX + 1;
-	check_none(router, "ssh:db?user=admin", -EINVAL, "the program");
+	check_none(router, "ssh:db?username=admin", -EINVAL, "the program");
 	ramet_router_unref(router);
 	/* A program that was compiled before there were callbacks. */
 	options.size = offsetof(ramet_router_options, password);

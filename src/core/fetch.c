@@ -67,7 +67,7 @@ static int take(struct rmt_fetch *fetch)
 	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 2 ||
 	    rmt_cbor_read_u64(&reader, &total) < 0 ||
 	    rmt_cbor_read_bytes(&reader, &data, &size) < 0 || size == 0 ||
-	    total > RMT_IMAGE_SIZE_MAX || (fetch->total > 0 && total != fetch->total) ||
+	    total > RMT_IMAGE_SIZE_MAX || total < fetch->bytes.size ||
 	    size > total - fetch->bytes.size)
 		return rmt_error_set(&fetch->error, EPROTO, "the answer makes no sense");
 	fetch->total = total;

@@ -628,6 +628,7 @@ int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method
 	bootstrap->process = NULL;
 	rmt_list_init(&bootstrap->wanted.node);
 	rmt_command_init(command);
+	command->answerable = rmt_password_known(bootstrap->router, bootstrap->hop);
 	method->command(bootstrap->hop, command);
 	r = rmt_stage_init(&bootstrap->stage);
 	if (r == 0)

@@ -36,6 +36,7 @@ struct rmt_command {
 	enum rmt_terminal_use terminal;
 	const struct rmt_prompts *prompts; /* NULL: it asks nothing that we know */
 	const char *question, *refusals;   /* of struct rmt_prompter */
+	bool answerable;                   /* set before: a password is to be had */
 	bool accept_host_key;              /* the answer to ssh's question */
 	const char *hint;                  /* what to add when it ended without a word; or NULL */
 	int error;                         /* sticky: -ENOMEM */

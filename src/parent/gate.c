@@ -23,7 +23,7 @@
 __attribute__((section(".ramet_cold_head"), used, aligned(128)))
 const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
 
-#define NO_PART "this copy of the program lacks the part for parents"
+#define NO_PART "the part for parents is not here"
 
 /* A CONNECT that came before we can do it. */
 struct early {
@@ -97,16 +97,20 @@ static int install(const struct rmt_buffer *bytes, ramet_error *error)
 	rmt_sha256_update(&sha, bytes->data, bytes->size);
 	rmt_sha256_text(&sha, digest);
 	if (bytes->size != size || memcmp(digest, rmt_cold_head.digest, sizeof(digest)) != 0)
-		return rmt_error_set(error, EPROTO,
-				     "the part for parents that came is not that of this program");
+		return rmt_error_set(error, EPROTO, "the part for parents is not ours");
 	memcpy(begin, bytes->data, size);
 	r = mprotect(head, pages, PROT_READ | PROT_EXEC) < 0 ? map_file(head, pages) : 0;
 	if (r < 0)
-		return rmt_error_set(error, r, "the part for parents cannot be made executable: %s",
-				     rmt_strerror(r));
+		return rmt_error_set(error, r, "the part for parents: %s", rmt_strerror(r));
 	__builtin___clear_cache((char *)begin, (char *)begin + size);
 	atomic_store_explicit(&gate.opened, true, memory_order_release);
 	return 0;
+}
+
+/* Why it could not be opened. */
+static const char *reason(void)
+{
+	return gate.error.message ? gate.error.message : "out of memory";
 }
 
 /* --- fetching ------------------------------------------------------------------------------- */
@@ -122,9 +126,7 @@ static void answer_early(ramet_router *router)
 						     early->hop, early->size, early->index);
 		else
 			rmt_send_failure(router, early->requester, early->reply, -gate.error.code,
-					 router->path,
-					 gate.error.message ? gate.error.message : "out of memory",
-					 false);
+					 router->path, reason(), false);
 		free(early);
 	}
 }
@@ -134,8 +136,7 @@ static void fetched(struct rmt_fetch *fetch)
 	ramet_router *router = fetch->router;
 
 	if (fetch->error.code)
-		rmt_error_set(&gate.error, fetch->error.code,
-			      "the part for parents did not come: %s",
+		rmt_error_set(&gate.error, fetch->error.code, "the part for parents: %s",
 			      fetch->error.message ? fetch->error.message : "out of memory");
 	else
 		install(&fetch->bytes, &gate.error);
@@ -184,9 +185,7 @@ static int gate_open(ramet_error *error)
 	if (r < 0)
 		rmt_error_set(error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
 	else if (!rmt_gate_is_open())
-		r = rmt_error_set_at(error, gate.error.code ? gate.error.code : ENOMEM,
-				     router->path, "%s",
-				     gate.error.message ? gate.error.message : "out of memory");
+		r = rmt_error_set_at(error, gate.error.code, router->path, "%s", reason());
 	rmt_router_release(router);
 	return r;
 }

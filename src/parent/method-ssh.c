@@ -121,7 +121,8 @@ static void fill(const struct rmt_hop *hop, struct rmt_command *command)
 	bool password = rmt_hop_key(hop, "password");
 	long debug = rmt_hop_number(hop, "debug_level", 0);
 
-	if (!rmt_hop_key(hop, "tty") && (password || rmt_hop_is(hop, "check_host_keys", "accept")))
+	if (!rmt_hop_key(hop, "tty") &&
+	    (password || command->answerable || rmt_hop_is(hop, "check_host_keys", "accept")))
 		command->terminal = RMT_TERMINAL_HYBRID;
 	rmt_tool_expand(hop, "{tool|ssh}", command);
 	/* Banners, which may speak of passwords, are of a lower level than errors. */

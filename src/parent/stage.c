@@ -39,20 +39,21 @@ static const char place[] =
 
 /*
  * No place: a file in memory, which needs a language that can call memfd_create(2). Somebody has to
- * hold it until it is open here. The number of the call depends on the machine.
+ * hold it, as descriptor 8, until it is open here; then it is ended and waited for, because nobody else
+ * may do that: the first process of a container often does not. The octal 041 is what stands for its
+ * process id behind a dollar. The number of the call depends on the machine.
  */
 static const char memory[] =
 	"if [ -z \"$x\" ];then case $(uname -m) in x86_64)k=319;;aarch64|riscv64)k=279;;"
 	"i?86)k=356;;arm*)k=385;;ppc*)k=360;;s390*)k=350;;*)k=0;;esac;"
-	"p=$(python3 -c \"import os,time;f=os.memfd_create(\\\"ramet\\\",0);p=os.fork();"
-	"os.write(1,b\\\"%d/fd/%d\\\"%(p,f)) if p else [os.close(0),os.close(1),os.close(2),"
-	"time.sleep(9)]\" 2>/dev/null||"
-	"perl -e \"\\$n=q(ramet);\\$f=syscall($k,\\$n,0);exit 1 if \\$f<0;if(\\$p=fork){print "
-	"qq(\\$p/fd/\\$f)}"
-	"else{close STDIN;close STDOUT;close STDERR;sleep 9}\" 2>/dev/null);"
-	"if [ -n \"$p\" ]&&[ -e /proc/$p ];then exec 4</proc/$p "
-	"5>/proc/$p;x=/proc/self/fd/4;d=memory;"
-	"kill -9 ${p%%/*};while [ -e /proc/$p ];do :;done;fi;fi;";
+	"m() { \"$@\" </dev/null>/dev/null 2>&1 8>&- & eval p=$(printf \"$\\041\");while [ -e "
+	"/proc/$p/exe ];do "
+	"if [ -e /proc/$p/fd/8 ];then exec 4</proc/$p/fd/8 "
+	"5>/proc/$p/fd/8;x=/proc/self/fd/4;d=memory;"
+	"break;fi;done;{ kill -9 $p;wait $p;} 2>/dev/null;};"
+	"m python3 -c \"import os,time;os.dup2(os.memfd_create(\\\"ramet\\\",0),8);time.sleep(9)\";"
+	"[ -n \"$x\" ]||m perl -e \"\\$n=q(ramet);do{\\$f=syscall($k,\\$n,0)}while \\$f>=0&&\\$f<8;"
+	"sleep 9 if \\$f==8\";fi;";
 
 /* What is there to receive with; and the announcement. */
 static const char receive[] =

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What this layer keeps for a router, and its hooks. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "parent/connect.h"
+#include "parent/connection-state.h"
+#include "parent/wish.h"
+
+struct rmt_parent *rmt_parent_of(ramet_router *router)
+{
+	if (!router->hooks_data) {
+		struct rmt_parent *parent = calloc(1, sizeof(*parent));
+
+		if (!parent)
+			return NULL;
+		rmt_list_init(&parent->connections);
+		rmt_admission_init(&parent->admission);
+		rmt_list_init(&parent->wishes);
+		router->hooks_data = parent;
+	}
+	return router->hooks_data;
+}
+
+struct rmt_list *rmt_wishes(ramet_router *router)
+{
+	struct rmt_parent *parent = rmt_parent_of(router);
+
+	return parent ? &parent->wishes : NULL;
+}
+
+struct rmt_admission *rmt_connection_admission(struct rmt_connection *connection)
+{
+	return &((struct rmt_parent *)connection->router->hooks_data)->admission;
+}
+
+struct rmt_connection *rmt_connection_find(struct rmt_parent *parent, const char *key)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&parent->connections, node, following) {
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
+
+		if (connection->state < RMT_CONNECTED && strcmp(connection->key, key) == 0)
+			return connection;
+	}
+	return NULL;
+}
+
+/* --- hooks -------------------------------------------------------------------------------- */
+
+static void hook_kill(struct rmt_peer *child)
+{
+	if (child->process)
+		rmt_process_kill(child->process);
+}
+
+static void hook_cancel(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+	struct rmt_list *node, *following;
+
+	if (!parent)
+		return;
+	rmt_list_each(&parent->connections, node, following) {
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
+
+		if (connection->state >= RMT_CONNECTED)
+			continue;
+		rmt_error_set(&connection->error, ESHUTDOWN, "%s", RAMET_BROKER_SHUTDOWN_MSG);
+		rmt_connection_fail(connection);
+	}
+}
+
+static bool hook_busy(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+
+	return parent && !rmt_list_empty(&parent->connections);
+}
+
+static void hook_ids_ready(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+	struct rmt_list *node, *following;
+
+	if (!parent)
+		return;
+	rmt_list_each(&parent->connections, node, following) {
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
+
+		if (connection->state == RMT_WAITING_FOR_ID)
+			rmt_connection_proceed(connection);
+	}
+}
+
+static void hook_done(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+
+	while (parent && !rmt_list_empty(&parent->connections))
+		rmt_connection_free(
+			rmt_list_first(&parent->connections, struct rmt_connection, node));
+	free(parent);
+	router->hooks_data = NULL;
+}
+
+const struct rmt_parent_hooks rmt_connection_hooks = {
+	.connect = rmt_wish_arrived,
+	.image = rmt_image_asked,
+	.asked = rmt_question_arrived,
+	.answered = rmt_wish_answered,
+	.kill = hook_kill,
+	.cancel = hook_cancel,
+	.busy = hook_busy,
+	.ids_ready = hook_ids_ready,
+	.done = hook_done,
+};
