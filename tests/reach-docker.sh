@@ -87,8 +87,7 @@ rig_mark
 fails "noexec: the places that were tried" docker:noexec 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp' \
 	'docker exec'
 fails "read-only: the places that were tried" docker:readonly 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp'
-fails "a full place" docker:full 'docker:full: ' 'docker exec --interactive full'
-try "... is what the error tells" grep -Eq 'transfer: .*|place: .*tried .*/dev/shm' "$scratch/stderr"
+fails "a full place is none" docker:full 'place: there is no directory' '(tried /dev/shm /tmp /var/tmp'
 fails "no such container: docker's own words" docker:absent 'No such container: absent' 'exited with status 1' \
 	'docker exec --interactive absent'
 fails "a stopped container: docker's own words" docker:stopped 'is not running' 'exited with status 1'

@@ -29,7 +29,7 @@ static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
 	"[ -d \"$d\" ]||continue;t=\"$t $d\";f=$d/.ramet-$n;"
 	"(set -C;:>\"$f\")2>/dev/null||{ f=;continue;};"
-	"if h dd;then dd if=/dev/zero of=\"$f\" bs=$m count=1 2>/dev/null||"
+	"if [ -c /dev/zero ]&&h dd;then dd if=/dev/zero of=\"$f\" bs=$m count=1 2>/dev/null||"
 	"{ rm -f \"$f\";f=;continue;};fi;"
 	":>\"$f\";chmod 700 \"$f\";exec 4<\"$f\";"
 	"if /proc/self/fd/4 2>/dev/null;then exec 5>\"$f\";rm -f \"$f\";f=;x=/proc/self/fd/4;break;"
