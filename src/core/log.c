@@ -67,19 +67,74 @@ RMT_PUBLIC void ramet_log_to_stderr(const ramet_log_record *record, void *data)
 	rmt_write_all(STDERR_FILENO, line, used);
 }
 
-/* To the sink, which is called without the lock. */
+/* One that waits for the sink; its texts follow. */
+struct entry {
+	struct rmt_list node; /* in router->log_waiting */
+	ramet_log_record record;
+	char text[];
+};
+
+/*
+ * The sink is called without the lock, and whoever has something to say is in the middle of its work,
+ * which nobody else may see half done. So records wait until the loop has nothing else in hand. One
+ * thread at a time delivers, in order.
+ */
+void rmt_log_flush(ramet_router *router)
+{
+	if (router->log_flushing)
+		return;
+	router->log_flushing = true;
+	while (!rmt_list_empty(&router->log_waiting)) {
+		struct entry *entry = rmt_list_first(&router->log_waiting, struct entry, node);
+
+		rmt_list_remove(&entry->node);
+		rmt_unlock(router);
+		router->log(&entry->record, router->log_data);
+		free(entry);
+		rmt_lock(router);
+	}
+	router->log_flushing = false;
+}
+
+static void flush_run(struct rmt_deferred *deferred)
+{
+	rmt_log_flush(RMT_CONTAINER(deferred, ramet_router, log_deferred));
+}
+
+void rmt_log_init(ramet_router *router)
+{
+	rmt_list_init(&router->log_waiting);
+	rmt_list_init(&router->log_deferred.node);
+	router->log_deferred.run = flush_run;
+}
+
+static const char *append(char **at, const char *text)
+{
+	const char *begin = *at;
+
+	*at = stpcpy(*at, text) + 1;
+	return begin;
+}
+
 static void emit(ramet_router *router, const ramet_log_record *record)
 {
-	ramet_log_sink *sink = router->log;
-	void *data = router->log_data;
+	struct entry *entry;
+	char *at;
 
-	if (!sink)
+	if (!router->log)
 		return;
-	rmt_unlock(router);
-	pthread_mutex_lock(&router->log_lock);
-	sink(record, data);
-	pthread_mutex_unlock(&router->log_lock);
-	rmt_lock(router);
+	entry = malloc(sizeof(*entry) + strlen(record->context) + strlen(record->source) +
+		       strlen(record->text) + 3);
+	if (!entry)
+		return;
+	at = entry->text;
+	entry->record = *record;
+	entry->record.context = append(&at, record->context);
+	entry->record.source = append(&at, record->source);
+	entry->record.text = append(&at, record->text);
+	rmt_list_init(&entry->node);
+	rmt_list_append(&router->log_waiting, &entry->node);
+	rmt_loop_defer(&router->loop, &router->log_deferred);
 }
 
 static void send_up(ramet_router *router, const ramet_log_record *record)
@@ -159,6 +214,7 @@ RMT_PUBLIC void ramet_log(ramet_router *router, enum ramet_log_level level, cons
 	va_start(arguments, format);
 	logv(router, source, level, format, arguments);
 	va_end(arguments);
+	rmt_log_flush(router);
 	rmt_unlock(router);
 }
 

@@ -10,6 +10,12 @@
 /* The library speaks for itself. */
 #define RMT_LOG_SELF "ramet"
 
+/* For a new router. */
+void rmt_log_init(ramet_router *router);
+
+/* Gives the sink what waits for it: the lock is given up meanwhile. */
+void rmt_log_flush(ramet_router *router);
+
 /* A record of this context. The lock is held. */
 void rmt_log(ramet_router *router, const char *source, enum ramet_log_level level,
 	     const char *format, ...) RMT_PRINTF(4, 5);

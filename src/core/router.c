@@ -56,7 +56,7 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 static void router_init(ramet_router *router)
 {
 	pthread_mutex_init(&router->lock, NULL);
-	pthread_mutex_init(&router->log_lock, NULL);
+	rmt_log_init(router);
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
 	rmt_list_init(&router->dirty);
@@ -77,7 +77,6 @@ static void router_free(ramet_router *router)
 	rmt_chunk_pool_unref(router->blocks);
 	free(router->routes);
 	free(router->path);
-	pthread_mutex_destroy(&router->log_lock);
 	pthread_mutex_destroy(&router->lock);
 	free(router);
 }
@@ -280,6 +279,7 @@ void rmt_router_finish(ramet_router *router)
 	router->route_count = 0;
 	rmt_ids_done(router);
 	free_peers(router);
+	rmt_log_flush(router);
 	rmt_loop_done(&router->loop);
 }
 

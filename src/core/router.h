@@ -127,7 +127,9 @@ struct ramet_router {
 	void *log_data;
 	ramet_password_source *password;
 	void *password_data;
-	pthread_mutex_t log_lock; /* one record at a time; taken without the router's lock */
+	struct rmt_list log_waiting; /* records for the sink */
+	struct rmt_deferred log_deferred;
+	bool log_flushing;
 
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
