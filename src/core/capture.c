@@ -11,6 +11,9 @@
 #include "base/limits.h"
 #include "base/macro.h"
 
+/* Times 4096 bytes, several times what a pipe holds (pipe(7)): somebody may write for ever. */
+#define DRAIN_READS 64
+
 static void emit(struct rmt_capture *capture)
 {
 	capture->line(capture, capture->text, capture->used);
@@ -89,7 +92,7 @@ int rmt_capture_open(struct rmt_capture *capture, int fd)
 
 void rmt_capture_drain(struct rmt_capture *capture)
 {
-	while (capture->source.fd >= 0 && read_some(capture))
+	for (unsigned i = 0; i < DRAIN_READS && capture->source.fd >= 0 && read_some(capture); i++)
 		;
 }
 

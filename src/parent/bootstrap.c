@@ -67,6 +67,8 @@ static void close_out(struct rmt_bootstrap *bootstrap)
 
 void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 {
+	if (!bootstrap->router)
+		return;
 	bootstrap->over = true;
 	bootstrap->asking = false;
 	rmt_image_forget(&bootstrap->wanted);
