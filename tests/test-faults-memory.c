@@ -158,6 +158,14 @@ static void fork_out_of_memory_everything_ends(void **state)
 	fail_each(RAMET_POLLER_EPOLL, "fork", 1);
 }
 
+/* Through a first stage: the image is made before, and is not what is tried here. */
+static void tool_out_of_memory_everything_ends(void **state)
+{
+	(void)state;
+	fail_each(RAMET_POLLER_EPOLL, "exec:env", 1);
+	fail_each(RAMET_POLLER_POLL, "exec:env?tty=hybrid", 1);
+}
+
 /* In the child, from its first instruction on. */
 static void child_out_of_memory_everything_ends(void **state)
 {
@@ -185,6 +193,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(master_out_of_memory_for_a_while_everything_ends),
 		FIXTURE_TEST(master_out_of_memory_two_hops_everything_ends),
 		FIXTURE_TEST(fork_out_of_memory_everything_ends),
+		FIXTURE_TEST(tool_out_of_memory_everything_ends),
 		FIXTURE_TEST(child_out_of_memory_everything_ends),
 	};
 

@@ -24,5 +24,6 @@ fi
 example 60 lines local /etc/passwd
 example 60 shapes local
 example 60 family
+example 60 lines exec:env /etc/passwd
 example 60 fleet "local*3,fork" 0.1
 finish

@@ -120,8 +120,13 @@ char *rmt_buffer_steal_string(struct rmt_buffer *buffer)
 	char *string;
 
 	rmt_buffer_append_byte(buffer, '\0');
-	if (buffer->error < 0)
+	if (buffer->error < 0) {
+		int error = buffer->error;
+
+		rmt_buffer_done(buffer);
+		buffer->error = error;
 		return NULL;
+	}
 	string = buffer->borrowed ? strdup((char *)buffer->data) : (char *)buffer->data;
 	*buffer = (struct rmt_buffer)RMT_BUFFER_INIT;
 	return string;
