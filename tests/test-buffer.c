@@ -69,7 +69,6 @@ static void buffer_too_large_error_is_sticky_until_reset(void **state)
 	rmt_buffer_append(&buffer, "lost", 4);
 	rmt_buffer_printf(&buffer, "%s", "lost");
 	assert_null(rmt_buffer_reserve(&buffer, 1));
-	assert_null(rmt_buffer_steal_string(&buffer));
 	assert_int_equal(buffer.size, 4);
 	assert_memory_equal(buffer.data, "keep", 4);
 
@@ -81,6 +80,20 @@ static void buffer_too_large_error_is_sticky_until_reset(void **state)
 	assert_ptr_equal(buffer.data, data);
 	assert_memory_equal(buffer.data, "new", 3);
 	rmt_buffer_done(&buffer);
+}
+
+/* Its callers have nothing to free. */
+static void buffer_failed_stolen_it_is_empty_and_still_failed(void **state)
+{
+	struct rmt_buffer buffer = RMT_BUFFER_INIT;
+
+	(void)state;
+	rmt_buffer_append(&buffer, "lost", 4);
+	assert_null(rmt_buffer_reserve(&buffer, SIZE_MAX));
+	assert_null(rmt_buffer_steal_string(&buffer));
+	assert_null(buffer.data);
+	assert_int_equal(buffer.size, 0);
+	assert_int_equal(buffer.error, -ENOMEM);
 }
 
 static void buffer_printf_any_length_is_whole(void **state)
@@ -127,6 +140,7 @@ int main(void)
 		cmocka_unit_test(buffer_reserve_nothing_is_not_failure),
 		cmocka_unit_test(buffer_reserve_leaves_size_to_caller),
 		cmocka_unit_test(buffer_too_large_error_is_sticky_until_reset),
+		cmocka_unit_test(buffer_failed_stolen_it_is_empty_and_still_failed),
 		cmocka_unit_test(buffer_printf_any_length_is_whole),
 		cmocka_unit_test(buffer_steal_string_empties_buffer),
 	};

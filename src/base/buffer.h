@@ -51,5 +51,5 @@ void rmt_buffer_printf(struct rmt_buffer *buffer, const char *format, ...)
 void rmt_buffer_vprintf(struct rmt_buffer *buffer, const char *format, va_list arguments);
 
 /* The content as a string (NUL-terminated, owned by the caller, who frees it), the buffer is then
- * empty; NULL when the buffer has failed. */
+ * empty; NULL when the buffer has failed, which it is then still, without memory. */
 char *rmt_buffer_steal_string(struct rmt_buffer *buffer);
