@@ -100,7 +100,7 @@ static void tell_failure(struct rmt_connection *connection)
 		rmt_buffer_printf(&text, "; after %.3f s the process %s",
 				  (double)(rmt_now() - connection->started) / 1e6, end);
 	}
-	if (connection->method->command) {
+	if (connection->bootstrap.command.count > 0) {
 		rmt_buffer_printf(&text, "; its command was: ");
 		rmt_bootstrap_describe(&connection->bootstrap, &text);
 		if (connection->bootstrap.command.hint)

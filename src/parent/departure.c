@@ -149,8 +149,12 @@ void rmt_connection_turn(struct rmt_ticket *ticket)
 	if (!connection->deadline) {
 		connection->deadline = rmt_after(connection->timeout);
 		connection->started = rmt_now();
-		rmt_loop_timer_start(&connection->router->loop, &connection->timer,
-				     connection->deadline);
+		if (rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+					 connection->deadline) < 0) {
+			rmt_error_set(&connection->error, ENOMEM, "launch: out of memory");
+			rmt_connection_fail(connection);
+			return;
+		}
 	}
 	connection->state = RMT_ON_THE_WAY;
 	*bootstrap = (struct rmt_bootstrap){
