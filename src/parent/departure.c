@@ -123,7 +123,7 @@ static void password_asked(struct rmt_bootstrap *bootstrap, const char *prompt)
 	/* People think and type at their own pace. */
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	wanted = rmt_list_first(&connection->wanted, struct rmt_wanted, node);
-	wanted->asks(wanted, connection->path, prompt);
+	wanted->asks(wanted, prompt);
 }
 
 void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,
