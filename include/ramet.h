@@ -159,8 +159,8 @@ typedef struct ramet_log_record {
 } ramet_log_record;
 
 /* Receives every record of the tree, in the master. Called without locks held, one record at a
- * time, from whatever thread reads the stream: it must not call into the router. The record is
- * borrowed. */
+ * time, from whatever thread reads the streams or calls ramet_log(): it must not call into the
+ * router. Streams are not read meanwhile. The record is borrowed. */
 typedef void ramet_log_sink(const ramet_log_record *record, void *data);
 
 /* A sink that writes "LEVEL context source: text" lines to standard error, control characters made
