@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/prompt.h"
 
 #define SSH &rmt_prompts_ssh
