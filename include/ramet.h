@@ -181,9 +181,8 @@ typedef struct ramet_password_request {
  * `password` is absent or "program" (where another context starts ssh, the key has to be there).
  * Writes at most `size` bytes of password, without newline or NUL, to memory that is wiped after use,
  * and returns how many; or a negative errno, -ENOKEY if there is none: then the connection fails with
- * it. Called without locks held, from a thread of the library's or one that connects, perhaps from
- * several at once; it may block, for as long as the connect time-out lets it, and must not call into
- * the router.
+ * it. Called without locks held, from threads that connect, perhaps from several at once; it may
+ * block, which no time-out counts, and must not call into the router.
  */
 typedef int ramet_password_source(const ramet_password_request *request, char *password,
 				  size_t size, void *data);
