@@ -106,7 +106,8 @@ void rmt_bootstrap_explain(struct rmt_bootstrap *bootstrap, ramet_error *error)
 	if (bootstrap->phase > RMT_PHASE_SHELL || !bootstrap->command.prompts)
 		return;
 	if (rmt_prompter_explain(&bootstrap->prompter))
-		rmt_error_set(error, bootstrap->prompter.code, "%s", bootstrap->prompter.text);
+		rmt_error_set(error, bootstrap->prompter.code, "%s: %s",
+			      rmt_phase_name(bootstrap->phase), bootstrap->prompter.text);
 }
 
 void rmt_bootstrap_describe(const struct rmt_bootstrap *bootstrap, struct rmt_buffer *out)
@@ -293,7 +294,7 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 	gzip = bootstrap->stage.gzip && image->gzip.data;
 	bootstrap->image = image;
 	bootstrap->phase = RMT_PHASE_TRANSFER;
-	rmt_payload_append(image, gzip, bootstrap->stage.digest, bootstrap->welcome,
+	rmt_payload_append(image, gzip, bootstrap->stage.cksum, bootstrap->welcome,
 			   &bootstrap->pending);
 	rmt_bootstrap_report(bootstrap, "%zu bytes, %s", bootstrap->pending.size,
 			     gzip ? "gzip" : "plain");
@@ -303,14 +304,13 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 static void handle_ready(struct rmt_bootstrap *bootstrap)
 {
 	struct rmt_stage *stage = &bootstrap->stage;
-	static const char *const digests[] = {"nothing to verify with", "cksum", "sha256sum"};
 
 	rmt_bootstrap_report(bootstrap, "%s, process %d", stage->machine,
 			     (int)bootstrap->process->pid);
 	bootstrap->phase = RMT_PHASE_PLACE;
 	rmt_bootstrap_report(bootstrap, "%s%s, %s, %s", stage->place,
 			     stage->anonymous ? " (a file without a name)" : "",
-			     stage->gzip ? "gzip" : "no gzip", digests[stage->digest]);
+			     stage->gzip ? "gzip" : "no gzip", stage->cksum ? "cksum" : "no cksum");
 	bootstrap->wanted.done = image_there;
 	rmt_image_want(bootstrap->router, stage->machine, rmt_hop_key(bootstrap->hop, "image"),
 		       &bootstrap->wanted);
