@@ -182,7 +182,8 @@ typedef struct ramet_password_request {
  * Writes at most `size` bytes of password, without newline or NUL, to memory that is wiped after use,
  * and returns how many; or a negative errno, -ENOKEY if there is none: then the connection fails with
  * it. Called without locks held, from threads that connect, perhaps from several at once; it may
- * block, which no time-out counts, and must not call into the router.
+ * block, for five minutes, which the connect time-out does not count, and must not call into the
+ * router.
  */
 typedef int ramet_password_source(const ramet_password_request *request, char *password,
 				  size_t size, void *data);
