@@ -369,7 +369,10 @@ static bool handle_output(struct rmt_bootstrap *bootstrap, const unsigned char *
 						 bootstrap->stage.line_size);
 			break;
 		case RMT_STAGE_READY:
-			if (bootstrap->phase == RMT_PHASE_SHELL)
+			/* Again: where it was there was no room. */
+			if (bootstrap->phase == RMT_PHASE_SHELL ||
+			    (bootstrap->phase == RMT_PHASE_TRANSFER &&
+			     bootstrap->pending.size == 0))
 				handle_ready(bootstrap);
 			break;
 		case RMT_STAGE_FAILED:
