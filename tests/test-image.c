@@ -220,6 +220,11 @@ static void image_for_a_machine_without_one_says_where_it_was_looked_for(void **
 	want_begin(router, "Linux ", NULL, &want);
 	want_end(router, &want);
 	fixture_check_error(&want.error, -ENOENT, NULL);
+	/* No name of a machine leads to other files. */
+	want_begin(router, "Linux d/../other", NULL, &want);
+	want_end(router, &want);
+	fixture_check_error(&want.error, -ENOENT, "no image for Linux d/../other: what travels",
+			    NULL);
 	want_begin(router, "Linux s390x", "/nowhere/file", &want);
 	want_end(router, &want);
 	fixture_check_error(&want.error, -ENOENT, "image=/nowhere/file", NULL);

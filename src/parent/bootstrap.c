@@ -67,6 +67,8 @@ static void close_out(struct rmt_bootstrap *bootstrap)
 
 void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 {
+	if (!bootstrap->router)
+		return;
 	bootstrap->over = true;
 	bootstrap->asking = false;
 	rmt_image_forget(&bootstrap->wanted);
@@ -80,9 +82,9 @@ void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap)
 {
+	rmt_bootstrap_stop(bootstrap);
 	if (!bootstrap->router)
 		return;
-	rmt_bootstrap_stop(bootstrap);
 	rmt_capture_done(&bootstrap->terminal);
 	rmt_descriptor_close(bootstrap->slave);
 	bootstrap->slave = -1;
@@ -113,7 +115,8 @@ void rmt_bootstrap_explain(struct rmt_bootstrap *bootstrap, ramet_error *error)
 	if (bootstrap->phase > RMT_PHASE_SHELL || !bootstrap->command.prompts)
 		return;
 	if (rmt_prompter_explain(&bootstrap->prompter))
-		rmt_error_set(error, bootstrap->prompter.code, "%s", bootstrap->prompter.text);
+		rmt_error_set(error, bootstrap->prompter.code, "%s: %s",
+			      rmt_phase_name(bootstrap->phase), bootstrap->prompter.text);
 }
 
 void rmt_bootstrap_describe(const struct rmt_bootstrap *bootstrap, struct rmt_buffer *out)

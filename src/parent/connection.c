@@ -100,7 +100,7 @@ static void tell_failure(struct rmt_connection *connection)
 		rmt_buffer_printf(&text, "; after %.3f s the process %s",
 				  (double)(rmt_now() - connection->started) / 1e6, end);
 	}
-	if (connection->method->command) {
+	if (connection->bootstrap.command.count > 0) {
 		rmt_buffer_printf(&text, "; its command was: ");
 		rmt_bootstrap_describe(&connection->bootstrap, &text);
 		if (connection->bootstrap.command.hint)
@@ -228,9 +228,15 @@ void rmt_connection_stream_lost(struct rmt_stream *stream, const char *reason)
 static void deadline_passed(struct rmt_timer *timer)
 {
 	struct rmt_connection *connection = RMT_CONTAINER(timer, struct rmt_connection, timer);
-
 	const char *phase = "handshake";
 
+	if (connection->state == RMT_ON_THE_WAY && connection->bootstrap.asking) {
+		rmt_error_set(&connection->error, ETIMEDOUT,
+			      "shell: nobody answered the question for a password within %d s",
+			      RMT_QUESTION_MS / 1000);
+		rmt_connection_fail(connection);
+		return;
+	}
 	if (connection->state == RMT_WAITING_FOR_ID)
 		phase = "id";
 	else if (connection->state == RMT_WAITING_FOR_TURN)
@@ -283,12 +289,12 @@ static char *key_of(const struct rmt_hop *hop, uint32_t index)
 	return rmt_format_new("%s#%u", hop->text, index);
 }
 
-static char *path_of(ramet_router *router, const struct rmt_hop *hop, uint32_t index)
+char *rmt_connection_path(const char *parent, const struct rmt_hop *hop, uint32_t index)
 {
 	char *name = rmt_hop_display(hop, index), *path = NULL;
 
 	if (name)
-		path = rmt_format_new("%s%s%s", router->path, *router->path ? "/" : "", name);
+		path = rmt_format_new("%s%s%s", parent, *parent ? "/" : "", name);
 	free(name);
 	return path;
 }
@@ -333,7 +339,7 @@ static struct rmt_connection *connection_new(struct rmt_parent *parent, ramet_ro
 		return NULL;
 	}
 	connection->key = key_of(hop, index);
-	connection->path = path_of(router, hop, index);
+	connection->path = rmt_connection_path(router->path, hop, index);
 	if (!connection->key || !connection->path ||
 	    rmt_loop_timer_start(&router->loop, &connection->timer,
 				 rmt_after(connection->timeout)) < 0) {
