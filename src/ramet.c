@@ -30,7 +30,8 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 				    const struct ramet_function *const *end)
 {
 	bool landed = argc == 4 && strcmp(argv[1], RMT_STDIO_ARGUMENT) == 0;
-	bool child = landed || (argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0);
+	bool child = landed ||
+		     ((argc == 2 || argc == 3) && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0);
 	struct rmt_child_start start;
 	const char *twice = NULL;
 	int r;
@@ -46,6 +47,8 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 			 twice ? twice : "");
 		exit(EXIT_FAILURE);
 	}
+	if (argc == 3)
+		rmt_landing_keep(atoi(argv[2]));
 	if (!landed)
 		rmt_child_main_socket(false, &rmt_parent_hooks);
 	if (rmt_landing(argv, &start) < 0)
