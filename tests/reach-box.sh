@@ -53,7 +53,7 @@ mount -t tmpfs -o noexec rig "$box/tmp"
 mount -t tmpfs -o noexec rig "$box/var/tmp"
 mount -t tmpfs -o noexec rig "$box/dev/shm"
 do_run run "$path" -- sh -c 'echo $HOME'
-fails "no place at all" "$path?username=alice&env.HOME=%2Ftmp" 'place: there is no directory' '/dev/shm /tmp /var/tmp' 'chroot'
+fails "no place at all" "$path?username=alice&env.HOME=%2Ftmp" 'place: there is no directory' '/dev/shm /tmp /var/tmp' 'chroot' 'exited with status 1;'
 none_left "... leaves nothing" "$box"
 
 # --- files in memory ---

@@ -350,6 +350,7 @@ static void handle_failed(struct rmt_bootstrap *bootstrap)
 
 	if (strcmp(stage->phase, "place") == 0)
 		bootstrap->phase = RMT_PHASE_PLACE;
+	bootstrap->gave_up = true;
 	fail(bootstrap, strcmp(stage->phase, "place") == 0 ? EACCES : EIO, "%s: %s", stage->phase,
 	     stage->text);
 }

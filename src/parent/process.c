@@ -36,6 +36,11 @@ void rmt_process_note(struct rmt_process *process, const char *line, size_t size
 {
 	char *copy;
 
+	/* Ends of lines on a terminal. */
+	while (size > 0 && *line == '\r')
+		line++, size--;
+	while (size > 0 && line[size - 1] == '\r')
+		size--;
 	if (!process->history)
 		process->history = calloc(RMT_HISTORY_LINES, sizeof(*process->history));
 	copy = process->history ? malloc(size + 1) : NULL;
@@ -52,6 +57,21 @@ void rmt_process_note(struct rmt_process *process, const char *line, size_t size
 		process->history_count--;
 	}
 	process->history[process->history_count++] = copy;
+}
+
+void rmt_process_forget(struct rmt_process *process)
+{
+	for (size_t i = 0; i < process->history_count; i++)
+		free(process->history[i]);
+	process->history_count = 0;
+}
+
+void rmt_process_append_line(const char *line, struct rmt_buffer *out)
+{
+	for (const char *c = line; *c; c++)
+		rmt_buffer_append_byte(out, ((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f
+						    ? '?'
+						    : (unsigned char)*c);
 }
 
 static void take_line(struct rmt_process *process, const char *name, const char *line, size_t size)
@@ -157,8 +177,7 @@ void rmt_process_free(struct rmt_process *process)
 	}
 	rmt_loop_timer_stop(loop, &process->timer);
 	rmt_list_remove(&process->node);
-	for (size_t i = 0; i < process->history_count; i++)
-		free(process->history[i]);
+	rmt_process_forget(process);
 	free(process->history);
 	free(process->path);
 	free(process);
