@@ -137,6 +137,14 @@ if connected "$path"; then
 	says "a context that is killed: the loss is told" 'is gone: process ' 'killed'
 	kill "$rig_far" # nobody was left to do that
 fi
+printf '#!/bin/sh\nchroot "$@"\nprintf "going\\n\\rthe last \\033 word\\r\\n" >&2\nexit 7\n' >"$scratch/wordy"
+chmod 755 "$scratch/wordy"
+if connected "$path?tool=$(rig_escape "$scratch/wordy")"; then
+	kill -KILL "$(ps -o ppid= -p "$rig_far" | tr -d ' ')"
+	client_ends
+	says "... with the last word of its tool" ' exited with status 7: the last ? word'
+	kill "$rig_far"
+fi
 none_left "... and nothing is left" "$box"
 
 finish
