@@ -133,7 +133,7 @@ lossy()
 	refused "$1" "ssh:nobody@nowhere?tool=$(escaped "$rig/lossy")" "transfer: what arrived differs"
 }
 
-flip='perl -e "\$| = 1; sysread STDIN, \$_, 1 or last, print \$n++ == 30000 ? \$_ ^ chr 32 : \$_ while 1"'
+flip='perl -e "\$| = 1; while (sysread STDIN, \$_, 1) { \$_ ^= chr 32 if \$n++ == 30000; print }"'
 lossy "an image that is cut short: gzip" "head -c 50000" bare
 lossy "... cksum" "head -c 50000" no-gzip
 lossy "... neither" "head -c 50000" no-digest
