@@ -14,7 +14,23 @@
 /* What ends the file: the size of the welcome before it, little-endian, and this. */
 static const char magic[8] = "\nramet\n";
 
+#define OWN_FILE_MIN 64
+
 #define TRAILER_SIZE (4 + sizeof(magic))
+
+/* Once a process, before it has a second thread. */
+static int own_file = -1;
+
+int rmt_landing_file(void)
+{
+	return own_file;
+}
+
+void rmt_landing_keep(int fd)
+{
+	if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		own_file = fd;
+}
 
 void rmt_landing_append(const void *welcome, size_t size, struct rmt_buffer *out)
 {
@@ -191,9 +207,11 @@ int rmt_landing(char **argv, struct rmt_child_start *ret_start)
 	else
 		close_stage_descriptor(fd);
 	r = read_welcome(fd, &start.welcome, &start.welcome_size);
-	close(fd);
 	if (r < 0)
 		return fail(r, "no welcome came with the program");
+	/* Functions of the program expect low numbers to be free, as they are elsewhere. */
+	own_file = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FILE_MIN);
+	close(fd);
 	show_title(argv);
 	r = take_streams(&start);
 	if (r < 0)

@@ -341,6 +341,7 @@ static void handle_failed(struct rmt_bootstrap *bootstrap)
 
 	if (strcmp(stage->phase, "place") == 0)
 		bootstrap->phase = RMT_PHASE_PLACE;
+	bootstrap->gave_up = true;
 	fail(bootstrap, strcmp(stage->phase, "place") == 0 ? EACCES : EIO, "%s: %s", stage->phase,
 	     stage->text);
 }
@@ -363,7 +364,10 @@ static bool handle_output(struct rmt_bootstrap *bootstrap, const unsigned char *
 						 bootstrap->stage.line_size);
 			break;
 		case RMT_STAGE_READY:
-			if (bootstrap->phase == RMT_PHASE_SHELL)
+			/* Again: where it was there was no room. */
+			if (bootstrap->phase == RMT_PHASE_SHELL ||
+			    (bootstrap->phase == RMT_PHASE_TRANSFER &&
+			     bootstrap->pending.size == 0))
 				handle_ready(bootstrap);
 			break;
 		case RMT_STAGE_FAILED:

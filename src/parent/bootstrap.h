@@ -57,6 +57,7 @@ struct rmt_bootstrap {
 	struct rmt_stage stage;
 	struct rmt_prompter prompter;
 	bool over, asking;
+	bool gave_up; /* the first stage said why, and ends by itself */
 	struct rmt_source in, out;
 	bool out_watched;
 	struct rmt_buffer pending; /* for the tool's input */

@@ -76,14 +76,8 @@ static void append_history(const struct rmt_process *process, struct rmt_buffer 
 	if (process->history_count > 0)
 		rmt_buffer_printf(text, "; its last output was:");
 	for (size_t i = 0; i < process->history_count; i++) {
-		const char *at = process->history[i];
-
 		rmt_buffer_printf(text, "\n  ");
-		for (size_t left = strlen(at), size; left > 0; left -= size, at += size) {
-			size = *at == '\t' ? 1 : rmt_printable(at, left);
-			rmt_buffer_append(text, size > 0 ? at : "?", size > 0 ? size : 1);
-			size = RMT_MAX(size, 1u);
-		}
+		rmt_process_append_line(process->history[i], text);
 	}
 }
 
@@ -135,27 +129,41 @@ void rmt_connection_fail(struct rmt_connection *connection)
 		tell_failure(connection);
 		return;
 	}
-	/* Its stream is closed now: a child that works ends by itself. One that was too slow, or
-	 * waits for a password, gets no more patience. */
-	if (connection->error.code != -ECHILD)
+	/* Its stream is closed now: a child that works ends by itself, and so does a first stage
+	 * that gave up. One that was too slow, or waits for a password, gets no more patience. */
+	if (connection->error.code != -ECHILD && !connection->bootstrap.gave_up)
 		rmt_process_kill(connection->process);
 	rmt_process_leave(connection->process);
 }
 
 /* --- the end of a child that was connected ------------------------------------------------ */
 
+/* How its process ended, and a tool's last word, which tells more than its status. */
+static void describe_end(const struct rmt_connection *connection, char *text, size_t size)
+{
+	const struct rmt_process *process = connection->process;
+	struct rmt_buffer line = RMT_BUFFER_INIT;
+	char end[96];
+
+	rmt_process_describe(process, end, sizeof(end));
+	if (connection->bootstrap.command.count > 0 && process->history_count > 0)
+		rmt_process_append_line(process->history[process->history_count - 1], &line);
+	rmt_format(text, size, "process %d %s%s%.*s", (int)process->pid, end,
+		   line.size > 0 ? ": " : "", (int)line.size, (const char *)line.data);
+	rmt_buffer_done(&line);
+}
+
 static void lose_peer(struct rmt_connection *connection)
 {
 	struct rmt_process *process = connection->process;
-	char reason[256], end[96];
+	char reason[512];
 
 	if (connection->peer_lost)
 		return;
 	connection->peer_lost = true;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	if (process && process->ended && process->status != 0) {
-		rmt_process_describe(process, end, sizeof(end));
-		rmt_format(reason, sizeof(reason), "process %d %s", (int)process->pid, end);
+		describe_end(connection, reason, sizeof(reason));
 	} else if ((!process || process->ended) && connection->peer->ending) {
 		rmt_format(reason, sizeof(reason), "it was ended");
 	} else {

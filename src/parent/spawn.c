@@ -12,6 +12,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "core/landing.h"
 #include "parent/image.h"
 #include "parent/password.h"
 #include "parent/preexec.h"
@@ -82,7 +83,11 @@ static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error
 
 static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
 {
-	struct rmt_spawn_child child = {.spawn = spawn, .file = spawn->file};
+	struct rmt_spawn_child child = {
+		.spawn = spawn,
+		.file = spawn->file,
+		.own = spawn->self ? rmt_landing_file() : -1,
+	};
 	char **environment = NULL, *file = NULL;
 	int r = 0;
 

@@ -16,28 +16,51 @@
 
 /* Names, and that files with names go away however this ends: $f, and those in $@. */
 static const char beginning[] =
-	"x=;f=;t=;set --;h() { command -v $1>/dev/null 2>&1;};h rm||PATH=$PATH:/bin:/usr/bin;"
+	"x=;f=;t=;q=;set --;h() { command -v $1>/dev/null 2>&1;};h rm||PATH=$PATH:/bin:/usr/bin;"
 	"trap \"[ -z \\\"\\$f\\$*\\\" ]||rm -f \\\"\\$f\\\" \\\"\\$@\\\"\" 0;"
-	"trap \"exit 1\" 1 2 3 13 15;"
-	"p=:;q=;h printf&&p=\"printf %${m}s\"&&q=\" with room for $((m/1024)) KiB\";";
+	"trap \"exit 1\" 1 2 3 13 15;";
 
 /*
- * A place: there is room for the program, which a disk may not have; and a small script with the
- * permission to be executed says what machine this is, where execution is allowed. A file that can be
- * executed through its descriptor needs no name, so it is gone before anything is in it; without /proc
- * it is gone when the program runs. test -x knows most file systems that are mounted noexec.
+ * In a place: what is there to receive with; the announcement; and, while it travels, the end of the
+ * names. gzip(1) checks what it prints against the sum in each member, and says so with its exit
+ * status. All that comes is taken, also when it cannot be kept.
+ */
+static const char receive[] =
+	"e() { g=plain;h gzip&&g=gzip;v=none;h cksum&&v=cksum;"
+	"r=\"head -c\";h head||r=\"dd bs=1 count=\";a=named;[ -n \"$f\" ]||a=anonymous;"
+	"echo \"ramet:$n:ready:$k:$g:$v:$a:$d\";[ $# = 0 ]||rm -f \"$@\";"
+	"read -r s g w||exit 1;y=;"
+	"case $g in gzip)$r$s|{ gzip -dc>&5||{ cat>/dev/null;false;};}&&y=$w;exec 5>&-;;"
+	"*)$r$s|{ cat>&5||cat>/dev/null;};exec 5>&-;"
+	"case $v in none)y=$w;h wc&&y=$((0+$(wc -c<\"$x\")));;*)y=$($v<\"$x\");y=${y%% *};;esac;;"
+	"esac;if [ \"$y\" = \"$w\" ];then echo \"ramet:$n:exec\";exec \"$x\" --ramet-stdio \"$f\" ";
+
+/* If the reason is that there is no room, another place may have it. */
+static const char refuse[] =
+	";fi;if h printf;then printf %${m}s 2>/dev/null>\"$x\"||{ q=\" with room for $((m/1024)) "
+	"KiB\";"
+	"exec 4<&-;[ -z \"$f\" ]||rm -f \"$f\";f=;x=;return;};fi;"
+	"echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";exit 1;};";
+
+/*
+ * A place: a small script with the permission to be executed says what machine this is, where
+ * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
+ * gone before anything is in it; without /proc it is gone when the program runs. test -x knows most
+ * file systems that are mounted noexec.
  * Without /proc the script names its shell: busybox starts a nameless one through /proc/self/exe.
  */
 static const char place[] =
 	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\" /run /dev;do "
 	"[ -d \"$d\" ]||continue;t=\"$t $d\";[ -w \"$d\" ]||continue;f=$d/.ramet-$n;"
-	"(umask 077;set -C;$p>\"$f\"&&exec chmod 700 \"$f\")2>/dev/null||"
+	"(umask 077;set -C;:>\"$f\"&&exec chmod 700 \"$f\")2>/dev/null||"
 	"{ [ -e \"$f\" ]&&rm -f \"$f\";f=;continue;};"
-	"if [ -x \"$f\" ];then echo exec uname -sm>\"$f\";exec 4<\"$f\";"
+	"if [ -x \"$f\" ]&&echo exec uname -sm 2>/dev/null>\"$f\";then exec 4<\"$f\";"
 	"k=$(ENV= BASH_ENV= /proc/self/fd/4 2>/dev/null);"
-	"if [ -n \"$k\" ];then exec 5>\"$f\";set -- \"$@\" \"$f\";f=;x=/proc/self/fd/4;break;fi;"
+	"if [ -n \"$k\" ];then exec 5>\"$f\";set -- \"$@\" \"$f\";f=;x=/proc/self/fd/4;"
+	"e \"$@\";set --;continue;fi;"
 	"exec 4<&-;2>/dev/null printf \"#\\041/bin/sh\\nexec uname -sm\">\"$f\";"
-	"k=$(\"$f\" 2>/dev/null);if [ -n \"$k\" ];then exec 5>\"$f\";x=$f;break;fi;fi;"
+	"k=$(\"$f\" 2>/dev/null);if [ -n \"$k\" ];then exec 5>\"$f\";x=$f;"
+	"e \"$@\";set --;continue;fi;fi;"
 	"set -- \"$@\" \"$f\";f=;done;";
 
 /*
@@ -47,8 +70,8 @@ static const char place[] =
  * process id behind a dollar. The number of the call depends on the machine.
  */
 static const char memory[] =
-	"if [ -z \"$x\" ];then k=$(uname -sm);case ${k##* } in x86_64)y=319;;"
-	"aarch64|riscv64)y=279;;i?86)y=356;;arm*)y=385;;ppc*)y=360;;s390*)y=350;;*)y=0;;esac;"
+	"k=$(uname -sm);case ${k##* } in x86_64)y=319;;aarch64|riscv64)y=279;;"
+	"i?86)y=356;;arm*)y=385;;ppc*)y=360;;s390*)y=350;;*)y=0;;esac;"
 	"m() { \"$@\" </dev/null>/dev/null 2>&1 8>&- & eval p=$(printf \"$\\041\");while [ -e "
 	"/proc/$p/exe ];do "
 	"if [ -e /proc/$p/fd/8 ];then exec 4</proc/$p/fd/8 "
@@ -56,26 +79,11 @@ static const char memory[] =
 	"break;fi;done;{ kill -9 $p;wait $p;} 2>/dev/null;};"
 	"m python3 -c \"import os,time;os.dup2(os.memfd_create(\\\"ramet\\\",0),8);time.sleep(9)\";"
 	"[ -n \"$x\" ]||m perl -e \"\\$n=q(ramet);do{\\$f=syscall($y,\\$n,0)}while \\$f>=0&&\\$f<8;"
-	"sleep 9 if \\$f==8\";fi;";
-
-/*
- * What is there to receive with; the announcement; and, while it travels, the end of the names. gzip(1)
- * checks what it prints against the sum in each member, and says so with its exit status.
- */
-static const char receive[] =
-	"if [ -z \"$x\" ];then echo \"ramet:$n:failed:place:there is no directory in which a file "
-	"can be written and executed$q (tried${t:- none})\";exit 1;fi;"
-	"g=plain;h gzip&&g=gzip;v=none;h cksum&&v=cksum;"
-	"r=\"head -c\";h head||r=\"dd bs=1 count=\";a=named;[ -n \"$f\" ]||a=anonymous;"
-	"echo \"ramet:$n:ready:$k:$g:$v:$a:$d\";[ $# = 0 ]||rm -f \"$@\";set --;"
-	"read -r s g w||exit 1;y=;"
-	"case $g in gzip)$r$s|gzip -dc>&5&&y=$w;exec 5>&-;;*)$r$s>&5;exec 5>&-;"
-	"case $v in none)y=$w;h wc&&y=$((0+$(wc -c<\"$x\")));;*)y=$($v<\"$x\");y=${y%% *};;esac;;"
-	"esac;if [ \"$y\" = \"$w\" ];then echo \"ramet:$n:exec\";";
+	"sleep 9 if \\$f==8\";[ -z \"$x\" ]||e \"$@\";";
 
 static const char ending[] =
-	"echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";"
-	"exit 1";
+	"echo \"ramet:$n:failed:place:there is no directory in which a file can be written and "
+	"executed$q (tried${t:- none})\";exit 1";
 
 static void append_text(struct rmt_buffer *out, const char *text)
 {
@@ -100,6 +108,9 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out)
 	append_text(out, text->nonce);
 	rmt_buffer_printf(out, ";m=%zu;", text->room);
 	append_text(out, beginning);
+	append_text(out, receive);
+	append_harmless(out, text->title);
+	append_text(out, refuse);
 	append_text(out, "for d in ");
 	if (text->directory) {
 		append_harmless(out, text->directory);
@@ -107,10 +118,6 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out)
 	}
 	append_text(out, place);
 	append_text(out, memory);
-	append_text(out, receive);
-	append_text(out, "exec \"$x\" --ramet-stdio \"$f\" ");
-	append_harmless(out, text->title);
-	append_text(out, ";fi;");
 	append_text(out, ending);
 }
 

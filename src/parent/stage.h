@@ -24,7 +24,7 @@ struct rmt_stage_text {
 	const char *nonce;
 	const char *directory; /* tried before all others; NULL */
 	const char *title;     /* what ps(1) shows of the new process */
-	size_t room;           /* bytes that a place must have */
+	size_t room;           /* bytes that a place must have where the transfer failed */
 };
 
 /* Appends the shell's program. Characters that would mean something to a shell become '_' in title
@@ -41,7 +41,8 @@ void rmt_stage_announce(size_t size, bool gzip, const char *sum, struct rmt_buff
 enum rmt_stage_event {
 	RMT_STAGE_NOTHING, /* all was consumed */
 	RMT_STAGE_LINE,    /* a line that is not ours: noise. In `line`, with `line_size` */
-	RMT_STAGE_READY,   /* it waits for the announcement; machine, gzip, cksum, place are set */
+	RMT_STAGE_READY,   /* it waits for the announcement, once more if all was sent and did not
+			    * fit there; machine, gzip, cksum, place are set */
 	RMT_STAGE_FAILED,  /* `phase` and `text` say why */
 	RMT_STAGE_EXEC,    /* from the next byte on it is the program that speaks */
 };
