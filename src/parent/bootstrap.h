@@ -57,6 +57,7 @@ struct rmt_bootstrap {
 	struct rmt_stage stage;
 	struct rmt_prompter prompter;
 	bool over, asking;
+	enum rmt_prompt_source asked_on;
 	struct rmt_source in, out;
 	bool out_watched;
 	struct rmt_buffer pending; /* for the tool's input */
@@ -79,6 +80,10 @@ void rmt_bootstrap_explain(struct rmt_bootstrap *bootstrap, ramet_error *error);
 
 /* Gives up: closes what it still has of the tool's descriptors. Nothing is called any more. */
 void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap);
+
+/* Reads what a terminal for prompts still has to say, and hangs it up: whoever waits for an answer there
+ * ends. Only behind rmt_bootstrap_stop(). */
+void rmt_bootstrap_hang_up(struct rmt_bootstrap *bootstrap);
 
 /* The terminal goes as well. Fine for one that is all zero or was never started. */
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap);

@@ -134,8 +134,13 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	}
 	/* Its stream is closed now: a child that works ends by itself. One that was too slow, or
 	 * waits for a password, gets no more patience. */
-	if (connection->error.code != -ECHILD)
+	if (connection->error.code != -ECHILD) {
+		rmt_process_hush(connection->process);
 		rmt_process_kill(connection->process);
+		/* Which a tool that asks there obeys where it ignores the signal. */
+		if (connection->method->command)
+			rmt_bootstrap_hang_up(&connection->bootstrap);
+	}
 	rmt_process_leave(connection->process);
 }
 
