@@ -93,3 +93,7 @@
  * what sshd allows before it begins to refuse; without refusals it grows. */
 #define RMT_CROWDED_FIRST 10u
 #define RMT_CROWDED_LEAST 2u
+
+/* Milliseconds that a person has to answer a question: what sudo allows as well (sudoers(5),
+ * passwd_timeout). */
+#define RMT_QUESTION_MS 300000

@@ -120,7 +120,8 @@ void rmt_bootstrap_explain(struct rmt_bootstrap *bootstrap, ramet_error *error)
 	if (bootstrap->phase > RMT_PHASE_SHELL || !bootstrap->command.prompts)
 		return;
 	if (rmt_prompter_explain(&bootstrap->prompter))
-		rmt_error_set(error, bootstrap->prompter.code, "%s", bootstrap->prompter.text);
+		rmt_error_set(error, bootstrap->prompter.code, "%s: %s",
+			      rmt_phase_name(bootstrap->phase), bootstrap->prompter.text);
 }
 
 void rmt_bootstrap_describe(const struct rmt_bootstrap *bootstrap, struct rmt_buffer *out)

@@ -233,9 +233,15 @@ void rmt_connection_stream_lost(struct rmt_stream *stream, const char *reason)
 static void deadline_passed(struct rmt_timer *timer)
 {
 	struct rmt_connection *connection = RMT_CONTAINER(timer, struct rmt_connection, timer);
-
 	const char *phase = "handshake";
 
+	if (connection->state == RMT_ON_THE_WAY && connection->bootstrap.asking) {
+		rmt_error_set(&connection->error, ETIMEDOUT,
+			      "shell: nobody answered the question for a password within %d s",
+			      RMT_QUESTION_MS / 1000);
+		rmt_connection_fail(connection);
+		return;
+	}
 	if (connection->state == RMT_WAITING_FOR_ID)
 		phase = "id";
 	else if (connection->state == RMT_WAITING_FOR_TURN)

@@ -120,8 +120,9 @@ static void password_asked(struct rmt_bootstrap *bootstrap, const char *prompt)
 		rmt_bootstrap_answer(bootstrap, NULL, NULL);
 		return;
 	}
-	/* People think and type at their own pace. */
-	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
+	/* People think and type at their own pace; but who asked for this may be gone. */
+	rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+			     rmt_after(RMT_QUESTION_MS));
 	wanted = rmt_list_first(&connection->wanted, struct rmt_wanted, node);
 	wanted->asks(wanted, connection->path, prompt);
 }
