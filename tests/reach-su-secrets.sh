@@ -83,17 +83,17 @@ rig_sudoers
 
 # --- secrets: while a tool that was given the right password is held ---
 
-# A password is known by its end here, which no other word has. The named variable may have it.
+# A password is known by its end here, which no other word has.
 secret=W0rd
 mark=RIG-MARK-$$
 printf '%s\n' "$rig_password" >word
 
-# seen_in FILE...: which of these, of processes, have the secret, but for the variable that was named
+# seen_in FILE...: which of these, of processes, have the secret
 seen_in()
 {
 	local file
 	for file; do
-		tr '\0' '\n' <"$file" 2>/dev/null | grep -v '^PW=' | grep -qF "$secret" && echo "$file"
+		tr '\0' '\n' 2>/dev/null <"$file" | grep -qaF "$secret" && echo "$file"
 	done
 }
 
@@ -110,12 +110,14 @@ same "... or in an environment" "/proc/$decoy/environ /proc/$(cat seen)/environ"
 kill "$decoy" "$(cat seen)"
 wait "$decoy" 2>/dev/null
 
-# hold TOOL: the tool has got the right password, which the master, a process $master, still has for other hops
+# hold TOOL SOURCE: the tool has got the right password, which the master, a process $master, still has for other hops
 hold()
 {
+	local settings=(MARK="$mark")
+	[ "$2" != env:PW ] || settings+=(PW="$rig_password")
 	rig_hold
-	as r_alice MARK="$mark" setsid ramet run "$1:${who[$1]}?password=fd:7" -- id -un 7<word >stdout 2>stderr </dev/null &
-	try "$1 was given the right password, and is held" rig_held
+	as r_alice "${settings[@]}" setsid ramet run "$1:${who[$1]}?password=$2" -- id -un 7<word >stdout 2>stderr </dev/null &
+	try "$1 was given the right password ($2), and is held" rig_held
 	held=$!
 	master=$(pgrep -x ramet -u r_alice)
 }
@@ -134,7 +136,15 @@ password_is_hidden() # MASTER
 
 ulimit -c unlimited
 for tool in sudo su doas; do
-	hold "$tool"
+	hold "$tool" env:PW
+	same "$tool: nobody else inherits a variable with the password" "/proc/$master/environ" "$(seen_in /proc/[0-9]*/environ)"
+	same "... no command line shows it" "" "$(seen_in /proc/[0-9]*/cmdline)"
+	rig_go
+	wait "$held"
+	rig_pam
+	same "... and nothing is left" "" "$(rig_left)"
+
+	hold "$tool" fd:7
 	tools=$(pgrep -x "$tool")
 	same "... with pipes, never sockets, or a terminal" 0 "$(for pid in ${tools:-none}; do
 		for fd in 0 1 2; do
@@ -151,7 +161,7 @@ for tool in sudo su doas; do
 done
 
 for tool in sudo su doas; do
-	hold "$tool"
+	hold "$tool" fd:7
 	try "... by a master that has it in memory" in-memory "$master" "$secret"
 	kill -ABRT "$master"
 	wait "$held" 2>/dev/null
