@@ -105,6 +105,8 @@ for tool in sudo su doas; do
 		r_alice PW="$wrong" -- "$tool:r_bob?password=env:PW"
 	fails "$tool: an empty password is wrong" 'password is wrong' r_alice PW= -- "$tool:r_bob?password=env:PW"
 	fails "$tool: without a password that is asked for" 'asks for a password, and none is given' r_alice -- "$tool:r_bob"
+	same "... it is not waited for, and what it says about being given up is not told" "0 0" \
+		"$(grep -c SIGKILL stderr) $(grep -cE 'password is required|terminal settings' stderr)"
 	fails "$tool: a variable that is not there" NOPW r_alice -- "$tool:r_bob?password=env:NOPW"
 	fails "$tool: a descriptor at its end" 'descriptor|fd' r_alice -- "$tool:r_bob?password=fd:7" 7</dev/null
 	fails "$tool: nobody to ask" 'cannot ask.*/dev/tty'  r_alice -- "$tool:r_bob?password=ask"
