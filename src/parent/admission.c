@@ -22,11 +22,16 @@ static bool may_go(const struct rmt_admission *admission, const struct rmt_ticke
 	       (!ticket->crowded || admission->open_crowded < admission->crowded_limit);
 }
 
-/* A turn may end at once and call us again: the list is looked at anew each time. */
+/* A turn may end at once, which frees the ticket and calls us again. So the list is looked at anew
+ * each time, and by the first of the calls alone: thousands that fail one after the other would not
+ * fit on a stack one in the other. */
 static void serve(struct rmt_admission *admission)
 {
 	struct rmt_list *node, *following;
 
+	if (admission->serving)
+		return;
+	admission->serving = true;
 	rmt_list_each(&admission->waiting, node, following) {
 		struct rmt_ticket *ticket = RMT_CONTAINER(node, struct rmt_ticket, node);
 
@@ -39,6 +44,7 @@ static void serve(struct rmt_admission *admission)
 		ticket->turn(ticket);
 		following = admission->waiting.next;
 	}
+	admission->serving = false;
 }
 
 void rmt_admission_enter(struct rmt_admission *admission, struct rmt_ticket *ticket)

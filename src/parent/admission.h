@@ -17,6 +17,7 @@ struct rmt_admission {
 	struct rmt_list waiting; /* struct rmt_ticket, first come, first served */
 	unsigned open, open_crowded;
 	unsigned crowded_limit;
+	bool serving;
 };
 
 /* One that wants to go. */

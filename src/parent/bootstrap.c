@@ -67,6 +67,8 @@ static void close_out(struct rmt_bootstrap *bootstrap)
 
 void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 {
+	if (!bootstrap->router)
+		return;
 	bootstrap->over = true;
 	bootstrap->asking = false;
 	rmt_image_forget(&bootstrap->wanted);
@@ -87,9 +89,9 @@ void rmt_bootstrap_hang_up(struct rmt_bootstrap *bootstrap)
 
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap)
 {
+	rmt_bootstrap_stop(bootstrap);
 	if (!bootstrap->router)
 		return;
-	rmt_bootstrap_stop(bootstrap);
 	rmt_capture_done(&bootstrap->terminal);
 	rmt_descriptor_close(bootstrap->slave);
 	bootstrap->slave = -1;
@@ -317,7 +319,7 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 	gzip = bootstrap->stage.gzip && image->gzip.data;
 	bootstrap->image = image;
 	bootstrap->phase = RMT_PHASE_TRANSFER;
-	rmt_payload_append(image, gzip, bootstrap->stage.digest, bootstrap->welcome,
+	rmt_payload_append(image, gzip, bootstrap->stage.cksum, bootstrap->welcome,
 			   &bootstrap->pending);
 	rmt_bootstrap_report(bootstrap, "%zu bytes, %s", bootstrap->pending.size,
 			     gzip ? "gzip" : "plain");
@@ -327,14 +329,13 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 static void handle_ready(struct rmt_bootstrap *bootstrap)
 {
 	struct rmt_stage *stage = &bootstrap->stage;
-	static const char *const digests[] = {"nothing to verify with", "cksum", "sha256sum"};
 
 	rmt_bootstrap_report(bootstrap, "%s, process %d", stage->machine,
 			     (int)bootstrap->process->pid);
 	bootstrap->phase = RMT_PHASE_PLACE;
 	rmt_bootstrap_report(bootstrap, "%s%s, %s, %s", stage->place,
 			     stage->anonymous ? " (a file without a name)" : "",
-			     stage->gzip ? "gzip" : "no gzip", digests[stage->digest]);
+			     stage->gzip ? "gzip" : "no gzip", stage->cksum ? "cksum" : "no cksum");
 	bootstrap->wanted.done = image_there;
 	rmt_image_want(bootstrap->router, stage->machine, rmt_hop_key(bootstrap->hop, "image"),
 		       &bootstrap->wanted);

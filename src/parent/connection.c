@@ -100,7 +100,7 @@ static void tell_failure(struct rmt_connection *connection)
 		rmt_buffer_printf(&text, "; after %.3f s the process %s",
 				  (double)(rmt_now() - connection->started) / 1e6, end);
 	}
-	if (connection->method->command) {
+	if (connection->bootstrap.command.count > 0) {
 		rmt_buffer_printf(&text, "; its command was: ");
 		rmt_bootstrap_describe(&connection->bootstrap, &text);
 		if (connection->bootstrap.command.hint)
@@ -294,12 +294,12 @@ static char *key_of(const struct rmt_hop *hop, uint32_t index)
 	return rmt_format_new("%s#%u", hop->text, index);
 }
 
-static char *path_of(ramet_router *router, const struct rmt_hop *hop, uint32_t index)
+char *rmt_connection_path(const char *parent, const struct rmt_hop *hop, uint32_t index)
 {
 	char *name = rmt_hop_display(hop, index), *path = NULL;
 
 	if (name)
-		path = rmt_format_new("%s%s%s", router->path, *router->path ? "/" : "", name);
+		path = rmt_format_new("%s%s%s", parent, *parent ? "/" : "", name);
 	free(name);
 	return path;
 }
@@ -344,7 +344,7 @@ static struct rmt_connection *connection_new(struct rmt_parent *parent, ramet_ro
 		return NULL;
 	}
 	connection->key = key_of(hop, index);
-	connection->path = path_of(router, hop, index);
+	connection->path = rmt_connection_path(router->path, hop, index);
 	if (!connection->key || !connection->path ||
 	    rmt_loop_timer_start(&router->loop, &connection->timer,
 				 rmt_after(connection->timeout)) < 0) {

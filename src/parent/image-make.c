@@ -158,8 +158,6 @@ static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt
 		return r;
 	}
 	rmt_elf_strip(file->data, elf, image.cold_digest);
-	rmt_sha256_init(&image.sha256);
-	rmt_sha256_update(&image.sha256, image.plain.data, image.plain.size);
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
 	if (member->size == 0 && rmt_image_packed(file->data, file->size, &packed))
