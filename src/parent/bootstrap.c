@@ -112,6 +112,10 @@ static void fail(struct rmt_bootstrap *bootstrap, int code, const char *format, 
 	va_start(arguments, format);
 	rmt_error_setv(&bootstrap->error, code, "", format, arguments);
 	va_end(arguments);
+	bootstrap->over = true;
+	/* Before it notices that it is given up. */
+	if (bootstrap->process && bootstrap->error.code != -ECHILD)
+		rmt_process_hush(bootstrap->process);
 	rmt_bootstrap_stop(bootstrap);
 	bootstrap->failed(bootstrap);
 }

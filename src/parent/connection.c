@@ -124,6 +124,9 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	connection->state = RMT_FAILED;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	rmt_loop_timer_stop(&connection->router->loop, &connection->away);
+	connection->bootstrap.over = true;
+	if (connection->process && connection->error.code != -ECHILD)
+		rmt_process_hush(connection->process);
 	if (connection->method->command)
 		rmt_bootstrap_stop(&connection->bootstrap);
 	rmt_stream_free(connection->stream);
@@ -135,7 +138,6 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	/* Its stream is closed now: a child that works ends by itself. One that was too slow, or
 	 * waits for a password, gets no more patience. */
 	if (connection->error.code != -ECHILD) {
-		rmt_process_hush(connection->process);
 		rmt_process_kill(connection->process);
 		/* Which a tool that asks there obeys where it ignores the signal. */
 		if (connection->method->command)
