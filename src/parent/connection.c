@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/wait.h"
@@ -75,12 +76,14 @@ static void append_history(const struct rmt_process *process, struct rmt_buffer 
 	if (process->history_count > 0)
 		rmt_buffer_printf(text, "; its last output was:");
 	for (size_t i = 0; i < process->history_count; i++) {
+		const char *at = process->history[i];
+
 		rmt_buffer_printf(text, "\n  ");
-		for (const char *c = process->history[i]; *c; c++)
-			rmt_buffer_append_byte(text, ((unsigned char)*c < 0x20 && *c != '\t') ||
-								     *c == 0x7f
-							     ? '?'
-							     : (unsigned char)*c);
+		for (size_t left = strlen(at), size; left > 0; left -= size, at += size) {
+			size = *at == '\t' ? 1 : rmt_printable(at, left);
+			rmt_buffer_append(text, size > 0 ? at : "?", size > 0 ? size : 1);
+			size = RMT_MAX(size, 1u);
+		}
 	}
 }
 
