@@ -71,6 +71,13 @@ void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 	bootstrap->in.fd = -1;
 }
 
+void rmt_bootstrap_hang_up(struct rmt_bootstrap *bootstrap)
+{
+	rmt_capture_hush(&bootstrap->terminal);
+	/* The beginning of a line is the prompt that is not answered. */
+	rmt_capture_done(&bootstrap->terminal);
+}
+
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap)
 {
 	rmt_bootstrap_stop(bootstrap);
@@ -96,6 +103,10 @@ static void fail(struct rmt_bootstrap *bootstrap, int code, const char *format, 
 	va_start(arguments, format);
 	rmt_error_setv(&bootstrap->error, code, "", format, arguments);
 	va_end(arguments);
+	bootstrap->over = true;
+	/* Before it notices that it is given up. */
+	if (bootstrap->process && bootstrap->error.code != -ECHILD)
+		rmt_process_hush(bootstrap->process);
 	rmt_bootstrap_stop(bootstrap);
 	bootstrap->failed(bootstrap);
 }
@@ -175,13 +186,16 @@ static void send_pending(struct rmt_bootstrap *bootstrap)
 
 /* --- prompts ------------------------------------------------------------------------------ */
 
-static int prompt_fd(const struct rmt_bootstrap *bootstrap)
+/* What asks on standard error reads standard input, where nothing was written yet. */
+static int answer_fd(const struct rmt_bootstrap *bootstrap, enum rmt_prompt_source source)
 {
-	return bootstrap->terminal.source.fd >= 0 ? bootstrap->terminal.source.fd
-						  : bootstrap->out.fd;
+	return source == RMT_FROM_TERMINAL && bootstrap->terminal.source.fd >= 0
+		       ? bootstrap->terminal.source.fd
+		       : bootstrap->out.fd;
 }
 
-static void reply(struct rmt_bootstrap *bootstrap, const char *text, size_t size)
+static void reply(struct rmt_bootstrap *bootstrap, enum rmt_prompt_source source, const char *text,
+		  size_t size)
 {
 	char line[RMT_PASSWORD_MAX + 2];
 	struct iovec piece = {line, size + 1};
@@ -190,9 +204,12 @@ static void reply(struct rmt_bootstrap *bootstrap, const char *text, size_t size
 	memcpy(line, text, size);
 	line[size] = '\n';
 	do
-		n = rmt_descriptor_write(prompt_fd(bootstrap), &piece, 1);
+		n = rmt_descriptor_write(answer_fd(bootstrap, source), &piece, 1);
 	while (n < 0 && errno == EINTR);
 	rmt_wipe(line, sizeof(line));
+	/* It has ended meanwhile, and its last words say why. */
+	if (n < 0 && (errno == EPIPE || errno == EIO))
+		return;
 	/* A line always has room in a terminal or pipe that nothing was written to. */
 	if (n != (ssize_t)size + 1)
 		fail(bootstrap, EIO, "shell: the answer to a prompt could not be written");
@@ -210,7 +227,7 @@ void rmt_bootstrap_answer(struct rmt_bootstrap *bootstrap, const struct rmt_pass
 		return;
 	}
 	rmt_prompter_sent(&bootstrap->prompter);
-	reply(bootstrap, password->text, password->size);
+	reply(bootstrap, bootstrap->asked_on, password->text, password->size);
 }
 
 static void handle_prompt(struct rmt_bootstrap *bootstrap, enum rmt_prompt_event event)
@@ -221,13 +238,16 @@ static void handle_prompt(struct rmt_bootstrap *bootstrap, enum rmt_prompt_event
 	case RMT_PROMPT_NOTHING:
 		break;
 	case RMT_PROMPT_PASSWORD:
+		if (bootstrap->asking)
+			break;
 		rmt_bootstrap_report(bootstrap, "a password is asked for: %s", prompter->text);
 		bootstrap->asking = true;
+		bootstrap->asked_on = prompter->source;
 		bootstrap->asks(bootstrap, prompter->text);
 		break;
 	case RMT_PROMPT_HOST_KEY:
 		rmt_bootstrap_report(bootstrap, "the key of an unknown host is accepted");
-		reply(bootstrap, "yes", 3);
+		reply(bootstrap, prompter->source, "yes", 3);
 		break;
 	case RMT_PROMPT_FAILED:
 		fail(bootstrap, prompter->code, "shell: %s", prompter->text);

@@ -121,6 +121,9 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	connection->state = RMT_FAILED;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	rmt_loop_timer_stop(&connection->router->loop, &connection->away);
+	connection->bootstrap.over = true;
+	if (connection->process && connection->error.code != -ECHILD)
+		rmt_process_hush(connection->process);
 	if (connection->method->command)
 		rmt_bootstrap_stop(&connection->bootstrap);
 	rmt_stream_free(connection->stream);
@@ -131,8 +134,12 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	}
 	/* Its stream is closed now: a child that works ends by itself, and so does a first stage
 	 * that gave up. One that was too slow, or waits for a password, gets no more patience. */
-	if (connection->error.code != -ECHILD && !connection->bootstrap.gave_up)
+	if (connection->error.code != -ECHILD && !connection->bootstrap.gave_up) {
 		rmt_process_kill(connection->process);
+		/* Which a tool that asks there obeys where it ignores the signal. */
+		if (connection->method->command)
+			rmt_bootstrap_hang_up(&connection->bootstrap);
+	}
 	rmt_process_leave(connection->process);
 }
 

@@ -242,7 +242,7 @@ static void watch(struct rmt_process *process)
 }
 
 /* To its whole group: what it has started and not looked after ends, too. EPERM (a tool that runs
- * as somebody else) leaves the end to the closed stream. */
+ * as somebody else) leaves the end to the closed stream and terminal. */
 static void ask(struct rmt_process *process)
 {
 	int signal = process->asked++ == 0 ? SIGTERM : SIGKILL;
@@ -301,6 +301,12 @@ void rmt_process_kill(struct rmt_process *process)
 		return;
 	ask(process);
 	be_patient(process);
+}
+
+void rmt_process_hush(struct rmt_process *process)
+{
+	for (int i = 0; i < 2; i++)
+		rmt_capture_hush(&process->output[i]);
 }
 
 void rmt_process_describe(const struct rmt_process *process, char *text, size_t size)

@@ -56,6 +56,9 @@ void rmt_process_leave(struct rmt_process *process);
 /* Its grace is over: TERM now, KILL soon. */
 void rmt_process_kill(struct rmt_process *process);
 
+/* What it says from now on is about being ended, and is no reason for anything. */
+void rmt_process_hush(struct rmt_process *process);
+
 /* Reaps it if it has ended already. */
 bool rmt_process_reap(struct rmt_process *process);
 

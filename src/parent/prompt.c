@@ -187,7 +187,11 @@ static bool complain(struct rmt_prompter *prompter, const struct rmt_complaint *
 {
 	switch (complaint->kind) {
 	case RMT_COMPLAINT_CLEAR:
-		return give_line(prompter, LEVEL_STRONG, complaint->code, complaint->text, line);
+		/* Without a terminal, doas says so before it has asked. */
+		return give_line(prompter, LEVEL_STRONG, complaint->code,
+				 complaint->code == EACCES && !prompter->sent ? NULL
+									      : complaint->text,
+				 line);
 	case RMT_COMPLAINT_LATER:
 		give_line(prompter, LEVEL_STRONG, complaint->code, complaint->text, line);
 		return false;
@@ -226,9 +230,14 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	for (; complaint->kind != RMT_COMPLAINT_END; complaint++)
 		if (matches(complaint->pattern, line))
 			return complain(prompter, complaint, line);
-	/* In whatever language, what a tool says under its name before it ends is why. */
+	/* In whatever language, what a tool says under its name before it ends is why. Mostly that
+	 * the password was wrong; but it may be that the account has expired. */
 	if (strncmp(line, prompter->prompts->tool, tool) == 0 && line[tool] == ':')
-		give_line(prompter, LEVEL_PREFIX, prompter->sent ? EACCES : EPERM, NULL, line);
+		give_line(prompter, LEVEL_PREFIX, prompter->sent ? EACCES : EPERM,
+			  !prompter->sent        ? NULL
+			  : prompter->passphrase ? "it refused once the passphrase was given"
+						 : "it refused once the password was given",
+			  line);
 	return false;
 }
 
@@ -249,7 +258,7 @@ static enum rmt_prompt_event judge_question(struct rmt_prompter *prompter,
 
 	if (prompts->marker && strstr(line, prompts->marker))
 		return RMT_PROMPT_PASSWORD;
-	if (source != RMT_FROM_TERMINAL)
+	if (source != RMT_FROM_TERMINAL && !prompts->errors)
 		return RMT_PROMPT_NOTHING;
 	strcpy(body, line);
 	if (prompts == &rmt_prompts_ssh) {
@@ -296,8 +305,10 @@ static enum rmt_prompt_event judge_partial(struct rmt_prompter *prompter,
 {
 	switch (judge_question(prompter, source, line)) {
 	case RMT_PROMPT_PASSWORD:
+		prompter->source = source;
 		return ask_password(prompter, line);
 	case RMT_PROMPT_HOST_KEY:
+		prompter->source = source;
 		rmt_format(prompter->text, sizeof(prompter->text), "%s",
 			   *prompter->note ? prompter->note : line);
 		rmt_make_printable(prompter->text);
@@ -331,6 +342,9 @@ static void append(struct rmt_prompter *prompter, enum rmt_prompt_source source,
 		used -= half;
 		prompter->from[source].cut = true;
 	}
+	if (prompter->from[source].behind && byte == ' ')
+		return;
+	prompter->from[source].behind = false;
 	line[used] = byte ? byte : '?';
 	prompter->from[source].used = used + 1;
 }
@@ -345,6 +359,7 @@ static bool end_line(struct rmt_prompter *prompter, enum rmt_prompt_source sourc
 	line[used] = '\0';
 	prompter->from[source].used = 0;
 	prompter->from[source].answered = prompter->from[source].cut = false;
+	prompter->from[source].behind = false;
 	return judge && judge_line(prompter, line);
 }
 
@@ -376,6 +391,12 @@ enum rmt_prompt_event rmt_prompter_feed(struct rmt_prompter *prompter,
 void rmt_prompter_sent(struct rmt_prompter *prompter)
 {
 	prompter->sent = true;
+	/* Where nothing is typed, nobody ends the line, and what comes next is behind the prompt. */
+	if (prompter->source == RMT_FROM_ERRORS) {
+		prompter->from[RMT_FROM_ERRORS].used = 0;
+		prompter->from[RMT_FROM_ERRORS].answered = false;
+		prompter->from[RMT_FROM_ERRORS].behind = true;
+	}
 }
 
 bool rmt_prompter_explain(struct rmt_prompter *prompter)
