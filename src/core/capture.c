@@ -14,6 +14,9 @@
 /* As many as empty a pipe of the usual size. */
 #define HUSH_READS 16
 
+/* Times 4096 bytes, several times what a pipe holds (pipe(7)): somebody may write for ever. */
+#define DRAIN_READS 64
+
 static void emit(struct rmt_capture *capture)
 {
 	capture->line(capture, capture->text, capture->used);
@@ -96,7 +99,9 @@ int rmt_capture_open(struct rmt_capture *capture, int fd)
 
 void rmt_capture_drain(struct rmt_capture *capture)
 {
-	while (capture->source.fd >= 0 && !capture->reading && read_some(capture))
+	for (unsigned i = 0;
+	     i < DRAIN_READS && capture->source.fd >= 0 && !capture->reading && read_some(capture);
+	     i++)
 		;
 }
 

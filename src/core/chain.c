@@ -39,8 +39,9 @@ static void refuse(const ramet_call *call, const struct rmt_list *list, const ra
 			behind = true;
 		else if (behind && other->chain == call->chain && !other->failure.code &&
 			 other->message.frame.source == call->message.frame.source)
-			rmt_error_set_at(&other->failure, failure->code, failure->where, "%s",
-					 failure->message);
+			rmt_error_set_at(&other->failure, failure->code,
+					 failure->where ? failure->where : "", "%s",
+					 failure->message ? failure->message : "out of memory");
 	}
 }
 

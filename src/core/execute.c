@@ -212,7 +212,8 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 		answer_failure(call, ENOSYS, router->path, text);
 		call_refused(call);
 	} else if (failed) {
-		answer_failure(call, failed->code, failed->where, failed->message);
+		answer_failure(call, failed->code, failed->where ? failed->where : "",
+			       failed->message ? failed->message : "out of memory");
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");

@@ -13,43 +13,56 @@
 void rmt_admission_init(struct rmt_admission *admission)
 {
 	*admission = (struct rmt_admission){.crowded_limit = RMT_CROWDED_FIRST};
-	rmt_list_init(&admission->waiting);
+	rmt_list_init(&admission->waiting[0]);
+	rmt_list_init(&admission->waiting[1]);
 }
 
-static bool may_go(const struct rmt_admission *admission, const struct rmt_ticket *ticket)
+static struct rmt_ticket *first(const struct rmt_list *waiting)
 {
-	return admission->open < RMT_CONNECT_LIMIT &&
-	       (!ticket->crowded || admission->open_crowded < admission->crowded_limit);
+	return rmt_list_empty(waiting) ? NULL : rmt_list_first(waiting, struct rmt_ticket, node);
 }
 
-/* A turn may end at once, which frees the ticket and calls us again. So the list is looked at anew
- * each time, and by the first of the calls alone: thousands that fail one after the other would not
- * fit on a stack one in the other. */
+/* Who may go: NULL, nobody. */
+static struct rmt_ticket *next(const struct rmt_admission *admission)
+{
+	struct rmt_ticket *ticket, *crowded = NULL;
+
+	if (admission->closed || admission->open >= RMT_CONNECT_LIMIT)
+		return NULL;
+	ticket = first(&admission->waiting[0]);
+	if (admission->open_crowded < admission->crowded_limit)
+		crowded = first(&admission->waiting[1]);
+	return !ticket || (crowded && crowded->number < ticket->number) ? crowded : ticket;
+}
+
+/* A turn may end at once and call us again, as may thousands of them: they are served here, and not
+ * from within. */
 static void serve(struct rmt_admission *admission)
 {
-	struct rmt_list *node, *following;
+	struct rmt_ticket *ticket;
 
 	if (admission->serving)
 		return;
 	admission->serving = true;
-	rmt_list_each(&admission->waiting, node, following) {
-		struct rmt_ticket *ticket = RMT_CONTAINER(node, struct rmt_ticket, node);
-
-		if (!may_go(admission, ticket))
-			continue;
+	while ((ticket = next(admission))) {
 		rmt_list_remove(&ticket->node);
 		ticket->open = true;
 		admission->open++;
 		admission->open_crowded += ticket->crowded;
 		ticket->turn(ticket);
-		following = admission->waiting.next;
 	}
 	admission->serving = false;
 }
 
+void rmt_admission_close(struct rmt_admission *admission)
+{
+	admission->closed = true;
+}
+
 void rmt_admission_enter(struct rmt_admission *admission, struct rmt_ticket *ticket)
 {
-	rmt_list_append(&admission->waiting, &ticket->node);
+	ticket->number = admission->entered++;
+	rmt_list_append(&admission->waiting[ticket->crowded], &ticket->node);
 	serve(admission);
 }
 

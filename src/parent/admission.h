@@ -14,15 +14,18 @@
 #include "base/list.h"
 
 struct rmt_admission {
-	struct rmt_list waiting; /* struct rmt_ticket, first come, first served */
+	/* struct rmt_ticket, first come, first served; the crowded ones in the second */
+	struct rmt_list waiting[2];
+	uint64_t entered;
 	unsigned open, open_crowded;
 	unsigned crowded_limit;
-	bool serving;
+	bool serving, closed;
 };
 
 /* One that wants to go. */
 struct rmt_ticket {
 	struct rmt_list node;
+	uint64_t number; /* of its entry */
 	bool crowded;
 	bool open;
 	unsigned refusals;
@@ -37,6 +40,9 @@ void rmt_admission_enter(struct rmt_admission *admission, struct rmt_ticket *tic
 /* It came through, or not, or does not want to go any more. Others may get their turn now. Fine for
  * one that never entered. */
 void rmt_admission_leave(struct rmt_admission *admission, struct rmt_ticket *ticket);
+
+/* Nobody gets a turn any more. */
+void rmt_admission_close(struct rmt_admission *admission);
 
 /* A crowded one has passed the point at which it could have been refused. */
 void rmt_admission_passed(struct rmt_admission *admission, struct rmt_ticket *ticket);

@@ -197,7 +197,8 @@ bool rmt_connection_again(struct rmt_connection *connection)
 	struct rmt_loop *loop = &connection->router->loop;
 	int64_t away;
 
-	if (connection->error.code != -EAGAIN || rmt_now() >= connection->deadline)
+	if (connection->error.code != -EAGAIN || connection->router->state != RMT_ROUTER_RUNNING ||
+	    rmt_now() >= connection->deadline)
 		return false;
 	away = rmt_admission_refused(rmt_connection_admission(connection), &connection->ticket);
 	if (rmt_loop_timer_start(loop, &connection->timer, connection->deadline) < 0 ||

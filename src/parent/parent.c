@@ -64,6 +64,7 @@ static void hook_cancel(ramet_router *router)
 
 	if (!parent)
 		return;
+	rmt_admission_close(&parent->admission);
 	rmt_list_each(&parent->connections, node, following) {
 		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
 								  node);

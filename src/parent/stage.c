@@ -165,24 +165,37 @@ static char *next_word(char **text)
 static enum rmt_stage_event ready(struct rmt_stage *stage, char *rest)
 {
 	const char *gzip, *digest, *named;
+	unsigned colons = 0;
 
+	/* A line that is noise stays whole. */
+	for (const char *c = rest; *c; c++)
+		colons += *c == ':';
+	if (colons < 4 || *rest == ':')
+		return RMT_STAGE_LINE;
 	stage->machine = next_word(&rest);
 	gzip = next_word(&rest);
 	digest = next_word(&rest);
 	named = next_word(&rest);
 	stage->place = rest;
-	if (!stage->place || !*stage->machine)
-		return RMT_STAGE_LINE;
 	stage->gzip = strcmp(gzip, "gzip") == 0;
 	stage->anonymous = strcmp(named, "anonymous") == 0;
 	stage->cksum = strcmp(digest, "cksum") == 0;
 	return RMT_STAGE_READY;
 }
 
+#define MARKER_SIZE (sizeof("ramet::") - 1 + RMT_NONCE_SIZE)
+
+static void write_marker(const struct rmt_stage *stage, char marker[MARKER_SIZE + 1])
+{
+	memcpy(marker, "ramet:", 6);
+	memcpy(marker + 6, stage->nonce, RMT_NONCE_SIZE);
+	memcpy(marker + 6 + RMT_NONCE_SIZE, ":", 2);
+}
+
 /* Noise before a marker may lack its newline, so the marker is looked for anywhere in the line. */
 static enum rmt_stage_event handle_line(struct rmt_stage *stage)
 {
-	char marker[sizeof("ramet::") + RMT_NONCE_SIZE], *rest, *word;
+	char marker[MARKER_SIZE + 1], *rest;
 
 	if (stage->line_size > 0 && stage->line[stage->line_size - 1] == '\r')
 		stage->line_size--;
@@ -190,24 +203,52 @@ static enum rmt_stage_event handle_line(struct rmt_stage *stage)
 		if (!stage->line[i])
 			stage->line[i] = '?';
 	stage->line[stage->line_size] = '\0';
-	memcpy(marker, "ramet:", 6);
-	memcpy(marker + 6, stage->nonce, RMT_NONCE_SIZE);
-	memcpy(marker + 6 + RMT_NONCE_SIZE, ":", 2);
+	write_marker(stage, marker);
 	rest = strstr(stage->line, marker);
 	if (!rest)
 		return RMT_STAGE_LINE;
 	rest += strlen(marker);
 	if (strcmp(rest, "exec") == 0)
 		return RMT_STAGE_EXEC;
-	word = next_word(&rest);
-	if (strcmp(word, "ready") == 0 && rest)
-		return ready(stage, rest);
-	if (strcmp(word, "failed") == 0 && rest) {
+	if (strncmp(rest, "ready:", 6) == 0)
+		return ready(stage, rest + 6);
+	if (strncmp(rest, "failed:", 7) == 0) {
+		rest += 7;
 		stage->phase = next_word(&rest);
 		stage->text = rest ? rest : "";
 		return RMT_STAGE_FAILED;
 	}
 	return RMT_STAGE_LINE;
+}
+
+/* The line is full of noise. A marker in it, or the beginning of one, begins the next line. */
+static void keep_marker(struct rmt_stage *stage)
+{
+	char marker[MARKER_SIZE + 1];
+
+	write_marker(stage, marker);
+	for (size_t at = 1; at < stage->line_size; at++) {
+		size_t rest = stage->line_size - at;
+
+		if (memcmp(stage->line + at, marker, RMT_MIN(rest, MARKER_SIZE)) == 0 &&
+		    memcmp(stage->line, marker, MARKER_SIZE) != 0) {
+			stage->line_size = at;
+			stage->kept_at = at;
+			stage->kept = rest;
+			return;
+		}
+	}
+}
+
+static void begin_line(struct rmt_stage *stage)
+{
+	if (stage->kept > 0) {
+		memmove(stage->line, stage->line + stage->kept_at, stage->kept);
+		stage->line[0] = 'r'; /* of the marker: a NUL was there */
+	}
+	stage->line_size = stage->kept;
+	stage->kept = 0;
+	stage->line_over = false;
 }
 
 enum rmt_stage_event rmt_stage_feed(struct rmt_stage *stage, const unsigned char *data, size_t size,
@@ -217,8 +258,7 @@ enum rmt_stage_event rmt_stage_feed(struct rmt_stage *stage, const unsigned char
 	size_t part;
 
 	if (stage->line_over)
-		stage->line_size = 0;
-	stage->line_over = false;
+		begin_line(stage);
 	newline = memchr(data, '\n', size);
 	part = RMT_MIN(newline ? (size_t)(newline - data) : size,
 		       RMT_STAGE_LINE_MAX - stage->line_size);
@@ -229,6 +269,8 @@ enum rmt_stage_event rmt_stage_feed(struct rmt_stage *stage, const unsigned char
 		*ret_taken = part + 1;
 	else if (stage->line_size < RMT_STAGE_LINE_MAX)
 		return RMT_STAGE_NOTHING;
+	else
+		keep_marker(stage);
 	stage->line_over = true;
 	return handle_line(stage);
 }

@@ -51,7 +51,8 @@ struct rmt_stage {
 	char nonce[RMT_NONCE_SIZE + 1];
 	char line[RMT_STAGE_LINE_MAX + 1];
 	size_t line_size;
-	bool line_over; /* the line was returned: the next byte begins a new one */
+	bool line_over;       /* the line was returned: the next byte begins a new one */
+	size_t kept, kept_at; /* bytes in line that belong to the next one, and where */
 	/* of events; they point into line and are good until the next feed */
 	const char *machine; /* uname -sm */
 	const char *place;
