@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/prompt.h"
 
 #define SSH &rmt_prompts_ssh
@@ -467,7 +468,7 @@ static void texts_are_harmless(void **state)
 		char *text = strdup(cases[i].text);
 
 		assert_non_null(text);
-		rmt_prompt_harmless(text);
+		rmt_make_printable(text);
 		assert_string_equal(text, cases[i].expected);
 		free(text);
 	}

@@ -21,12 +21,6 @@ struct rmt_capture {
 	char *text; /* the beginning of a line */
 };
 
-/* No descriptor. */
-#define RMT_CAPTURE_INIT              \
-	{                             \
-		.source = {.fd = -1}, \
-	}
-
 /* Sets fd non-blocking and reads it from now on; router and line are set by the caller. On success it
  * owns fd, which is one of ours (base/descriptor.h). */
 int rmt_capture_open(struct rmt_capture *capture, int fd);

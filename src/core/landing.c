@@ -148,6 +148,20 @@ static int capture_end(int fd, int *ret_read)
 	return r;
 }
 
+/* Where there is no /dev, a pipe that nobody writes to. */
+static int take_empty_input(void)
+{
+	int pair[2] = {open("/dev/null", O_RDWR | O_CLOEXEC), -1}, r;
+
+	if (pair[0] < 0 && pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	r = dup2(pair[0], STDIN_FILENO) < 0 ? -errno : 0;
+	close(pair[0]);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	return r;
+}
+
 /*
  * Functions of the program find an empty input; what they print is read by this process and goes to
  * the log. Standard error stays with the tool that brought us here, so that last words are not lost,
@@ -155,7 +169,7 @@ static int capture_end(int fd, int *ret_read)
  */
 static int take_streams(struct rmt_child_start *start)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
+	int r = 0;
 
 	start->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	start->out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -165,18 +179,7 @@ static int take_streams(struct rmt_child_start *start)
 		r = capture_end(STDERR_FILENO, &start->capture[1]);
 	if (r == 0)
 		r = capture_end(STDOUT_FILENO, &start->capture[0]);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		close(null);
-	} else {
-		/* No /dev in there: an input that is at its end all the same. */
-		int end;
-
-		close(STDIN_FILENO);
-		if (r == 0 && capture_end(STDIN_FILENO, &end) == 0)
-			dup2(end, STDIN_FILENO), close(end);
-	}
-	return r;
+	return r == 0 ? take_empty_input() : r;
 }
 
 static int fail(int code, const char *what)

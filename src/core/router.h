@@ -130,6 +130,7 @@ struct ramet_router {
 	struct rmt_list log_waiting; /* records for the sink */
 	struct rmt_deferred log_deferred;
 	bool log_flushing;
+	pthread_cond_t log_flushed;
 
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;

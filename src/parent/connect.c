@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/peer.h"
 #include "core/receiver.h"
@@ -20,7 +21,6 @@
 #include "parent/keys.h"
 #include "parent/password.h"
 #include "parent/path.h"
-#include "parent/prompt.h"
 #include "wire/cbor.h"
 #include "wire/handle.h"
 
@@ -291,7 +291,7 @@ static void keep_question(struct step *step, const char *prompt, size_t size)
 	step->question = strndup(prompt, size);
 	/* Another context's words go to a terminal. */
 	if (step->question)
-		rmt_prompt_harmless(step->question);
+		rmt_make_printable(step->question);
 	plan->progressed = true;
 	rmt_wait_changed(plan->router);
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/wait.h"

@@ -71,7 +71,7 @@ static int join(struct rmt_connection *connection, ramet_error *error)
 		return r;
 	r = take_stream(connection, fd, fd);
 	if (r < 0) {
-		close(fd);
+		rmt_descriptor_close(fd);
 		return r;
 	}
 	return rmt_connection_send_welcome(connection);

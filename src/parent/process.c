@@ -13,6 +13,7 @@
 #include "base/descriptor.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/log.h"
 #include "core/wait.h"
@@ -68,10 +69,11 @@ void rmt_process_forget(struct rmt_process *process)
 
 void rmt_process_append_line(const char *line, struct rmt_buffer *out)
 {
-	for (const char *c = line; *c; c++)
-		rmt_buffer_append_byte(out, ((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f
-						    ? '?'
-						    : (unsigned char)*c);
+	for (size_t left = strlen(line), size; left > 0; left -= size, line += size) {
+		size = *line == '\t' ? 1 : rmt_printable(line, left);
+		rmt_buffer_append(out, size > 0 ? line : "?", size > 0 ? size : 1);
+		size = RMT_MAX(size, 1u);
+	}
 }
 
 static void take_line(struct rmt_process *process, const char *name, const char *line, size_t size)

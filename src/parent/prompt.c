@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/prompt-table.h"
 #include "wire/cbor.h"
 
@@ -17,41 +18,6 @@ enum { LEVEL_NONE, LEVEL_PREFIX, LEVEL_WEAK, LEVEL_STRONG };
 #define SOURCES "the key password=env:NAME, fd:N, ask or program"
 
 /* --- text --------------------------------------------------------------------------------- */
-
-static size_t character(const unsigned char *at)
-{
-	size_t size = 1;
-
-	if (*at < 0x20 || *at == 0x7f)
-		return 0;
-	if (*at < 0x80)
-		return 1;
-	while (size < 4 && at[size] >= 0x80 && at[size] < 0xc0)
-		size++;
-	/* U+0080 to U+009F are control characters, too. */
-	while (size > 1 && !rmt_utf8_valid(at, size))
-		size--;
-	return size == 1 || (at[0] == 0xc2 && at[1] < 0xa0) ? 0 : size;
-}
-
-void rmt_prompt_harmless(char *text)
-{
-	char *to = text;
-
-	while (*text) {
-		size_t size = character((const unsigned char *)text);
-
-		if (size > 0) {
-			memmove(to, text, size);
-			to += size;
-			text += size;
-		} else {
-			*to++ = '?';
-			text++;
-		}
-	}
-	*to = '\0';
-}
 
 static char lower(char c)
 {
@@ -155,7 +121,7 @@ static bool give_reason(struct rmt_prompter *prompter, int level, int code, cons
 	va_start(arguments, format);
 	rmt_formatv(prompter->reason, sizeof(prompter->reason), format, arguments);
 	va_end(arguments);
-	rmt_prompt_harmless(prompter->reason);
+	rmt_make_printable(prompter->reason);
 	return true;
 }
 
@@ -320,7 +286,7 @@ static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const c
 		rmt_format(prompter->text, sizeof(prompter->text), "[%s] password: ", tool);
 	else
 		rmt_format(prompter->text, sizeof(prompter->text), "%s", line);
-	rmt_prompt_harmless(prompter->text);
+	rmt_make_printable(prompter->text);
 	prompter->code = 0;
 	return RMT_PROMPT_PASSWORD;
 }
@@ -334,7 +300,7 @@ static enum rmt_prompt_event judge_partial(struct rmt_prompter *prompter,
 	case RMT_PROMPT_HOST_KEY:
 		rmt_format(prompter->text, sizeof(prompter->text), "%s",
 			   *prompter->note ? prompter->note : line);
-		rmt_prompt_harmless(prompter->text);
+		rmt_make_printable(prompter->text);
 		prompter->note[0] = '\0';
 		prompter->code = 0;
 		return RMT_PROMPT_HOST_KEY;

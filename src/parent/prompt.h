@@ -90,6 +90,3 @@ bool rmt_prompter_explain(struct rmt_prompter *prompter);
  * (-ENOKEY), a new host key is not to be accepted (-EKEYREJECTED). */
 void rmt_prompter_required(struct rmt_prompter *prompter);
 void rmt_prompter_distrust(struct rmt_prompter *prompter);
-
-/* Replaces, in place, what a terminal would obey, and bytes that are no UTF-8, by '?'. */
-void rmt_prompt_harmless(char *text);
