@@ -85,6 +85,34 @@ static int threads_are_gone(void)
 	return 1;
 }
 
+static void print_children(void)
+{
+	char path[64], line[4096] = "", name[4096], *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	file = fopen(path, "re");
+	if (file && fgets(line, sizeof(line), file)) {
+		for (at = strtok(line, " "); at; at = strtok(NULL, " ")) {
+			FILE *child;
+			size_t size = 0;
+
+			snprintf(path, sizeof(path), "/proc/%s/cmdline", at);
+			child = fopen(path, "re");
+			if (child) {
+				size = fread(name, 1, sizeof(name) - 1, child);
+				fclose(child);
+			}
+			for (size_t i = 0; i < size; i++)
+				if (!name[i])
+					name[i] = ' ';
+			print_error("# %s: %.*s\n", at, (int)size, name);
+		}
+	}
+	if (file)
+		fclose(file);
+}
+
 /* Children that ended as orphans are ours to reap; everything else is a leak. */
 static int children_are_gone(void)
 {
@@ -98,6 +126,7 @@ static int children_are_gone(void)
 		if (!before.orphans_allowed) {
 			print_error("# a child is left: %d, %s\n", (int)info.si_pid,
 				    info.si_pid ? "a zombie" : "it runs");
+			print_children();
 			return 0;
 		}
 		if (info.si_pid)

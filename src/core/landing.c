@@ -112,11 +112,10 @@ static void close_stage_descriptor(int own)
 static void show_title(char **argv)
 {
 	char *begin = argv[0], *title = argv[3], *end = title + strlen(title) + 1;
-	char name[16];
+	char name[16] = "";
 	size_t size = (size_t)(end - title);
 
-	memcpy(name, title, RMT_MIN(size, sizeof(name)));
-	name[RMT_MIN(strcspn(name, "("), sizeof(name) - 1)] = '\0';
+	memcpy(name, title, RMT_MIN(strcspn(title, "("), sizeof(name) - 1));
 	prctl(PR_SET_NAME, name);
 	if (begin > title)
 		return;
