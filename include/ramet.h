@@ -159,8 +159,8 @@ typedef struct ramet_log_record {
 } ramet_log_record;
 
 /* Receives every record of the tree, in the master. Called without locks held, one record at a
- * time, from whatever thread reads the stream: it must not call into the router. The record is
- * borrowed. */
+ * time, from whatever thread reads the streams or calls ramet_log(): it must not call into the
+ * router. Streams are not read meanwhile. The record is borrowed. */
 typedef void ramet_log_sink(const ramet_log_record *record, void *data);
 
 /* A sink that writes "LEVEL context source: text" lines to standard error, control characters made
@@ -181,9 +181,9 @@ typedef struct ramet_password_request {
  * `password` is absent or "program" (where another context starts ssh, the key has to be there).
  * Writes at most `size` bytes of password, without newline or NUL, to memory that is wiped after use,
  * and returns how many; or a negative errno, -ENOKEY if there is none: then the connection fails with
- * it. Called without locks held, from a thread of the library's or one that connects, perhaps from
- * several at once; it may block, for as long as the connect time-out lets it, and must not call into
- * the router.
+ * it. Called without locks held, from threads that connect, perhaps from several at once; it may
+ * block, for five minutes, which the connect time-out does not count, and must not call into the
+ * router.
  */
 typedef int ramet_password_source(const ramet_password_request *request, char *password,
 				  size_t size, void *data);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/number.h"
 #include "base/write.h"
 #include "core/broker.h"
 #include "core/child.h"
@@ -30,9 +31,11 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 				    const struct ramet_function *const *end)
 {
 	bool landed = argc == 4 && strcmp(argv[1], RMT_STDIO_ARGUMENT) == 0;
-	bool child = landed || (argc == 2 && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0);
+	bool child = landed ||
+		     ((argc == 2 || argc == 3) && strcmp(argv[1], RMT_CHILD_ARGUMENT) == 0);
 	struct rmt_child_start start;
 	const char *twice = NULL;
+	int64_t own_file;
 	int r;
 
 	rmt_gate_begin(argc > 0 && !landed ? argv[0] : NULL);
@@ -46,6 +49,8 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 			 twice ? twice : "");
 		exit(EXIT_FAILURE);
 	}
+	if (argc == 3 && rmt_number_parse(argv[2], 10, 0, INT32_MAX, &own_file))
+		rmt_landing_keep((int)own_file);
 	if (!landed)
 		rmt_child_main_socket(false, &rmt_parent_hooks);
 	if (rmt_landing(argv, &start) < 0)

@@ -366,13 +366,16 @@ says "... and named: a FIFO" "texts/fifo: is neither a file nor a directory"
 same "... and counted" 2 "$(number skipped)"
 same "... and the rest is counted as before" "$(awk '/^The most/, /^Who/' first | cksum)" \
 	"$(awk '/^The most/, /^Who/' stdout | cksum)"
+# Root may read everything, so somebody else is asked, who may need a way to the program.
+chmod 0 texts/latin
 if [ "$(id -u)" -eq 0 ]; then
-	skip "a file without permission is skipped" "root may read everything"
+	chmod 755 "$scratch"
+	cp "$ramet" ramet
+	timeout 60 setpriv --reuid=65534 --regid=65534 --clear-groups ./ramet demo texts >stdout 2>stderr </dev/null
 else
-	chmod 0 texts/latin
 	do_run demo texts
-	says "a file without permission is skipped" "texts/latin: Permission denied"
 fi
+says "a file without permission is skipped" "texts/latin: Permission denied"
 mkdir -p nothing
 exits "demo of an empty directory counts nothing" 0 demo nothing
 same "..." "0 0" "$(number files) $(number words)"

@@ -22,6 +22,14 @@ same "a root has no /proc" no "$(chroot "$scratch/bare" /bin/sh -c '[ -e /proc/s
 reaches "a root" "$path" rig 0 "$box"
 reaches "a user of the root" "$path?username=alice" rig 1000 "$box"
 reaches "without /proc" "chroot:$(rig_escape "$scratch/bare")" rig 0 "$scratch/bare"
+bare=chroot:$(rig_escape "$scratch/bare")
+reaches "... a copy of the program there" "$bare/local" rig 0 "$scratch/bare"
+reaches "... and one of that" "$bare/local/local" rig 0 "$scratch/bare"
+reaches "... and a fork's" "$bare/fork/local" rig 0 "$scratch/bare"
+mkdir "$scratch/bare/inner"
+mount --bind "$box" "$scratch/bare/inner"
+reaches "... from which the program goes on" "$bare/local/chroot:%2Finner/local" rig 0 "$box"
+umount "$scratch/bare/inner"
 mkdir -p "$box/inner" "$box/odd 'n\"me/\$x"
 mount --bind "$scratch/bare" "$box/inner"
 mount --bind "$box" "$box/odd 'n\"me/\$x"
@@ -45,7 +53,7 @@ mount -t tmpfs -o noexec rig "$box/tmp"
 mount -t tmpfs -o noexec rig "$box/var/tmp"
 mount -t tmpfs -o noexec rig "$box/dev/shm"
 do_run run "$path" -- sh -c 'echo $HOME'
-fails "no place at all" "$path?username=alice&env.HOME=%2Ftmp" 'place: there is no directory' '/dev/shm /tmp /var/tmp' 'chroot'
+fails "no place at all" "$path?username=alice&env.HOME=%2Ftmp" 'place: there is no directory' '/dev/shm /tmp /var/tmp' 'chroot' 'exited with status 1;'
 none_left "... leaves nothing" "$box"
 
 # --- files in memory ---
@@ -128,6 +136,14 @@ if connected "$path"; then
 	client_ends
 	says "a context that is killed: the loss is told" 'is gone: process ' 'killed'
 	kill "$rig_far" # nobody was left to do that
+fi
+printf '#!/bin/sh\nchroot "$@"\nprintf "going\\n\\rthe last \\033 word\\r\\n" >&2\nexit 7\n' >"$scratch/wordy"
+chmod 755 "$scratch/wordy"
+if connected "$path?tool=$(rig_escape "$scratch/wordy")"; then
+	kill -KILL "$(ps -o ppid= -p "$rig_far" | tr -d ' ')"
+	client_ends
+	says "... with the last word of its tool" ' exited with status 7: the last ? word'
+	kill "$rig_far"
 fi
 none_left "... and nothing is left" "$box"
 

@@ -17,7 +17,7 @@ rig_docker_run alice --user 1000:1000
 rig_docker_run readonly --read-only
 rig_docker_run memory --read-only --tmpfs /dev/shm:rw,exec
 rig_docker_run noexec --read-only --user 1000:1000 --tmpfs /tmp:rw,noexec
-rig_docker_run full --tmpfs /dev/shm:rw,exec,size=64k --read-only
+rig_docker_run full --read-only --user 1000:1000 --tmpfs /dev/shm:rw,exec,size=64k
 rig_docker_run plain
 docker exec plain sh -c 'cd /bin && rm gzip gunzip zcat xz unxz xzcat sha256sum'
 docker create --network none --name stopped busybox >/dev/null
@@ -43,7 +43,8 @@ reaches "a container" docker:app app 0 "$(root app)"
 reaches "another user" docker:alice alice 1000 "$(root alice)"
 reaches "the key username" 'docker:app?username=alice' app 1000 "$(root app)"
 reaches "a read-only root with a place in memory" docker:memory memory 0 "$(root memory)"
-reaches "a read-only root, and the key dir" 'docker:readonly?dir=%2Fdev' readonly 0 "$(root readonly)"
+reaches "a read-only root" docker:readonly readonly 0 "$(root readonly)"
+reaches "... and the key dir" 'docker:readonly?dir=%2Fdev' readonly 0 "$(root readonly)"
 reaches "neither gzip nor sha256sum" docker:plain plain 0 "$(root plain)"
 rig_mark
 do_run run 'docker:busybox?run=yes&exec_args=--network%20none' -- sh -c 'echo $(id -u) $(wc -l </etc/passwd)'
@@ -86,8 +87,8 @@ none_left "chains leave nothing" "$(root app)"
 rig_mark
 fails "noexec: the places that were tried" docker:noexec 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp' \
 	'docker exec'
-fails "read-only: the places that were tried" docker:readonly 'place: there is no directory' '/dev/shm' '/tmp' '/var/tmp'
-fails "a full place is none" docker:full 'place: there is no directory' '(tried /dev/shm /tmp /var/tmp'
+fails "noexec: the places that were tried" docker:noexec 'place: there is no directory' ' executed (tried /dev/shm /tmp /var/tmp' ' /dev)'
+fails "a full place is none" docker:full 'place: there is no directory' 'with room for ' '(tried /dev/shm /tmp /var/tmp'
 fails "no such container: docker's own words" docker:absent 'No such container: absent' 'exited with status 1' \
 	'docker exec --interactive absent'
 fails "a stopped container: docker's own words" docker:stopped 'is not running' 'exited with status 1'

@@ -73,6 +73,11 @@ target "$(noexec /dev/shm /tmp) mount -t tmpfs -o mode=700 rig /var/tmp"
 placed "... and /var/tmp, which is not ours" "$home"
 target "mount -t tmpfs -o mode=1777,size=64k rig /dev/shm"
 placed "/dev/shm too small for the program" /tmp
+tools no-gzip gzip gunzip zcat
+target "mount -t tmpfs -o mode=1777,size=64k rig /dev/shm" "SetEnv PATH=$rig/no-gzip"
+placed "... which comes without gzip" /tmp
+target "mount -t tmpfs -o mode=1777,size=64k rig /dev/shm; mount -t tmpfs -o mode=1777,size=64k rig /tmp"
+placed "... and /tmp, too" /var/tmp
 
 # --- no place ---------------------------------------------------------------------------------------------------------
 
@@ -107,13 +112,12 @@ rig_leaves "... and nothing is left" r_sh
 
 # --- tools ------------------------------------------------------------------------------------------------------------
 
-tools no-gzip gzip gunzip zcat
 target : "SetEnv PATH=$rig/no-gzip"
 placed "a target without gzip" /dev/shm
-tools no-sha256sum sha256sum shasum openssl
-target : "SetEnv PATH=$rig/no-sha256sum"
-placed "a target without sha256sum" /dev/shm
-tools no-digest sha256sum shasum openssl cksum md5sum gzip
+tools no-cksum cksum
+target : "SetEnv PATH=$rig/no-cksum"
+placed "a target without cksum" /dev/shm
+tools no-digest cksum gzip
 target : "SetEnv PATH=$rig/no-digest"
 placed "a target without anything that checks" /dev/shm
 
@@ -129,12 +133,13 @@ lossy()
 	refused "$1" "ssh:nobody@nowhere?tool=$(escaped "$rig/lossy")" "transfer: what arrived differs"
 }
 
-flip='perl -e "undef \$/; \$_ = <STDIN>; substr(\$_, 30000, 1) ^= chr 32; print"'
-lossy "an image that is cut short: sha256sum" "head -c 50000" bare
-lossy "... cksum" "head -c 50000" no-sha256sum
+flip='perl -e "\$| = 1; while (sysread STDIN, \$_, 1) { \$_ ^= chr 32 if \$n++ == 30000; print }"'
+lossy "an image that is cut short: gzip" "head -c 50000" bare
+lossy "... cksum" "head -c 50000" no-gzip
 lossy "... neither" "head -c 50000" no-digest
 lossy "... in the first bytes" "head -c 40" no-digest
-lossy "an image that is changed: sha256sum" "head -c 60000 | $flip" bare
+lossy "an image that is changed: gzip" "$flip" bare
+lossy "... cksum" "$flip" no-gzip
 same "... and nothing is left" "" "$(rig_files)"
 mkdir "$rig/few"
 for tool in sh cat chmod rm head dd uname mkdir sed; do

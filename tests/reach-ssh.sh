@@ -142,4 +142,15 @@ rig_sshd 2203 "MaxStartups 3:50:5"
 crowd "fifty where few may begin at once" 2203
 same "... some of whom were refused at first" yes "$(grep -q 'MaxStartups' "$rig/log.2203" && echo yes)"
 
+# --- what the doctor says ---------------------------------------------------------------------------------------------
+
+do_run doctor "ssh:r_sh@$here:2201/local"
+same "the doctor walks a path" "0 launch shell place transfer exec handshake" \
+	"$status $(grep -o 'ms  [a-z]*: after' "$rig/stdout" | sed 's/ms  //; s/: after//' | paste -sd' ')"
+same "... and finds who is there" yes "$(grep -q 'user r_sh; a call takes' "$rig/stdout" && echo yes)"
+do_run doctor "ssh:r_nologin@$here:2201"
+same "the doctor says where a path ends" "255 shell" "$status $(sed -n 's/.*failed: [^ ]* \([a-z]*\): .*/\1/p' "$rig/stdout")"
+same "... and what to do next" yes "$(grep -q 'hint: ' "$rig/stdout" && echo yes)"
+rig_leaves "... and leaves nothing" r_sh
+
 finish

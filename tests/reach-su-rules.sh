@@ -96,11 +96,21 @@ works "four tools" r_carol root PW="$rig_password" -- \
 for tty in no hybrid full; do
 	for tool in sudo su doas; do
 		works "$tool with tty=$tty, no password" r_bob root -- "$tool:r_bob?tty=$tty" id -un
-		[ "$tty" = no ] ||
-			works "$tool with tty=$tty, a password" "${who[$tool]}" r_alice PW="$rig_password" -- \
-				"$tool:${who[$tool]}?tty=$tty&password=env:PW" id -un
+		path=$tool:${who[$tool]}?tty=$tty
+		if [ "$tty" = no ] && [ "$tool" != su ]; then
+			fails "$tool with tty=$tty, a password" 'shell: (sudo: a terminal is required|doas: Authentication failed)' r_alice PW="$rig_password" -- "$path&password=env:PW"
+			continue
+		fi
+		works "$tool with tty=$tty, a password" "${who[$tool]}" r_alice PW="$rig_password" -- "$path&password=env:PW" id -un
+		fails "$tool with tty=$tty, a wrong one" 'the password is wrong' r_alice PW="$wrong" -- "$path&password=env:PW"
+		fails "$tool with tty=$tty, none" "$tool asks for a password, and none is given" r_alice -- "$path"
 	done
 done
+rig_sudoers 'Defaults visiblepw'
+works "sudo with visiblepw reads it where there is no terminal" r_bob r_alice PW="$rig_password" -- \
+	'sudo:r_bob?tty=no&password=env:PW' id -un
+fails "... also a wrong one" 'the password is wrong' r_alice PW="$wrong" -- 'sudo:r_bob?tty=no&password=env:PW'
+rig_sudoers
 for path in sudo:r_carol su:r_carol doas:r_carol; do
 	run_as root -- ramet run "$path" -- sh -c 'kill -9 $PPID'
 	same "$path: a context that dies is lost at once" "255 " "$status $left"

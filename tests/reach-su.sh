@@ -30,7 +30,7 @@ for ((try = 0; try < 500; try++)); do
 done
 same "the rig: what is left is found" "r_bob sleep" "$(awk '{ print $1, $3 }' <<<"$found")"
 kill "$(awk '{ print $4 }' <<<"$found")"
-wait
+wait 2>/dev/null
 
 # --- without a password ---
 
@@ -72,6 +72,32 @@ same "the program is asked, for each hop" "0 su:r_bob: su r_bob: Password: |su:r
 run_as r_alice -- answer /dev/null sudo
 same "... and may have none" "1 126" "$status $(sed -n 's/^\([0-9]*\): .*/\1/p' stdout)$left"
 
+# --- passwords for tools that run elsewhere ---
+
+printf '%s\n' "$rig_password" >word
+works "a password travels to the second tool" r_alice r_alice PW="$rig_password" -- \
+	'sudo:r_bob?password=env:PW/su:r_alice?password=env:PW' id -un
+works "... and to the third" root r_alice PW="$rig_password" -- \
+	'sudo:r_bob?password=env:PW/su:r_alice?password=fd:7/doas?password=env:PW' id -un 7<word
+on_terminal 0 "the user types for each" r_alice -w 'sudo:r_bob: ' -e -a "$rig_password\\n" \
+	-w 'sudo:r_bob/su:r_alice: ' -e -a "$rig_password\\n" \
+	ramet run 'sudo:r_bob?password=ask/su:r_alice?password=ask' -- id -un
+shows "... and is there" 'sudo:r_bob/su:r_alice: r_alice'
+on_terminal 255 "the user types a wrong one" r_alice -w 'su:r_alice: ' -e -a "$wrong\\n" \
+	ramet run 'sudo:r_bob?password=fd:7/su:r_alice?password=ask' -- id -un 7<word
+shows "... and is told" 'sudo:r_bob/su:r_alice: shell: the password is wrong: su: Authentication failure'
+for tool in sudo su doas; do
+	path="su:r_bob?password=fd:7/su:r_alice?password=fd:8/$tool:r_bob"
+	printf '%s\n' "$rig_password bob" >word
+	printf '%s\n' "$rig_password" >word2
+	fails "$tool: a wrong password for the third tool" "$tool:r_bob: shell: .*the password is wrong" \
+		r_alice PW="$wrong" -- "$path?password=env:PW" 7<word 8<word2
+	fails "$tool: none for the third tool" "$tool:r_bob: shell: $tool asks for a password, and none is given" \
+		r_alice -- "$path" 7<word 8<word2
+	on_terminal 130 "$tool: an interrupted question for the third tool" r_alice \
+		-w "su:r_bob/su:r_alice/$tool:r_bob: " -e -a '\003' ramet run "$path?password=ask" -- id -un 7<word 8<word2
+done
+
 # --- wrong and missing passwords ---
 
 for tool in sudo su doas; do
@@ -79,11 +105,15 @@ for tool in sudo su doas; do
 		r_alice PW="$wrong" -- "$tool:r_bob?password=env:PW"
 	fails "$tool: an empty password is wrong" 'password is wrong' r_alice PW= -- "$tool:r_bob?password=env:PW"
 	fails "$tool: without a password that is asked for" 'asks for a password, and none is given' r_alice -- "$tool:r_bob"
+	same "... it is not waited for, and what it says about being given up is not told" "0 0" \
+		"$(grep -c SIGKILL stderr) $(grep -cE 'password is required|terminal settings' stderr)"
 	fails "$tool: a variable that is not there" NOPW r_alice -- "$tool:r_bob?password=env:NOPW"
 	fails "$tool: a descriptor at its end" 'descriptor|fd' r_alice -- "$tool:r_bob?password=fd:7" 7</dev/null
 	fails "$tool: nobody to ask" 'cannot ask.*/dev/tty'  r_alice -- "$tool:r_bob?password=ask"
 	on_terminal 130 "$tool: an interrupted question" r_alice -w assword -e -a '\003' \
 		ramet run "$tool:r_bob?password=ask" -- id -un
+	on_terminal 130 "$tool: ... of another command" r_alice -w assword -e -a '\003' \
+		ramet tree "$tool:r_bob?password=ask"
 	rig_pam 500000
 	fails "$tool: a wrong password that takes its time" 'password is wrong' r_alice PW="$wrong" -- "$tool:r_bob?password=env:PW"
 	rig_pam

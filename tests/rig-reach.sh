@@ -7,7 +7,7 @@ export LC_ALL=C
 unset RAMET_LOG_LEVEL
 chmod 755 "$scratch"
 cd "$scratch" || exit 1
-cp "$RAMET_OUT/ramet" "$RAMET_BUILD/tests/on-terminal" "$rig/bin/"
+cp "$RAMET_OUT/ramet" "$RAMET_BUILD/tests/on-terminal" "$RAMET_BUILD/tests/in-memory" "$rig/bin/"
 PATH=$rig/bin:$PATH
 wrong='nobody has this 1'
 : >said

@@ -104,7 +104,7 @@ rig_pam()
 rig_hold()
 {
 	rm -f "$rig/held" "$rig/go"
-	mkfifo "$rig/held" "$rig/go" || rig_die "no pipes"
+	mkfifo -m 666 "$rig/held" "$rig/go" || rig_die "no pipes"
 	exec {rig_held}<>"$rig/held" {rig_go}<>"$rig/go"
 	printf '%s\n' '#!/bin/sh' "echo held >$rig/held" "read -r line <$rig/go" >"$rig/bin/hold"
 	chmod 755 "$rig/bin/hold"
@@ -214,6 +214,7 @@ rig_set_up()
 	mkdir /etc/sudoers.d
 	# Every shell that there is may be a login shell.
 	printf '%s\n' CREATE_HOME\ yes MAIL_CHECK_ENAB\ no >/etc/login.defs
+	echo FAIL_DELAY 0 >/etc/default/su
 	unset TMPDIR RAMET_DIR
 	rig_password='ünlikely W0rd'
 	for user in r_alice r_bob r_carol r_expired r_locked r_aged r_nologin; do

@@ -2,6 +2,11 @@
 /* Children that do not become contexts, or stop being some: what the other end of a stream may do wrong. */
 #include "fixture.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "base/limits.h"
+
 RAMET_FUNCTION(i64, twice, (i64, number))
 {
 	return 2 * number;
@@ -195,6 +200,51 @@ static void connect_all_one_fails_others_hang_ends(void **state)
 	ramet_router_unref(router);
 }
 
+/* Tools that never come to anything, more than may be on their way at once. */
+static struct {
+	ramet_router *router;
+	sem_t launched;
+	ramet_error error;
+	int result;
+} crowd;
+
+static void crowd_record(const ramet_log_record *record, void *data)
+{
+	(void)data;
+	if (strncmp(record->text, "launch: ", strlen("launch: ")) == 0)
+		sem_post(&crowd.launched);
+}
+
+static void *crowd_connect(void *argument)
+{
+	ramet_group *group = NULL;
+
+	(void)argument;
+	crowd.result = ramet_connect_all(crowd.router, "exec:sh -c 'exec sleep 1000'*100", &group,
+					 &crowd.error);
+	return NULL;
+}
+
+static void router_ends_while_tools_wait_for_their_turn_connect_fails(void **state)
+{
+	ramet_router_options options = RAMET_ROUTER_OPTIONS_INIT;
+	pthread_t thread;
+
+	(void)state;
+	options.log = crowd_record;
+	options.log_level = RAMET_LOG_DEBUG;
+	assert_int_equal(ramet_router_new(&options, &crowd.router), 0);
+	sem_init(&crowd.launched, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, crowd_connect, NULL), 0);
+	for (unsigned i = 0; i < RMT_CONNECT_LIMIT; i++)
+		sem_wait(&crowd.launched);
+	ramet_router_unref(crowd.router);
+	pthread_join(thread, NULL);
+	assert_int_equal(crowd.result, -ESHUTDOWN);
+	ramet_error_clear(&crowd.error);
+	sem_destroy(&crowd.launched);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +262,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(grandchild_exits_before_hello_error_comes_from_its_parent),
 		FIXTURE_TEST(grandchild_hangs_before_hello_times_out),
 		FIXTURE_TEST(connect_all_one_fails_others_hang_ends),
+		FIXTURE_TEST(router_ends_while_tools_wait_for_their_turn_connect_fails),
 	};
 
 	fixture_child(argc, argv);

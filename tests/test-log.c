@@ -236,6 +236,10 @@ static void level_comes_from_the_environment(void **state)
 static void record_to_stderr_has_no_control_characters(void **state)
 {
 	ramet_log_record with = {RAMET_LOG_WARNING, 0, "local", "stdout", "a\x1b[31mb\tc\r\x7f"};
+	ramet_log_record forged = {RAMET_LOG_ERROR, 0, "a\x1b]0;b",
+				   "c\xc2\x9b"
+				   "d",
+				   "\xc3\xa9\x9b"};
 	ramet_log_record without = {RAMET_LOG_ERROR, 0, "", "ramet", "text"};
 	int pipe_fds[2], saved;
 	char text[256];
@@ -247,6 +251,7 @@ static void record_to_stderr_has_no_control_characters(void **state)
 	saved = dup(2);
 	dup2(pipe_fds[1], 2);
 	ramet_log_to_stderr(&with, NULL);
+	ramet_log_to_stderr(&forged, NULL);
 	ramet_log_to_stderr(&without, NULL);
 	fflush(stderr);
 	dup2(saved, 2);
@@ -257,7 +262,8 @@ static void record_to_stderr_has_no_control_characters(void **state)
 	assert_true(n > 0);
 	text[n] = '\0';
 	assert_string_equal(text,
-			    "warning local stdout: a\\x1b[31mb\tc\\x0d\\x7f\nerror ramet: text\n");
+			    "warning local stdout: a\\x1b[31mb\tc\\x0d\\x7f\n"
+			    "error a\\x1b]0;b c\\xc2\\x9bd: \xc3\xa9\\x9b\nerror ramet: text\n");
 }
 
 /* --- helpers ---------------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@
 
 /* The beginning and the end of ssh's command lines without options. */
 #define SSH "ssh -o LogLevel=ERROR "
-#define SSH_CONNECTION "-o Compression=yes -o ServerAliveInterval=15 -o ServerAliveCountMax=3 "
+#define SSH_CONNECTION "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 "
 #define SSH_BATCH SSH_CONNECTION "-o BatchMode=yes -o NumberOfPasswordPrompts=1 "
 #define SSH_ASKED SSH_CONNECTION "-o NumberOfPasswordPrompts=1 "
 #define SSH_END "-o StrictHostKeyChecking=yes -T -e none "
@@ -66,7 +66,8 @@ static const struct expected {
 	 L, NONE},
 	{"ssh:h?check_host_keys=enforce", SSH SSH_BATCH SSH_END "h", L, NONE},
 	{"ssh:h?compression=no&keepalive_enabled=no",
-	 SSH "-o BatchMode=yes -o NumberOfPasswordPrompts=1 " SSH_END "h", L, NONE},
+	 SSH "-o Compression=no -o BatchMode=yes -o NumberOfPasswordPrompts=1 " SSH_END "h", L,
+	 NONE},
 	{"ssh:h?keepalive_interval=5&keepalive_count=7&compression=yes&keepalive_enabled=yes",
 	 SSH "-o Compression=yes -o ServerAliveInterval=5 -o ServerAliveCountMax=7 "
 	     "-o BatchMode=yes -o NumberOfPasswordPrompts=1 " SSH_END "h",

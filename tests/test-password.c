@@ -277,7 +277,7 @@ static void program_is_asked(void **state)
 	assert_int_equal(ramet_router_new(&options, &router), 0);
 	assert_false(rmt_password_known(router, &hop));
 	assert_true(rmt_password_known(router, &other));
-	check_none(router, "ssh:db", -ENOKEY, "no callback");
+	check_none(router, "ssh:db", -ENOKEY, "none is given");
 	ramet_router_unref(router);
 	rmt_hop_done(&hop);
 	rmt_hop_done(&other);

@@ -85,8 +85,6 @@ static struct rmt_image image_new(void)
 	gzip = read_file("compressed", &size);
 	image.plain = (ramet_bytes){plain, 70001};
 	image.gzip = (ramet_bytes){gzip, size};
-	rmt_sha256_init(&image.sha256);
-	rmt_sha256_update(&image.sha256, plain, 70001);
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, plain, 70001);
 	return image;
@@ -99,16 +97,15 @@ static void image_free(struct rmt_image *image)
 }
 
 /* What the target ends up with, and the digest that its tool prints for that. */
-static void check(const struct rmt_image *image, bool gzip, enum rmt_digest digest, size_t size)
+static void check(const struct rmt_image *image, bool gzip, bool cksum, size_t size)
 {
-	static const char *const tools[] = {"wc -c", "cksum", "sha256sum"};
 	unsigned char *bytes = noise(size), *got;
 	struct rmt_buffer welcome = RMT_BUFFER_INIT, out = RMT_BUFFER_INIT, all = RMT_BUFFER_INIT;
-	char format[8], announced[80], printed[80], command[128], *end;
+	char format[8], announced[80], printed[80], *end;
 	size_t announced_size, got_size;
 
 	rmt_buffer_append(&welcome, bytes, size);
-	rmt_payload_append(image, gzip, digest, &welcome, &out);
+	rmt_payload_append(image, gzip, cksum, &welcome, &out);
 	assert_int_equal(out.error, 0);
 	end = memchr(out.data, '\n', out.size);
 	assert_non_null(end);
@@ -125,8 +122,8 @@ static void check(const struct rmt_image *image, bool gzip, enum rmt_digest dige
 	assert_int_equal(got_size, all.size);
 	assert_memory_equal(got, all.data, all.size);
 
-	snprintf(command, sizeof(command), "%s <got >digest", tools[digest]);
-	shell(command);
+	/* gzip has sums of its own. */
+	shell(gzip ? "echo - >digest" : cksum ? "cksum <got >digest" : "wc -c <got >digest");
 	free(got);
 	got = read_file("digest", &got_size);
 	got[got_size] = '\0';
@@ -145,10 +142,9 @@ static void payload_of_each_kind_is_what_tools_say(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RMT_COUNT(welcome_sizes); i++) {
-		for (int digest = RMT_DIGEST_NONE; digest <= RMT_DIGEST_SHA256; digest++) {
-			check(&image, true, (enum rmt_digest)digest, welcome_sizes[i]);
-			check(&image, false, (enum rmt_digest)digest, welcome_sizes[i]);
-		}
+		check(&image, true, false, welcome_sizes[i]);
+		check(&image, false, false, welcome_sizes[i]);
+		check(&image, false, true, welcome_sizes[i]);
 	}
 	image_free(&image);
 }
@@ -161,7 +157,7 @@ static void payload_behind_an_error_keeps_it(void **state)
 
 	(void)state;
 	out.error = -ENOMEM;
-	rmt_payload_append(&image, true, RMT_DIGEST_SHA256, &welcome, &out);
+	rmt_payload_append(&image, true, true, &welcome, &out);
 	assert_int_equal(out.error, -ENOMEM);
 	rmt_buffer_done(&out);
 	image_free(&image);

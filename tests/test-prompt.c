@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/prompt.h"
 
 #define SSH &rmt_prompts_ssh
@@ -324,12 +325,57 @@ static void prompts_among_the_errors_are_not_believed(void **state)
 	static const struct made cases[] = {
 		{SSH, "root@db's password: ", {"", 0, NULL}},
 		{SSH, "Are you sure you want to continue connecting (yes/no)? ", {"", 0, NULL}},
-		{SU, "Password: ", {"", 0, NULL}},
+		{DOAS, "doas (alice@host) password: ", {"", 0, NULL}},
+		{SUDO, "Password: ", {"", 0, NULL}},
 		{SUDO, RMT_SUDO_PROMPT, {"P", 0, NULL}},
 	};
 
 	(void)state;
 	check_made(cases, RMT_COUNT(cases), RMT_FROM_ERRORS);
+}
+
+/* No terminal ends the line of the prompt. */
+static void su_asks_among_the_errors(void **state)
+{
+	static const struct made cases[] = {
+		{SU, "Password: ", {"P", 0, NULL}},
+		{SU, "Mot de passe\u00a0: ", {"P", 0, NULL}},
+		{SU,
+		 "Password: " SENT "su: Authentication failure\n",
+		 {"PF", EACCES, "the password is wrong: su: Authentication failure"}},
+		{SU, "Password: " SENT "\nsu: Authentication failure\n", {"PF", EACCES, NULL}},
+		{SU, "Password: " SENT "Password: ", {"PF", EACCES, "the password is wrong"}},
+		{SU, "New password: ", {"F", EKEYEXPIRED, "another password"}},
+		{SU,
+		 "Passwort: " SENT "su: Authentifizierungsfehler\n",
+		 {"P", EACCES,
+		  "it refused once the password was given: su: Authentifizierungsfehler"}},
+		{SU, "the password is not asked for", {"", 0, NULL}},
+	};
+
+	(void)state;
+	check_made(cases, RMT_COUNT(cases), RMT_FROM_ERRORS);
+}
+
+/* The answer goes to where the question came from. */
+static void prompt_has_its_source(void **state)
+{
+	static const char text[] = "Password: ";
+
+	(void)state;
+	for (int i = 0; i < RMT_PROMPT_SOURCES; i++) {
+		enum rmt_prompt_source other = i == RMT_FROM_TERMINAL ? RMT_FROM_ERRORS
+								      : RMT_FROM_TERMINAL;
+		struct rmt_prompter prompter;
+		size_t taken;
+
+		rmt_prompter_init(&prompter, SU);
+		assert_int_equal(rmt_prompter_feed(&prompter, (enum rmt_prompt_source)i, text,
+						   sizeof(text) - 1, &taken),
+				 RMT_PROMPT_PASSWORD);
+		rmt_prompter_feed(&prompter, other, "noise", 5, &taken);
+		assert_int_equal(prompter.source, i);
+	}
 }
 
 static void complaints_have_their_errno(void **state)
@@ -387,7 +433,9 @@ static void complaints_have_their_errno(void **state)
 		{SUDO,
 		 "Sorry, user bob is not allowed to execute '/bin/sh' as root on h.\n",
 		 {"F", EPERM, NULL}},
-		{SUDO, "sudo: 3 incorrect password attempts\n", {"F", EACCES, "password is wrong"}},
+		{SUDO,
+		 SENT "sudo: 3 incorrect password attempts\n",
+		 {"F", EACCES, "password is wrong"}},
 		{SUDO, "sudo: unknown user: x\n", {"F", ENOENT, NULL}},
 		{SUDO,
 		 "sudo: Account expired or PAM config lacks an \"account\" section for sudo\n",
@@ -402,7 +450,7 @@ static void complaints_have_their_errno(void **state)
 		{SU, "su: User account has expired\n", {"F", EKEYEXPIRED, NULL}},
 		{SU, "No passwd entry for user 'x'\n", {"F", ENOENT, NULL}},
 		{SU, "su: module is unknown", {"", EPERM, "su: module is unknown"}},
-		{DOAS, "doas: Authorization failed\n", {"F", EACCES, NULL}},
+		{DOAS, "doas: Authorization failed\n", {"F", EACCES, "doas: Authorization failed"}},
 		{DOAS, "doas: a tty is required\n", {"F", ENOTTY, NULL}},
 		{DOAS,
 		 "doas: doas is not enabled, /etc/doas.conf: No such file or directory\n",
@@ -467,7 +515,7 @@ static void texts_are_harmless(void **state)
 		char *text = strdup(cases[i].text);
 
 		assert_non_null(text);
-		rmt_prompt_harmless(text);
+		rmt_make_printable(text);
 		assert_string_equal(text, cases[i].expected);
 		free(text);
 	}
@@ -537,6 +585,8 @@ int main(void)
 		cmocka_unit_test(prompts_on_the_terminal_are_known),
 		cmocka_unit_test(marker_in_other_words_is_one_prompt),
 		cmocka_unit_test(prompts_among_the_errors_are_not_believed),
+		cmocka_unit_test(su_asks_among_the_errors),
+		cmocka_unit_test(prompt_has_its_source),
 		cmocka_unit_test(complaints_have_their_errno),
 		cmocka_unit_test(sources_have_lines_of_their_own),
 		cmocka_unit_test(failure_takes_the_bytes_up_to_its_end),

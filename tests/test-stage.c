@@ -18,7 +18,7 @@
 
 #define NONCE "0123456789abcdef"
 #define MARKER "ramet:" NONCE ":"
-#define READY MARKER "ready:Linux x86_64:gzip:sha256sum:anonymous:/dev/shm\n"
+#define READY MARKER "ready:Linux x86_64:gzip:cksum:anonymous:/dev/shm\n"
 
 /* --- what it says ------------------------------------------------------------------------------------ */
 
@@ -48,7 +48,7 @@ static void feed(const char *data, size_t size, size_t piece, char *events, size
 			break;
 		case RMT_STAGE_READY:
 			n = snprintf(events + used, room - used, "R%s,%d,%d,%d,%s|", stage.machine,
-				     stage.gzip, (int)stage.digest, stage.anonymous, stage.place);
+				     stage.gzip, stage.cksum, stage.anonymous, stage.place);
 			break;
 		case RMT_STAGE_FAILED:
 			n = snprintf(events + used, room - used, "F%s=%s|", stage.phase,
@@ -80,7 +80,7 @@ static void lines_cut_anywhere_events_are_the_same(void **state)
 	static const struct {
 		const char *data, *events;
 	} cases[] = {
-		{READY, "RLinux x86_64,1,2,1,/dev/shm|"},
+		{READY, "RLinux x86_64,1,1,1,/dev/shm|"},
 		{MARKER "ready:L:plain:cksum:named:/a:b c\n", "RL,0,1,0,/a:b c|"},
 		{MARKER "ready:L:x:y:z:\n", "RL,0,0,0,|"},
 		{MARKER "exec\n", "X|"},
@@ -155,9 +155,9 @@ static void noise_without_newline_of_any_length_marker_is_found(void **state)
 			feed(text, size + strlen(READY MARKER "exec\n"), pieces[i], events,
 			     sizeof(events));
 			assert_non_null(
-				strstr(events, "|RLinux x86_64,1,2,1,/dev/shm|X|") ? events
+				strstr(events, "|RLinux x86_64,1,1,1,/dev/shm|X|") ? events
 				: size < RMT_STAGE_LINE_MAX &&
-						strstr(events, "RLinux x86_64,1,2,1,/dev/shm|X|")
+						strstr(events, "RLinux x86_64,1,1,1,/dev/shm|X|")
 					? events
 					: NULL);
 		}

@@ -22,6 +22,10 @@
  * wait for. */
 #define RMT_IMAGE_SIZE_MAX (64u << 20)
 
+/* Parts of the program that one child may wait for at the same time. It asks for one piece after the
+ * other, of its own part and of an image for each kind of machine. */
+#define RMT_PARTS_WANTED_MAX 64u
+
 /* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of
  * them and keeps the recursion of readers below 8 KiB of stack. */
 #define RMT_CBOR_DEPTH_MAX 32u

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/contexts.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -21,10 +22,11 @@ int rmt_start_contexts(const char *paths, ramet_router **ret_router, ramet_group
 		rmt_complain("cannot begin: %s", strerror(-r));
 		return RMT_EXIT_UNREACHABLE;
 	}
-	if (ramet_connect_all(router, paths, ret_group, &error) < 0) {
+	r = ramet_connect_all(router, paths, ret_group, &error);
+	if (r < 0) {
 		rmt_complain_error(NULL, &error);
 		ramet_router_unref(router);
-		return RMT_EXIT_UNREACHABLE;
+		return r == -EINTR ? RMT_EXIT_INTERRUPTED : RMT_EXIT_UNREACHABLE;
 	}
 	*ret_router = router;
 	return 0;

@@ -44,8 +44,9 @@ static void tell(struct doctor *doctor, const char *what, const char *text)
 	int64_t time = (rmt_now() - doctor->begin) / 100;
 	struct rmt_buffer line = RMT_BUFFER_INIT;
 
-	rmt_buffer_printf(&line, "%8d.%d ms  %s%s", (int)(time / 10), (int)(time % 10), what,
-			  *what ? ": " : "");
+	rmt_buffer_printf(&line, "%8d.%d ms  ", (int)(time / 10), (int)(time % 10));
+	rmt_put_text(&line, what, strlen(what), doctor->harmless);
+	rmt_buffer_printf(&line, "%s", *what ? ": " : "");
 	rmt_put_text(&line, text, strlen(text), doctor->harmless);
 	print_line(doctor, &line);
 }

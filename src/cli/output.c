@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/printable.h"
 #include "base/write.h"
 
 bool rmt_locale_is_utf8(void)
@@ -33,28 +34,12 @@ bool rmt_is_terminal(int fd)
 	return isatty(fd);
 }
 
-/* The bytes of the character of two or more bytes that begins here; 0: none that a terminal would
- * only show. It would obey U+0080 to U+009F, and perhaps what has a longer form than it needs. */
-static size_t wide_character(const unsigned char *at, size_t left)
-{
-	size_t size = *at >= 0xf5 ? 0 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;
-
-	if (size == 0 || size > left || ((*at == 0xc2 || *at == 0xe0) && at[1] < 0xa0) ||
-	    (*at == 0xf0 && at[1] < 0x90))
-		return 0;
-	for (size_t i = 1; i < size; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return size;
-}
-
 void rmt_put_text(struct rmt_buffer *out, const void *text, size_t size, bool harmless)
 {
 	const unsigned char *at = text, *end = at + size, *plain = at;
 
 	while (harmless && at < end) {
-		size_t whole = *at >= 0x80 ? wide_character(at, (size_t)(end - at))
-					   : *at == '\t' || (*at >= 0x20 && *at != 0x7f);
+		size_t whole = *at == '\t' ? 1 : rmt_printable(at, (size_t)(end - at));
 
 		if (whole == 0) {
 			rmt_buffer_append(out, plain, (size_t)(at - plain));

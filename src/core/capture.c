@@ -11,6 +11,9 @@
 #include "base/limits.h"
 #include "base/macro.h"
 
+/* As many as empty a pipe of the usual size. */
+#define HUSH_READS 16
+
 /* Times 4096 bytes, several times what a pipe holds (pipe(7)): somebody may write for ever. */
 #define DRAIN_READS 64
 
@@ -58,12 +61,16 @@ static bool read_some(struct rmt_capture *capture)
 		rmt_capture_close(capture);
 		return false;
 	}
+	if (capture->hushed)
+		return true;
+	capture->reading = true;
 	if (capture->bytes)
 		capture->bytes(capture, data, (size_t)n);
 	if (!capture->text)
 		capture->text = malloc(RMT_CAPTURE_LINE_MAX);
 	if (capture->text)
 		split(capture, data, (size_t)n);
+	capture->reading = false;
 	return capture->source.fd >= 0;
 }
 
@@ -92,8 +99,20 @@ int rmt_capture_open(struct rmt_capture *capture, int fd)
 
 void rmt_capture_drain(struct rmt_capture *capture)
 {
-	for (unsigned i = 0; i < DRAIN_READS && capture->source.fd >= 0 && read_some(capture); i++)
+	for (unsigned i = 0;
+	     i < DRAIN_READS && capture->source.fd >= 0 && !capture->reading && read_some(capture);
+	     i++)
 		;
+}
+
+void rmt_capture_hush(struct rmt_capture *capture)
+{
+	/* What was there may be no more than a pipe holds; who writes faster than this reads could go
+	 * on for ever. */
+	for (int i = 0; i < HUSH_READS; i++)
+		if (capture->source.fd < 0 || capture->reading || !read_some(capture))
+			break;
+	capture->hushed = true;
 }
 
 void rmt_capture_close(struct rmt_capture *capture)
@@ -105,11 +124,15 @@ void rmt_capture_close(struct rmt_capture *capture)
 
 void rmt_capture_done(struct rmt_capture *capture)
 {
-	if (capture->source.fd < 0)
+	if (capture->source.fd >= 0) {
+		rmt_loop_remove(&capture->router->loop, &capture->source);
+		rmt_descriptor_close(capture->source.fd);
+		capture->source.fd = -1;
+	}
+	/* Not while its text is in use. What is left is freed by whoever calls this last. */
+	if (capture->reading)
 		return;
-	rmt_loop_remove(&capture->router->loop, &capture->source);
-	rmt_descriptor_close(capture->source.fd);
-	capture->source.fd = -1;
 	free(capture->text);
 	capture->text = NULL;
+	capture->used = 0;
 }

@@ -17,25 +17,24 @@ struct rmt_capture {
 	void (*bytes)(struct rmt_capture *capture, const char *data, size_t size);
 	/* Something was read, or the end was met (fd is -1 then); NULL. */
 	void (*changed)(struct rmt_capture *capture);
+	bool reading; /* its callbacks are being called */
+	bool hushed;
 	size_t used;
 	char *text; /* the beginning of a line */
 };
-
-/* No descriptor. */
-#define RMT_CAPTURE_INIT              \
-	{                             \
-		.source = {.fd = -1}, \
-	}
 
 /* Sets fd non-blocking and reads it from now on; router and line are set by the caller. On success it
  * owns fd, which is one of ours (base/descriptor.h). */
 int rmt_capture_open(struct rmt_capture *capture, int fd);
 
-/* Reads what is there now. */
+/* Reads what is there now. From its own callbacks: nothing, as it was just read. */
 void rmt_capture_drain(struct rmt_capture *capture);
+
+/* Reads what is there now, a pipe full at most; from then on nobody is told what comes. */
+void rmt_capture_hush(struct rmt_capture *capture);
 
 /* A beginning of a line counts as one; then it closes. Fine for a closed one. */
 void rmt_capture_close(struct rmt_capture *capture);
 
-/* Closes without a word to anybody. */
+/* Closes without a word to anybody. Fine from its own callbacks: lines that were read already follow. */
 void rmt_capture_done(struct rmt_capture *capture);

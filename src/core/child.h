@@ -7,7 +7,8 @@
 
 #include "core/router.h"
 
-/* The argument by which a program learns that it is a child: PROGRAM RMT_CHILD_ARGUMENT. */
+/* The argument by which a program learns that it is a child: PROGRAM RMT_CHILD_ARGUMENT [NUMBER],
+ * which is the descriptor of the program's file where it was executed by that. */
 #define RMT_CHILD_ARGUMENT "--ramet-context"
 
 /* How a process became a child. */

@@ -412,15 +412,13 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 static void asked(ramet_router *router, const struct rmt_frame *frame,
 		  struct rmt_cbor_reader *reader)
 {
-	const char *path, *prompt;
-	size_t path_size, prompt_size;
+	const char *prompt;
+	size_t prompt_size;
 	uint32_t reply;
 
 	if (rmt_cbor_read_u32(reader, &reply) == 0 &&
-	    rmt_cbor_read_str(reader, &path, &path_size) == 0 && path &&
 	    rmt_cbor_read_str(reader, &prompt, &prompt_size) == 0 && prompt && router->hooks)
-		router->hooks->asked(router, frame->source, reply, path, path_size, prompt,
-				     prompt_size);
+		router->hooks->asked(router, frame->source, reply, prompt, prompt_size);
 }
 
 static void answered(ramet_router *router, const struct rmt_frame *frame,

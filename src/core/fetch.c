@@ -137,7 +137,14 @@ void rmt_fetch_answer(ramet_router *router, uint32_t requester, uint32_t reply, 
 {
 	struct rmt_frame frame = {.destination = requester, .handle = reply};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_peer *peer = rmt_peer_find(router, requester);
 
+	/* A request is a thousandth of its answer: who does not read gets no more of them. */
+	if (peer && peer->stream && peer->stream->output.bytes > RMT_IMAGE_SIZE_MAX) {
+		rmt_send_failure(router, requester, reply, EBUSY, router->path,
+				 "what was asked for before has not been read", false);
+		return;
+	}
 	if (offset >= size) {
 		rmt_send_failure(router, requester, reply, EINVAL, router->path,
 				 "nothing begins there", false);

@@ -14,7 +14,23 @@
 /* What ends the file: the size of the welcome before it, little-endian, and this. */
 static const char magic[8] = "\nramet\n";
 
+#define OWN_FILE_MIN 64
+
 #define TRAILER_SIZE (4 + sizeof(magic))
+
+/* Once a process, before it has a second thread. */
+static int own_file = -1;
+
+int rmt_landing_file(void)
+{
+	return own_file;
+}
+
+void rmt_landing_keep(int fd)
+{
+	if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		own_file = fd;
+}
 
 void rmt_landing_append(const void *welcome, size_t size, struct rmt_buffer *out)
 {
@@ -131,6 +147,20 @@ static int capture_end(int fd, int *ret_read)
 	return r;
 }
 
+/* Where there is no /dev, a pipe that nobody writes to. */
+static int take_empty_input(void)
+{
+	int pair[2] = {open("/dev/null", O_RDWR | O_CLOEXEC), -1}, r;
+
+	if (pair[0] < 0 && pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	r = dup2(pair[0], STDIN_FILENO) < 0 ? -errno : 0;
+	close(pair[0]);
+	if (pair[1] >= 0)
+		close(pair[1]);
+	return r;
+}
+
 /*
  * Functions of the program find an empty input; what they print is read by this process and goes to
  * the log. Standard error stays with the tool that brought us here, so that last words are not lost,
@@ -138,7 +168,7 @@ static int capture_end(int fd, int *ret_read)
  */
 static int take_streams(struct rmt_child_start *start)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
+	int r = 0;
 
 	start->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	start->out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -148,18 +178,7 @@ static int take_streams(struct rmt_child_start *start)
 		r = capture_end(STDERR_FILENO, &start->capture[1]);
 	if (r == 0)
 		r = capture_end(STDOUT_FILENO, &start->capture[0]);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		close(null);
-	} else {
-		/* No /dev in there: an input that is at its end all the same. */
-		int end;
-
-		close(STDIN_FILENO);
-		if (r == 0 && capture_end(STDIN_FILENO, &end) == 0)
-			dup2(end, STDIN_FILENO), close(end);
-	}
-	return r;
+	return r == 0 ? take_empty_input() : r;
 }
 
 static int fail(int code, const char *what)
@@ -187,9 +206,11 @@ int rmt_landing(char **argv, struct rmt_child_start *ret_start)
 	else
 		close_stage_descriptor(fd);
 	r = read_welcome(fd, &start.welcome, &start.welcome_size);
-	close(fd);
 	if (r < 0)
 		return fail(r, "no welcome came with the program");
+	/* Functions of the program expect low numbers to be free, as they are elsewhere. */
+	own_file = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FILE_MIN);
+	close(fd);
 	show_title(argv);
 	r = take_streams(&start);
 	if (r < 0)

@@ -24,6 +24,13 @@
 /* The welcome as it is behind an image. */
 void rmt_landing_append(const void *welcome, size_t size, struct rmt_buffer *out);
 
+/* The descriptor of the file that this process runs, close-on-exec, which no fork closes: the way to it
+ * where there is no /proc. -1: there is none. */
+int rmt_landing_file(void);
+
+/* It was inherited from a parent that executed it by that. */
+void rmt_landing_keep(int fd);
+
 /* Reads the welcome, removes the file, shows the title, and takes the standard streams. 0, and
  * *ret_start is what rmt_child_main() needs; or a negative errno, and standard error says what is
  * wrong. Called before there is a second thread. */

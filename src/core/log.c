@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "base/printable.h"
 #include "base/write.h"
 #include "core/message.h"
 #include "wire/cbor.h"
@@ -42,27 +43,46 @@ RMT_PUBLIC enum ramet_log_level ramet_log_level(void)
 	return level ? level : RAMET_LOG_INFO;
 }
 
+/* Nothing that others have said, be it their name, must move the cursor of whoever reads it. */
+static size_t put_printable(char *line, size_t used, size_t size, const char *text)
+{
+	for (size_t left = strlen(text), taken; left > 0 && used + 5 < size; left -= taken) {
+		size_t whole = *text == '\t' ? 1 : rmt_printable(text, left);
+
+		if (whole == 0)
+			used += rmt_format(line + used, 5, "\\x%02x", (unsigned char)*text);
+		else
+			memcpy(line + used, text, whole);
+		used += whole;
+		taken = RMT_MAX(whole, 1u);
+		text += taken;
+	}
+	return used;
+}
+
+static const char *level_name(enum ramet_log_level level)
+{
+	for (size_t i = 0; i < RMT_COUNT(levels); i++)
+		if (levels[i].level == level)
+			return levels[i].name;
+	return "notice";
+}
+
 RMT_PUBLIC void ramet_log_to_stderr(const ramet_log_record *record, void *data)
 {
-	const char *name = "notice";
+	const char *const texts[] = {level_name(record->level),
+				     " ",
+				     record->context,
+				     *record->context ? " " : "",
+				     record->source,
+				     ": ",
+				     record->text};
 	char line[TEXT_MAX * 2];
-	size_t used;
+	size_t used = 0;
 
 	(void)data;
-	for (size_t i = 0; i < RMT_COUNT(levels); i++)
-		if (levels[i].level == record->level)
-			name = levels[i].name;
-	used = rmt_format(line, sizeof(line) / 2, "%s %s%s%s: ", name, record->context,
-			  *record->context ? " " : "", record->source);
-	used = RMT_MIN(used, sizeof(line) / 2 - 1);
-	for (const char *c = record->text; used < sizeof(line) - 8 && *c; c++) {
-		/* A remote text must not move the cursor of whoever reads it. */
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			used += rmt_format(line + used, 5, *c == '\t' ? "\t" : "\\x%02x",
-					   (unsigned char)*c);
-		else
-			line[used++] = *c;
-	}
+	for (size_t i = 0; i < RMT_COUNT(texts); i++)
+		used = put_printable(line, used, sizeof(line) - 1, texts[i]);
 	line[used++] = '\n';
 	rmt_write_all(STDERR_FILENO, line, used);
 }
@@ -94,15 +114,23 @@ void rmt_log_flush(ramet_router *router)
 		rmt_lock(router);
 	}
 	router->log_flushing = false;
+	pthread_cond_broadcast(&router->log_flushed);
 }
 
+/* While another thread delivers, the loop waits: it would go on to read what children have to say, which
+ * is more than the sink can take. */
 static void flush_run(struct rmt_deferred *deferred)
 {
-	rmt_log_flush(RMT_CONTAINER(deferred, ramet_router, log_deferred));
+	ramet_router *router = RMT_CONTAINER(deferred, ramet_router, log_deferred);
+
+	while (router->log_flushing)
+		pthread_cond_wait(&router->log_flushed, &router->lock);
+	rmt_log_flush(router);
 }
 
 void rmt_log_init(ramet_router *router)
 {
+	pthread_cond_init(&router->log_flushed, NULL);
 	rmt_list_init(&router->log_waiting);
 	rmt_list_init(&router->log_deferred.node);
 	router->log_deferred.run = flush_run;

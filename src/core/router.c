@@ -77,6 +77,7 @@ static void router_free(ramet_router *router)
 	rmt_chunk_pool_unref(router->blocks);
 	free(router->routes);
 	free(router->path);
+	pthread_cond_destroy(&router->log_flushed);
 	pthread_mutex_destroy(&router->lock);
 	free(router);
 }

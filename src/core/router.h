@@ -47,8 +47,8 @@ struct rmt_parent_hooks {
 	void (*image)(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
 		      const char *name, size_t name_size, uint64_t offset);
 	/* An ASK message has arrived: a context that starts a child for us asks for a password. */
-	void (*asked)(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
-		      size_t path_size, const char *prompt, size_t prompt_size);
+	void (*asked)(ramet_router *router, uint32_t source, uint32_t reply, const char *prompt,
+		      size_t prompt_size);
 	/* An ANSWER to one of ours has arrived; password NULL: there is none, text says why. */
 	void (*answered)(ramet_router *router, uint32_t requester, uint32_t reply,
 			 const char *password, size_t size, const char *text, size_t text_size);
@@ -130,6 +130,7 @@ struct ramet_router {
 	struct rmt_list log_waiting; /* records for the sink */
 	struct rmt_deferred log_deferred;
 	bool log_flushing;
+	pthread_cond_t log_flushed;
 
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;

@@ -2,10 +2,8 @@
 #include "parent/bootstrap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -13,19 +11,12 @@
 #include "base/time.h"
 #include "core/landing.h"
 #include "core/log.h"
-#include "parent/channels.h"
+#include "parent/bootstrap-launch.h"
 #include "parent/keys.h"
 #include "parent/payload.h"
-#include "parent/spawn.h"
-#include "parent/terminal.h"
-#include "parent/title.h"
 
 /* Of records of progress. */
 #define LOG_SOURCE "connect"
-
-/* Of a trial that must not cost much; programs with symbols are larger than their images. */
-#define ROOM_MIN 4096u
-#define ROOM_MAX (1u << 20)
 
 const char *rmt_phase_name(enum rmt_phase phase)
 {
@@ -80,11 +71,18 @@ void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap)
 	bootstrap->in.fd = -1;
 }
 
+void rmt_bootstrap_hang_up(struct rmt_bootstrap *bootstrap)
+{
+	rmt_capture_hush(&bootstrap->terminal);
+	/* The beginning of a line is the prompt that is not answered. */
+	rmt_capture_done(&bootstrap->terminal);
+}
+
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap)
 {
+	rmt_bootstrap_stop(bootstrap);
 	if (!bootstrap->router)
 		return;
-	rmt_bootstrap_stop(bootstrap);
 	rmt_capture_done(&bootstrap->terminal);
 	rmt_descriptor_close(bootstrap->slave);
 	bootstrap->slave = -1;
@@ -105,6 +103,10 @@ static void fail(struct rmt_bootstrap *bootstrap, int code, const char *format, 
 	va_start(arguments, format);
 	rmt_error_setv(&bootstrap->error, code, "", format, arguments);
 	va_end(arguments);
+	bootstrap->over = true;
+	/* Before it notices that it is given up. */
+	if (bootstrap->process && bootstrap->error.code != -ECHILD)
+		rmt_process_hush(bootstrap->process);
 	rmt_bootstrap_stop(bootstrap);
 	bootstrap->failed(bootstrap);
 }
@@ -184,13 +186,16 @@ static void send_pending(struct rmt_bootstrap *bootstrap)
 
 /* --- prompts ------------------------------------------------------------------------------ */
 
-static int prompt_fd(const struct rmt_bootstrap *bootstrap)
+/* What asks on standard error reads standard input, where nothing was written yet. */
+static int answer_fd(const struct rmt_bootstrap *bootstrap, enum rmt_prompt_source source)
 {
-	return bootstrap->terminal.source.fd >= 0 ? bootstrap->terminal.source.fd
-						  : bootstrap->out.fd;
+	return source == RMT_FROM_TERMINAL && bootstrap->terminal.source.fd >= 0
+		       ? bootstrap->terminal.source.fd
+		       : bootstrap->out.fd;
 }
 
-static void reply(struct rmt_bootstrap *bootstrap, const char *text, size_t size)
+static void reply(struct rmt_bootstrap *bootstrap, enum rmt_prompt_source source, const char *text,
+		  size_t size)
 {
 	char line[RMT_PASSWORD_MAX + 2];
 	struct iovec piece = {line, size + 1};
@@ -199,9 +204,12 @@ static void reply(struct rmt_bootstrap *bootstrap, const char *text, size_t size
 	memcpy(line, text, size);
 	line[size] = '\n';
 	do
-		n = rmt_descriptor_write(prompt_fd(bootstrap), &piece, 1);
+		n = rmt_descriptor_write(answer_fd(bootstrap, source), &piece, 1);
 	while (n < 0 && errno == EINTR);
 	rmt_wipe(line, sizeof(line));
+	/* It has ended meanwhile, and its last words say why. */
+	if (n < 0 && (errno == EPIPE || errno == EIO))
+		return;
 	/* A line always has room in a terminal or pipe that nothing was written to. */
 	if (n != (ssize_t)size + 1)
 		fail(bootstrap, EIO, "shell: the answer to a prompt could not be written");
@@ -219,7 +227,7 @@ void rmt_bootstrap_answer(struct rmt_bootstrap *bootstrap, const struct rmt_pass
 		return;
 	}
 	rmt_prompter_sent(&bootstrap->prompter);
-	reply(bootstrap, password->text, password->size);
+	reply(bootstrap, bootstrap->asked_on, password->text, password->size);
 }
 
 static void handle_prompt(struct rmt_bootstrap *bootstrap, enum rmt_prompt_event event)
@@ -230,13 +238,16 @@ static void handle_prompt(struct rmt_bootstrap *bootstrap, enum rmt_prompt_event
 	case RMT_PROMPT_NOTHING:
 		break;
 	case RMT_PROMPT_PASSWORD:
+		if (bootstrap->asking)
+			break;
 		rmt_bootstrap_report(bootstrap, "a password is asked for: %s", prompter->text);
 		bootstrap->asking = true;
+		bootstrap->asked_on = prompter->source;
 		bootstrap->asks(bootstrap, prompter->text);
 		break;
 	case RMT_PROMPT_HOST_KEY:
 		rmt_bootstrap_report(bootstrap, "the key of an unknown host is accepted");
-		reply(bootstrap, "yes", 3);
+		reply(bootstrap, prompter->source, "yes", 3);
 		break;
 	case RMT_PROMPT_FAILED:
 		fail(bootstrap, prompter->code, "shell: %s", prompter->text);
@@ -303,7 +314,7 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 	gzip = bootstrap->stage.gzip && image->gzip.data;
 	bootstrap->image = image;
 	bootstrap->phase = RMT_PHASE_TRANSFER;
-	rmt_payload_append(image, gzip, bootstrap->stage.digest, bootstrap->welcome,
+	rmt_payload_append(image, gzip, bootstrap->stage.cksum, bootstrap->welcome,
 			   &bootstrap->pending);
 	rmt_bootstrap_report(bootstrap, "%zu bytes, %s", bootstrap->pending.size,
 			     gzip ? "gzip" : "plain");
@@ -313,14 +324,13 @@ static void image_there(struct rmt_image_wanted *wanted, const struct rmt_image 
 static void handle_ready(struct rmt_bootstrap *bootstrap)
 {
 	struct rmt_stage *stage = &bootstrap->stage;
-	static const char *const digests[] = {"nothing to verify with", "cksum", "sha256sum"};
 
 	rmt_bootstrap_report(bootstrap, "%s, process %d", stage->machine,
 			     (int)bootstrap->process->pid);
 	bootstrap->phase = RMT_PHASE_PLACE;
 	rmt_bootstrap_report(bootstrap, "%s%s, %s, %s", stage->place,
 			     stage->anonymous ? " (a file without a name)" : "",
-			     stage->gzip ? "gzip" : "no gzip", digests[stage->digest]);
+			     stage->gzip ? "gzip" : "no gzip", stage->cksum ? "cksum" : "no cksum");
 	bootstrap->wanted.done = image_there;
 	rmt_image_want(bootstrap->router, stage->machine, rmt_hop_key(bootstrap->hop, "image"),
 		       &bootstrap->wanted);
@@ -351,6 +361,7 @@ static void handle_failed(struct rmt_bootstrap *bootstrap)
 
 	if (strcmp(stage->phase, "place") == 0)
 		bootstrap->phase = RMT_PHASE_PLACE;
+	bootstrap->gave_up = true;
 	fail(bootstrap, strcmp(stage->phase, "place") == 0 ? EACCES : EIO, "%s: %s", stage->phase,
 	     stage->text);
 }
@@ -373,7 +384,10 @@ static bool handle_output(struct rmt_bootstrap *bootstrap, const unsigned char *
 						 bootstrap->stage.line_size);
 			break;
 		case RMT_STAGE_READY:
-			if (bootstrap->phase == RMT_PHASE_SHELL)
+			/* Again: where it was there was no room. */
+			if (bootstrap->phase == RMT_PHASE_SHELL ||
+			    (bootstrap->phase == RMT_PHASE_TRANSFER &&
+			     bootstrap->pending.size == 0))
 				handle_ready(bootstrap);
 			break;
 		case RMT_STAGE_FAILED:
@@ -433,189 +447,7 @@ static void in_ready(struct rmt_source *source, unsigned events)
 		read_output(bootstrap);
 }
 
-/* --- launch ------------------------------------------------------------------------------- */
-
-/* What a place should have room for: the program as it is here, from which an image is made later, or
- * fetched. */
-static size_t room(void)
-{
-	struct stat file;
-
-	if (stat(ramet_executable(), &file) < 0 || file.st_size <= 0)
-		return ROOM_MIN;
-	return RMT_MAX(ROOM_MIN, RMT_MIN((size_t)file.st_size, ROOM_MAX));
-}
-
-/* The command with the first stage behind it, or in `pending`. */
-static int add_stage(struct rmt_bootstrap *bootstrap)
-{
-	struct rmt_command *command = &bootstrap->command;
-	struct rmt_buffer stage = RMT_BUFFER_INIT, line = RMT_BUFFER_INIT, coded = RMT_BUFFER_INIT;
-	char *title = rmt_title(bootstrap->hop, bootstrap->path);
-	char *program;
-	int r;
-
-	if (title)
-		rmt_stage_write(
-			&(struct rmt_stage_text){
-				.nonce = bootstrap->stage.nonce,
-				.directory = rmt_hop_key(bootstrap->hop, "dir"),
-				.title = title,
-				.room = room(),
-			},
-			&stage);
-	free(title);
-	program = rmt_buffer_steal_string(&stage);
-	if (!title || !program) {
-		free(program);
-		return -ENOMEM;
-	}
-	bootstrap->command_words = command->count;
-	rmt_stage_quote(rmt_hop_shell(bootstrap->hop), program, &line);
-	rmt_buffer_append_byte(&line, '\0');
-	switch (command->form) {
-	case RMT_FORM_WORDS:
-		rmt_command_add(command, rmt_hop_shell(bootstrap->hop));
-		rmt_command_add(command, "-c");
-		rmt_command_add(command, program);
-		break;
-	case RMT_FORM_CODED:
-		rmt_command_code(program, &coded);
-		rmt_command_add(command, rmt_hop_shell(bootstrap->hop));
-		rmt_command_add(command, "-c");
-		rmt_command_add_buffer(command, &coded);
-		break;
-	case RMT_FORM_LINE:
-		if (line.error == 0)
-			rmt_command_add(command, (const char *)line.data);
-		break;
-	case RMT_FORM_INPUT:
-		/* exec: the shell that reads commands must not wait behind it. */
-		if (line.error == 0)
-			rmt_buffer_printf(&bootstrap->pending, "exec %s\n",
-					  (const char *)line.data);
-		break;
-	}
-	r = line.error < 0 ? line.error : command->error;
-	rmt_buffer_done(&line);
-	free(program);
-	return r;
-}
-
-static int spawn(struct rmt_bootstrap *bootstrap, int theirs[3], pid_t *ret_pid)
-{
-	struct rmt_spawn spawn = {
-		.file = bootstrap->command.argv[0],
-		.argv = bootstrap->command.argv,
-		.stdin_fd = theirs[0],
-		.stdout_fd = theirs[1],
-		.stderr_fd = theirs[2],
-		.search = true,
-		.session = true,
-		.controlled = bootstrap->command.terminal != RMT_TERMINAL_NONE,
-		.terminal = bootstrap->slave,
-	};
-
-	return rmt_spawn(&spawn, ret_pid, &bootstrap->error);
-}
-
-/* ours and theirs: pipes, or the terminal. */
-static int open_channels(struct rmt_bootstrap *bootstrap, int ours[3], int theirs[3])
-{
-	int master = -1, r = 0;
-
-	bootstrap->slave = -1;
-	if (bootstrap->command.terminal != RMT_TERMINAL_NONE) {
-		r = rmt_terminal_open(&master, &bootstrap->slave, &bootstrap->error);
-		if (r < 0)
-			return r;
-	}
-	if (bootstrap->command.terminal == RMT_TERMINAL_FULL) {
-		ours[0] = ours[1] = master;
-		ours[2] = -1;
-		theirs[0] = theirs[1] = theirs[2] = bootstrap->slave;
-		return 0;
-	}
-	r = rmt_channels_open_pipes(ours, theirs, &bootstrap->error);
-	if (r == 0 && master >= 0) {
-		bootstrap->terminal.line = terminal_line;
-		bootstrap->terminal.bytes = terminal_bytes;
-		bootstrap->terminal.router = bootstrap->router;
-		r = rmt_capture_open(&bootstrap->terminal, master);
-		if (r < 0) {
-			rmt_channels_close(ours);
-			rmt_channels_close(theirs);
-		}
-	}
-	if (r < 0)
-		rmt_descriptor_close(master);
-	return r;
-}
-
-/* ours[0] goes to the tool, ours[1] and ours[2] come from it. */
-static int adopt(struct rmt_bootstrap *bootstrap, const int ours[3], pid_t pid)
-{
-	struct rmt_loop *loop = &bootstrap->router->loop;
-	int r = rmt_process_new(bootstrap->router, pid, -1, ours[2], bootstrap->path,
-				&bootstrap->process);
-
-	if (r < 0) {
-		rmt_process_abandon(pid);
-		rmt_descriptor_close(ours[2]);
-	} else {
-		bootstrap->process->quiet = true;
-		bootstrap->process->errors = error_bytes;
-		bootstrap->process->errors_data = bootstrap;
-		fcntl(ours[0], F_SETFL, fcntl(ours[0], F_GETFL) | O_NONBLOCK);
-		fcntl(ours[1], F_SETFL, fcntl(ours[1], F_GETFL) | O_NONBLOCK);
-		bootstrap->in = (struct rmt_source){
-			.fd = ours[1], .events = RMT_READABLE, .ready = in_ready};
-		bootstrap->out = (struct rmt_source){
-			.fd = ours[0], .events = RMT_WRITABLE, .ready = out_ready};
-		r = rmt_loop_add(loop, &bootstrap->in);
-	}
-	/* What a shell is to read is written by the loop. */
-	if (r == 0 && bootstrap->pending.size > 0 && ours[0] != ours[1]) {
-		r = rmt_loop_add(loop, &bootstrap->out);
-		bootstrap->out_watched = r == 0;
-		if (r < 0)
-			rmt_loop_remove(loop, &bootstrap->in);
-	} else if (r == 0 && bootstrap->pending.size > 0) {
-		rmt_loop_modify(loop, &bootstrap->in, RMT_READABLE | RMT_WRITABLE);
-	}
-	if (r < 0) {
-		rmt_descriptor_close(ours[0]);
-		if (ours[1] != ours[0])
-			rmt_descriptor_close(ours[1]);
-		bootstrap->in.fd = bootstrap->out.fd = -1;
-	}
-	return r;
-}
-
-static int launch(struct rmt_bootstrap *bootstrap)
-{
-	int ours[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, r;
-	pid_t pid;
-
-	r = open_channels(bootstrap, ours, theirs);
-	if (r < 0)
-		return r;
-	r = spawn(bootstrap, theirs, &pid);
-	if (bootstrap->command.terminal != RMT_TERMINAL_FULL) {
-		rmt_channels_close(theirs);
-	} else {
-		/* Its end is told by nothing else: the tool and what it runs hold it alone. */
-		rmt_descriptor_close(bootstrap->slave);
-		bootstrap->slave = -1;
-	}
-	if (r < 0) {
-		if (ours[1] == ours[0])
-			ours[1] = -1;
-		rmt_channels_close(ours);
-		return r;
-	}
-	return adopt(bootstrap, ours, pid);
-}
+/* --- the beginning ------------------------------------------------------------------------ */
 
 int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method *method)
 {
@@ -626,8 +458,15 @@ int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method
 	bootstrap->started = rmt_now();
 	bootstrap->phase = RMT_PHASE_LAUNCH;
 	bootstrap->over = bootstrap->asking = false;
-	bootstrap->in.fd = bootstrap->out.fd = bootstrap->slave = -1;
-	bootstrap->terminal = (struct rmt_capture)RMT_CAPTURE_INIT;
+	bootstrap->in = (struct rmt_source){.fd = -1, .events = RMT_READABLE, .ready = in_ready};
+	bootstrap->out = (struct rmt_source){.fd = -1, .events = RMT_WRITABLE, .ready = out_ready};
+	bootstrap->slave = -1;
+	bootstrap->terminal = (struct rmt_capture){
+		.router = bootstrap->router,
+		.source = {.fd = -1},
+		.line = terminal_line,
+		.bytes = terminal_bytes,
+	};
 	bootstrap->process = NULL;
 	rmt_list_init(&bootstrap->wanted.node);
 	rmt_command_init(command);
@@ -635,12 +474,12 @@ int rmt_bootstrap_start(struct rmt_bootstrap *bootstrap, const struct rmt_method
 	method->command(bootstrap->hop, command);
 	r = rmt_stage_init(&bootstrap->stage);
 	if (r == 0)
-		r = command->error < 0 ? command->error : add_stage(bootstrap);
+		r = command->error;
 	if (r == 0) {
 		rmt_prompter_init(&bootstrap->prompter, command->prompts);
 		bootstrap->prompter.question = command->question;
 		bootstrap->prompter.refusals = command->refusals;
-		r = launch(bootstrap);
+		r = rmt_bootstrap_launch(bootstrap, error_bytes);
 	}
 	if (r < 0) {
 		if (!bootstrap->error.code)

@@ -57,6 +57,8 @@ struct rmt_bootstrap {
 	struct rmt_stage stage;
 	struct rmt_prompter prompter;
 	bool over, asking;
+	bool gave_up; /* the first stage said why, and ends by itself */
+	enum rmt_prompt_source asked_on;
 	struct rmt_source in, out;
 	bool out_watched;
 	struct rmt_buffer pending; /* for the tool's input */
@@ -77,11 +79,15 @@ void rmt_bootstrap_answer(struct rmt_bootstrap *bootstrap, const struct rmt_pass
 /* The tool has ended, and `error` says less than its last words do: replaces it if they are known. */
 void rmt_bootstrap_explain(struct rmt_bootstrap *bootstrap, ramet_error *error);
 
-/* Gives up: closes what it still has of the tool's descriptors. Nothing is called any more. Fine
- * for one that is all zero. */
+/* Gives up: closes what it still has of the tool's descriptors. Nothing is called any more. Fine for
+ * one that is all zero: its turn has not come. */
 void rmt_bootstrap_stop(struct rmt_bootstrap *bootstrap);
 
-/* The terminal goes as well. Fine for one that is all zero or was never started. */
+/* Reads what a terminal for prompts still has to say, and hangs it up: whoever waits for an answer there
+ * ends. Only behind rmt_bootstrap_stop(). */
+void rmt_bootstrap_hang_up(struct rmt_bootstrap *bootstrap);
+
+/* The terminal goes as well. Fine for one that is all zero. */
 void rmt_bootstrap_done(struct rmt_bootstrap *bootstrap);
 
 /* A record of progress, for those who want to see it (ramet doctor). */

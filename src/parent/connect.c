@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/peer.h"
 #include "core/receiver.h"
@@ -41,8 +42,8 @@ struct step {
 	ramet_context *context;   /* when it is there */
 	struct rmt_wanted wanted; /* a child of our own */
 	ramet_receiver receiver;  /* the answer of another context */
-	/* A tool on the way asks for a password, for the context of that path. */
-	char *question, *question_path;
+	bool asks;                /* a tool on the way asks for a password ... */
+	char *question;           /* ... in these words; NULL: there was no memory for them */
 };
 
 struct plan {
@@ -54,7 +55,6 @@ struct plan {
 	size_t leaves;
 	size_t open; /* begun and not over */
 	bool progressed;
-	size_t questions;  /* to be answered */
 	ramet_error error; /* the first */
 };
 
@@ -280,43 +280,38 @@ static void ask(struct step *step)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
-static void keep_question(struct step *step, const char *path, size_t path_size, const char *prompt,
-			  size_t prompt_size)
+static void keep_question(struct step *step, const char *prompt, size_t size)
 {
 	struct plan *plan = step->plan;
 
-	if (!step->question)
-		plan->questions++;
+	if (step->over)
+		return;
+	step->asks = true;
 	free(step->question);
-	free(step->question_path);
-	step->question = strndup(prompt, prompt_size);
-	step->question_path = strndup(path, path_size);
+	step->question = strndup(prompt, size);
 	/* Another context's words go to a terminal. */
-	for (char *c = step->question; c && *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	if (step->question)
+		rmt_make_printable(step->question);
 	plan->progressed = true;
 	rmt_wait_changed(plan->router);
 }
 
-static void child_asks(struct rmt_wanted *wanted, const char *path, const char *prompt)
+static void child_asks(struct rmt_wanted *wanted, const char *prompt)
 {
-	keep_question(RMT_CONTAINER(wanted, struct step, wanted), path, strlen(path), prompt,
-		      strlen(prompt));
+	keep_question(RMT_CONTAINER(wanted, struct step, wanted), prompt, strlen(prompt));
 }
 
-void rmt_question_arrived(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
-			  size_t path_size, const char *prompt, size_t prompt_size)
+void rmt_question_arrived(ramet_router *router, uint32_t source, uint32_t reply, const char *prompt,
+			  size_t prompt_size)
 {
 	ramet_receiver *receiver = rmt_receiver_find(router, reply);
 
 	/* Only who was asked to start a child may ask back. */
-	if (!receiver || receiver->notify != answer_arrived || !receiver->respondent ||
-	    receiver->respondent->id != source)
+	if (!receiver || receiver->notify != answer_arrived || receiver->done ||
+	    !receiver->respondent || receiver->respondent->id != source)
 		return;
 	rmt_loop_timer_stop(&router->loop, &receiver->timer);
-	keep_question(RMT_CONTAINER(receiver, struct step, receiver), path, path_size, prompt,
-		      prompt_size);
+	keep_question(RMT_CONTAINER(receiver, struct step, receiver), prompt, prompt_size);
 }
 
 static void send_answer(struct step *step, const struct rmt_password *password,
@@ -338,16 +333,26 @@ static void send_answer(struct step *step, const struct rmt_password *password,
 	rmt_buffer_done(&out);
 }
 
+/* Whoever asks is not believed for which context that is. */
+static char *path_of(const struct step *step)
+{
+	const char *before = step->before ? step->before->context->peer->path
+					  : step->plan->router->path;
+
+	return rmt_connection_path(before ? before : "", step->hop, step->index);
+}
+
 /* The user is asked without the lock: everything else goes on. */
 static void answer(struct step *step)
 {
 	ramet_router *router = step->plan->router;
 	ramet_error error = RAMET_ERROR_INIT;
-	char *path = step->question_path, *prompt = step->question;
+	char *path = path_of(step), *prompt = step->question;
 	struct rmt_password password;
 	int r;
 
-	step->question = step->question_path = NULL;
+	step->asks = false;
+	step->question = NULL;
 	rmt_unlock(router);
 	if (path && prompt)
 		r = rmt_password_get(router, step->hop, path, prompt, &password, &error);
@@ -365,14 +370,21 @@ static void answer(struct step *step)
 	ramet_error_clear(&error);
 }
 
+static struct step *find_question(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		if (plan->steps[i]->asks && !plan->steps[i]->over)
+			return plan->steps[i];
+	return NULL;
+}
+
+/* Others may be asked while one is answered. */
 static void answer_questions(struct plan *plan)
 {
-	while (plan->questions > 0) {
-		plan->questions = 0;
-		for (size_t i = 0; i < plan->step_count; i++)
-			if (plan->steps[i]->question_path || plan->steps[i]->question)
-				answer(plan->steps[i]);
-	}
+	struct step *step;
+
+	while ((step = find_question(plan)))
+		answer(step);
 }
 
 /* --- running ------------------------------------------------------------------------------ */
@@ -434,7 +446,6 @@ static void plan_done(struct plan *plan)
 		if (step->context)
 			rmt_context_drop(step->context);
 		free(step->question);
-		free(step->question_path);
 		free(step);
 	}
 	for (size_t i = 0; i < plan->path_count; i++)

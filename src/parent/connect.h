@@ -9,5 +9,5 @@
 
 /* An ASK message has arrived: a tool at `source`, which starts the child that `reply` waits for, asks
  * for a password. It is answered by the thread that waits in ramet_connect(). */
-void rmt_question_arrived(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
-			  size_t path_size, const char *prompt, size_t prompt_size);
+void rmt_question_arrived(ramet_router *router, uint32_t source, uint32_t reply, const char *prompt,
+			  size_t prompt_size);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/wait.h"
@@ -76,11 +77,7 @@ static void append_history(const struct rmt_process *process, struct rmt_buffer 
 		rmt_buffer_printf(text, "; its last output was:");
 	for (size_t i = 0; i < process->history_count; i++) {
 		rmt_buffer_printf(text, "\n  ");
-		for (const char *c = process->history[i]; *c; c++)
-			rmt_buffer_append_byte(text, ((unsigned char)*c < 0x20 && *c != '\t') ||
-								     *c == 0x7f
-							     ? '?'
-							     : (unsigned char)*c);
+		rmt_process_append_line(process->history[i], text);
 	}
 }
 
@@ -100,7 +97,7 @@ static void tell_failure(struct rmt_connection *connection)
 		rmt_buffer_printf(&text, "; after %.3f s the process %s",
 				  (double)(rmt_now() - connection->started) / 1e6, end);
 	}
-	if (connection->method->command) {
+	if (connection->bootstrap.command.count > 0) {
 		rmt_buffer_printf(&text, "; its command was: ");
 		rmt_bootstrap_describe(&connection->bootstrap, &text);
 		if (connection->bootstrap.command.hint)
@@ -124,6 +121,9 @@ void rmt_connection_fail(struct rmt_connection *connection)
 	connection->state = RMT_FAILED;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	rmt_loop_timer_stop(&connection->router->loop, &connection->away);
+	connection->bootstrap.over = true;
+	if (connection->process && connection->error.code != -ECHILD)
+		rmt_process_hush(connection->process);
 	if (connection->method->command)
 		rmt_bootstrap_stop(&connection->bootstrap);
 	rmt_stream_free(connection->stream);
@@ -132,27 +132,45 @@ void rmt_connection_fail(struct rmt_connection *connection)
 		tell_failure(connection);
 		return;
 	}
-	/* Its stream is closed now: a child that works ends by itself. One that was too slow, or
-	 * waits for a password, gets no more patience. */
-	if (connection->error.code != -ECHILD)
+	/* Its stream is closed now: a child that works ends by itself, and so does a first stage
+	 * that gave up. One that was too slow, or waits for a password, gets no more patience. */
+	if (connection->error.code != -ECHILD && !connection->bootstrap.gave_up) {
 		rmt_process_kill(connection->process);
+		/* Which a tool that asks there obeys where it ignores the signal. */
+		if (connection->method->command)
+			rmt_bootstrap_hang_up(&connection->bootstrap);
+	}
 	rmt_process_leave(connection->process);
 }
 
 /* --- the end of a child that was connected ------------------------------------------------ */
 
+/* How its process ended, and a tool's last word, which tells more than its status. */
+static void describe_end(const struct rmt_connection *connection, char *text, size_t size)
+{
+	const struct rmt_process *process = connection->process;
+	struct rmt_buffer line = RMT_BUFFER_INIT;
+	char end[96];
+
+	rmt_process_describe(process, end, sizeof(end));
+	if (connection->bootstrap.command.count > 0 && process->history_count > 0)
+		rmt_process_append_line(process->history[process->history_count - 1], &line);
+	rmt_format(text, size, "process %d %s%s%.*s", (int)process->pid, end,
+		   line.size > 0 ? ": " : "", (int)line.size, (const char *)line.data);
+	rmt_buffer_done(&line);
+}
+
 static void lose_peer(struct rmt_connection *connection)
 {
 	struct rmt_process *process = connection->process;
-	char reason[256], end[96];
+	char reason[512];
 
 	if (connection->peer_lost)
 		return;
 	connection->peer_lost = true;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
 	if (process && process->ended && process->status != 0) {
-		rmt_process_describe(process, end, sizeof(end));
-		rmt_format(reason, sizeof(reason), "process %d %s", (int)process->pid, end);
+		describe_end(connection, reason, sizeof(reason));
 	} else if ((!process || process->ended) && connection->peer->ending) {
 		rmt_format(reason, sizeof(reason), "it was ended");
 	} else {
@@ -228,9 +246,15 @@ void rmt_connection_stream_lost(struct rmt_stream *stream, const char *reason)
 static void deadline_passed(struct rmt_timer *timer)
 {
 	struct rmt_connection *connection = RMT_CONTAINER(timer, struct rmt_connection, timer);
-
 	const char *phase = "handshake";
 
+	if (connection->state == RMT_ON_THE_WAY && connection->bootstrap.asking) {
+		rmt_error_set(&connection->error, ETIMEDOUT,
+			      "shell: nobody answered the question for a password within %d s",
+			      RMT_QUESTION_MS / 1000);
+		rmt_connection_fail(connection);
+		return;
+	}
 	if (connection->state == RMT_WAITING_FOR_ID)
 		phase = "id";
 	else if (connection->state == RMT_WAITING_FOR_TURN)
@@ -283,12 +307,12 @@ static char *key_of(const struct rmt_hop *hop, uint32_t index)
 	return rmt_format_new("%s#%u", hop->text, index);
 }
 
-static char *path_of(ramet_router *router, const struct rmt_hop *hop, uint32_t index)
+char *rmt_connection_path(const char *parent, const struct rmt_hop *hop, uint32_t index)
 {
 	char *name = rmt_hop_display(hop, index), *path = NULL;
 
 	if (name)
-		path = rmt_format_new("%s%s%s", router->path, *router->path ? "/" : "", name);
+		path = rmt_format_new("%s%s%s", parent, *parent ? "/" : "", name);
 	free(name);
 	return path;
 }
@@ -333,7 +357,7 @@ static struct rmt_connection *connection_new(struct rmt_parent *parent, ramet_ro
 		return NULL;
 	}
 	connection->key = key_of(hop, index);
-	connection->path = path_of(router, hop, index);
+	connection->path = rmt_connection_path(router->path, hop, index);
 	if (!connection->key || !connection->path ||
 	    rmt_loop_timer_start(&router->loop, &connection->timer,
 				 rmt_after(connection->timeout)) < 0) {

@@ -21,15 +21,17 @@
 struct rmt_wanted {
 	struct rmt_list node;
 	void (*done)(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_error *error);
-	/* A tool asks for a password for the context of that path: rmt_connection_answer() is
-	 * awaited, with the lock held. */
-	void (*asks)(struct rmt_wanted *wanted, const char *path, const char *prompt);
+	/* A tool asks for a password: rmt_connection_answer() is awaited, with the lock held. */
+	void (*asks)(struct rmt_wanted *wanted, const char *prompt);
 	struct rmt_connection *connection; /* while it is under way */
 };
 
 /* Starts the index-th member of a hop, or finds it. `done` may be called before this returns. */
 void rmt_connection_start(ramet_router *router, const struct rmt_hop *hop, uint32_t index,
 			  struct rmt_wanted *wanted);
+
+/* The path of a child of `parent`, which has that path itself. malloc'd. */
+char *rmt_connection_path(const char *parent, const struct rmt_hop *hop, uint32_t index);
 
 /* The answer to asks. NULL: there is none, because of error. Also for one that is done meanwhile. */
 void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,

@@ -71,7 +71,7 @@ static int join(struct rmt_connection *connection, ramet_error *error)
 		return r;
 	r = take_stream(connection, fd, fd);
 	if (r < 0) {
-		close(fd);
+		rmt_descriptor_close(fd);
 		return r;
 	}
 	return rmt_connection_send_welcome(connection);
@@ -124,7 +124,7 @@ static void password_asked(struct rmt_bootstrap *bootstrap, const char *prompt)
 	rmt_loop_timer_start(&connection->router->loop, &connection->timer,
 			     rmt_after(RMT_QUESTION_MS));
 	wanted = rmt_list_first(&connection->wanted, struct rmt_wanted, node);
-	wanted->asks(wanted, connection->path, prompt);
+	wanted->asks(wanted, prompt);
 }
 
 void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,
@@ -150,8 +150,12 @@ void rmt_connection_turn(struct rmt_ticket *ticket)
 	if (!connection->deadline) {
 		connection->deadline = rmt_after(connection->timeout);
 		connection->started = rmt_now();
-		rmt_loop_timer_start(&connection->router->loop, &connection->timer,
-				     connection->deadline);
+		if (rmt_loop_timer_start(&connection->router->loop, &connection->timer,
+					 connection->deadline) < 0) {
+			rmt_error_set(&connection->error, ENOMEM, "launch: out of memory");
+			rmt_connection_fail(connection);
+			return;
+		}
 	}
 	connection->state = RMT_ON_THE_WAY;
 	*bootstrap = (struct rmt_bootstrap){

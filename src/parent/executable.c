@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "core/landing.h"
 
 #define SELF "/proc/self/exe"
 
@@ -76,6 +77,8 @@ const char *rmt_executable_file(bool *ret_warn)
 		return path;
 	if (access(SELF, X_OK) == 0)
 		return SELF;
+	if (rmt_landing_file() >= 0)
+		return path; /* which need not be there */
 	*ret_warn = !executable.warned;
 	executable.warned = true;
 	return path;

@@ -224,12 +224,11 @@ static void hook_image(ramet_router *router, uint32_t requester, uint32_t reply,
 }
 
 /* Of a child that is being started, or of one that we wait for: there is somebody who could ask. */
-static void hook_asked(ramet_router *router, uint32_t source, uint32_t reply, const char *path,
-		       size_t path_size, const char *prompt, size_t prompt_size)
+static void hook_asked(ramet_router *router, uint32_t source, uint32_t reply, const char *prompt,
+		       size_t prompt_size)
 {
 	if (rmt_gate_is_open())
-		rmt_connection_hooks.asked(router, source, reply, path, path_size, prompt,
-					   prompt_size);
+		rmt_connection_hooks.asked(router, source, reply, prompt, prompt_size);
 }
 
 static void hook_answered(ramet_router *router, uint32_t requester, uint32_t reply,

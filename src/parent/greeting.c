@@ -81,6 +81,9 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 	connection->stream->peer = peer;
 	connection->stream->frame = NULL;
 	connection->state = RMT_CONNECTED;
+	/* Banners and the like; its last words are still to come. */
+	if (connection->process)
+		rmt_process_forget(connection->process);
 	rmt_loop_timer_stop(&router->loop, &connection->timer);
 	rmt_admission_leave(rmt_connection_admission(connection), &connection->ticket);
 	rmt_buffer_done(&connection->welcome);

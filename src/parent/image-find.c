@@ -12,6 +12,9 @@
 #include "parent/elf.h"
 #include "parent/executable.h"
 
+/* Of what machines are called. */
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
 const char *rmt_image_own_file(void)
 {
 	bool warn;
@@ -112,7 +115,9 @@ int rmt_image_find(const char *machine, const char *file, char **ret_path, ramet
 	struct utsname system = {.machine = ""};
 	const char *name = machine + sizeof(linux_name) - 1;
 
-	if (strncmp(machine, linux_name, sizeof(linux_name) - 1) != 0 || !*name)
+	/* It comes from elsewhere, and becomes a part of a file's name. */
+	if (strncmp(machine, linux_name, sizeof(linux_name) - 1) != 0 || !*name ||
+	    name[strspn(name, NAME_CHARACTERS)])
 		return rmt_error_set(error, ENOENT,
 				     "no image for %s: what travels are programs for Linux",
 				     *machine ? machine : "a machine without a name");

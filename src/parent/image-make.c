@@ -13,7 +13,9 @@
 #include "base/buffer.h"
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "core/landing.h"
 #include "parent/elf.h"
+#include "parent/image-find.h"
 #include "parent/image-packed.h"
 #include "parent/spawn.h"
 
@@ -28,7 +30,8 @@ static int read_file(int fd, struct rmt_buffer *out)
 		rmt_buffer_reserve(out, (size_t)status.st_size + 1);
 	for (;;) {
 		unsigned char *room = rmt_buffer_reserve(out, 1);
-		ssize_t n = room ? read(fd, room, out->capacity - out->size) : -1;
+		ssize_t n = room ? pread(fd, room, out->capacity - out->size, (off_t)out->size)
+				 : -1;
 
 		if (n > 0)
 			out->size += (size_t)n;
@@ -158,8 +161,6 @@ static int finish(struct rmt_buffer *file, const struct rmt_elf *elf, struct rmt
 		return r;
 	}
 	rmt_elf_strip(file->data, elf, image.cold_digest);
-	rmt_sha256_init(&image.sha256);
-	rmt_sha256_update(&image.sha256, image.plain.data, image.plain.size);
 	rmt_cksum_init(&image.cksum);
 	rmt_cksum_update(&image.cksum, image.plain.data, image.plain.size);
 	if (member->size == 0 && rmt_image_packed(file->data, file->size, &packed))
@@ -199,11 +200,21 @@ static int examine(struct rmt_buffer *file, struct rmt_buffer *member, const cha
 	return r;
 }
 
+/* Without /proc there may be no path to the program. */
+static int open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = -errno;
+
+	if (fd < 0 && rmt_landing_file() >= 0 && strcmp(path, rmt_image_own_file()) == 0)
+		fd = fcntl(rmt_landing_file(), F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? r : rmt_descriptor_own(fd);
+}
+
 int rmt_image_make(const char *path, const char *machine, struct rmt_image *ret_image,
 		   ramet_error *error)
 {
 	struct rmt_buffer file = RMT_BUFFER_INIT, member = RMT_BUFFER_INIT;
-	int fd = rmt_descriptor_own(open(path, O_RDONLY | O_CLOEXEC)), r = fd < 0 ? -errno : 0;
+	int fd = open_file(path), r = RMT_MIN(fd, 0);
 
 	if (r == 0)
 		r = read_file(fd, &file);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "core/fetch.h"
 #include "core/message.h"
 #include "parent/cold.h"
@@ -45,11 +46,33 @@ static struct {
 	.shelves = {&served.shelves, &served.shelves},
 };
 
+/* Those of one child that wait. */
+static size_t count_asked(ramet_router *router, uint32_t requester)
+{
+	struct rmt_list *node, *following;
+	size_t count = 0;
+
+	pthread_mutex_lock(&served.lock);
+	rmt_list_each(&served.asked, node, following) {
+		const struct asked *asked = RMT_CONTAINER(node, struct asked, node);
+
+		count += asked->router == router && asked->requester == requester;
+	}
+	pthread_mutex_unlock(&served.lock);
+	return count;
+}
+
 static struct asked *asked_new(ramet_router *router, uint32_t requester, uint32_t reply,
 			       enum rmt_part part, uint64_t offset)
 {
-	struct asked *asked = calloc(1, sizeof(*asked));
+	struct asked *asked;
 
+	if (count_asked(router, requester) >= RMT_PARTS_WANTED_MAX) {
+		rmt_send_failure(router, requester, reply, EBUSY, router->path,
+				 "too many parts of the program are wanted at once", false);
+		return NULL;
+	}
+	asked = calloc(1, sizeof(*asked));
 	if (!asked) {
 		rmt_answer_lost(router, requester, reply);
 		return NULL;
@@ -247,7 +270,8 @@ void rmt_image_asked(ramet_router *router, uint32_t requester, uint32_t reply, e
 	char text[128];
 
 	/* A digest, or what uname -sm prints. */
-	if (size >= sizeof(text) || (part == RMT_PART_COLD && size != 64)) {
+	if (part < RMT_PART_COLD || part > RMT_PART_GZIP || size >= sizeof(text) ||
+	    (part == RMT_PART_COLD && size != 64)) {
 		rmt_send_failure(router, requester, reply, EINVAL, router->path,
 				 "a program has no such part", false);
 		return;

@@ -14,11 +14,10 @@
 #include "ramet.h"
 
 struct rmt_image {
-	char *machine;            /* "Linux x86_64", as uname -sm prints it there */
-	ramet_bytes plain, gzip;  /* gzip: one member; NULL data when it could not be made */
-	struct rmt_sha256 sha256; /* of plain, to go on from */
-	struct rmt_cksum cksum;
-	char *loader; /* of a dynamically linked program: needed there as well; NULL */
+	char *machine;           /* "Linux x86_64", as uname -sm prints it there */
+	ramet_bytes plain, gzip; /* gzip: one member; NULL data when it could not be made */
+	struct rmt_cksum cksum;  /* of plain, to go on from */
+	char *loader;            /* of a dynamically linked program: needed there as well; NULL */
 	/* What was left out of it (cold.h), and the name by which its children ask for that. NULL
 	 * data: nothing, or it is known to a parent of ours. */
 	ramet_bytes cold;

@@ -108,6 +108,7 @@ static int serve(struct listener *listener, int fd)
 	char title[] = "ramet(a context that was joined)";
 	char *argv[] = {title, (char *)RMT_CHILD_ARGUMENT, NULL};
 	struct rmt_spawn spawn = {.argv = argv,
+				  .self = true,
 				  .stdin_fd = fd,
 				  .stdout_fd = STDOUT_FILENO,
 				  .stderr_fd = STDERR_FILENO};

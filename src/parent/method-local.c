@@ -20,6 +20,7 @@ static int launch(ramet_router *router, const struct rmt_hop *hop, const char *p
 	struct rmt_spawn spawn = {
 		.file = file,
 		.argv = argv,
+		.self = true,
 		.stdin_fd = fds[0],
 		.stdout_fd = fds[1],
 		.stderr_fd = fds[2],

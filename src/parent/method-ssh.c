@@ -97,8 +97,10 @@ static void add_host_key_policy(const struct rmt_hop *hop, struct rmt_command *c
 
 static void add_connection(const struct rmt_hop *hop, struct rmt_command *command)
 {
-	if (rmt_hop_flag(hop, "compression", true))
-		option(command, "Compression=yes");
+	/* Without the key it is as the user's configuration has it, or not: images are compressed. */
+	if (rmt_hop_key(hop, "compression"))
+		option(command, rmt_hop_is(hop, "compression", "yes") ? "Compression=yes"
+								      : "Compression=no");
 	if (rmt_hop_flag(hop, "keepalive_enabled", true)) {
 		rmt_tool_expand(hop,
 				"-o ServerAliveInterval={keepalive_interval|15} "

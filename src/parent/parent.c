@@ -83,6 +83,8 @@ static bool hook_busy(ramet_router *router)
 	return parent && !rmt_list_empty(&parent->connections);
 }
 
+/* What one does now frees itself at most: whoever waits for a turn cannot have it, or would have it
+ * already, so no other one goes on in its wake. */
 static void hook_ids_ready(ramet_router *router)
 {
 	struct rmt_parent *parent = router->hooks_data;

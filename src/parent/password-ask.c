@@ -20,8 +20,8 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/password.h"
-#include "parent/prompt.h"
 
 #define TERMINAL "/dev/tty"
 
@@ -343,7 +343,7 @@ int rmt_password_ask(const char *path, const char *prompt, struct rmt_password *
 	if (!text)
 		return rmt_error_set(error, ENOMEM, "out of memory");
 	/* The words come from another machine. */
-	rmt_prompt_harmless(text);
+	rmt_make_printable(text);
 	pthread_mutex_lock(&asking.lock);
 	r = open_terminal();
 	if (r == 0) {

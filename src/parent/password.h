@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Where passwords come from. The context that runs a tool may be far from the one whose user knows
- * the password: the former asks, the latter, which called ramet_connect(), finds out. So a password
- * exists in two processes only, for as long as it takes, and is wiped. (docs/security.md)
+ * the password: the former asks, the latter, which called ramet_connect(), finds out. So nobody has a
+ * password before a tool asks for it, and these two wipe it; those between pass it on like any
+ * message. (docs/security.md)
  *
  * The key `password` names a source: env:NAME (a variable), fd:N (a descriptor: its first line, read
  * once and kept for the other hops that name it), ask (the terminal of the user), program (the

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/format.h"
 #include "base/macro.h"
 #include "core/landing.h"
 #include "parent/digest.h"
@@ -36,36 +37,28 @@ static void append_stored(const unsigned char *data, size_t size, struct rmt_buf
 	put_le(out, (uint32_t)size, 4);
 }
 
-static void digest_text(const struct rmt_image *image, enum rmt_digest digest,
-			const struct rmt_buffer *trailer, char text[65])
+/* Of what comes out: gzip has its own sums. */
+static void sum_text(const struct rmt_image *image, bool gzip, bool cksum,
+		     const struct rmt_buffer *trailer, char *text, size_t size)
 {
-	struct rmt_buffer out = RMT_BUFFER_INIT;
-	struct rmt_sha256 sha = image->sha256;
 	struct rmt_cksum sum = image->cksum;
 
-	rmt_buffer_init(&out, text, 65);
-	switch (digest) {
-	case RMT_DIGEST_SHA256:
-		rmt_sha256_update(&sha, trailer->data, trailer->size);
-		rmt_sha256_text(&sha, text);
-		return;
-	case RMT_DIGEST_CKSUM:
+	if (gzip) {
+		rmt_format(text, size, "-");
+	} else if (cksum) {
 		rmt_cksum_update(&sum, trailer->data, trailer->size);
-		rmt_buffer_printf(&out, "%u", rmt_cksum_value(&sum));
-		break;
-	case RMT_DIGEST_NONE:
-		rmt_buffer_printf(&out, "%zu", image->plain.size + trailer->size);
-		break;
+		rmt_format(text, size, "%u", rmt_cksum_value(&sum));
+	} else {
+		rmt_format(text, size, "%zu", image->plain.size + trailer->size);
 	}
-	rmt_buffer_append_byte(&out, '\0');
 }
 
-void rmt_payload_append(const struct rmt_image *image, bool gzip, enum rmt_digest digest,
+void rmt_payload_append(const struct rmt_image *image, bool gzip, bool cksum,
 			const struct rmt_buffer *welcome, struct rmt_buffer *out)
 {
 	struct rmt_buffer trailer = RMT_BUFFER_INIT, end = RMT_BUFFER_INIT;
 	const ramet_bytes *head = gzip ? &image->gzip : &image->plain;
-	char text[65];
+	char text[24];
 
 	rmt_landing_append(welcome->data, welcome->size, &trailer);
 	if (gzip && trailer.error == 0)
@@ -75,7 +68,7 @@ void rmt_payload_append(const struct rmt_image *image, bool gzip, enum rmt_diges
 	if (trailer.error < 0 || end.error < 0) {
 		out->error = -ENOMEM;
 	} else {
-		digest_text(image, digest, &trailer, text);
+		sum_text(image, gzip, cksum, &trailer, text, sizeof(text));
 		rmt_stage_announce(head->size + end.size, gzip, text, out);
 		rmt_buffer_append(out, head->data, head->size);
 		rmt_buffer_append(out, end.data, end.size);

@@ -11,5 +11,5 @@
 
 /* The image was compressed once; the welcome, which differs each time, is a member of its own (RFC
  * 1952: the members' contents follow each other). */
-void rmt_payload_append(const struct rmt_image *image, bool gzip, enum rmt_digest digest,
+void rmt_payload_append(const struct rmt_image *image, bool gzip, bool cksum,
 			const struct rmt_buffer *welcome, struct rmt_buffer *out);

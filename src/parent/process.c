@@ -13,6 +13,7 @@
 #include "base/descriptor.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "base/printable.h"
 #include "base/time.h"
 #include "core/log.h"
 #include "core/wait.h"
@@ -36,6 +37,11 @@ void rmt_process_note(struct rmt_process *process, const char *line, size_t size
 {
 	char *copy;
 
+	/* Ends of lines on a terminal. */
+	while (size > 0 && *line == '\r')
+		line++, size--;
+	while (size > 0 && line[size - 1] == '\r')
+		size--;
 	if (!process->history)
 		process->history = calloc(RMT_HISTORY_LINES, sizeof(*process->history));
 	copy = process->history ? malloc(size + 1) : NULL;
@@ -52,6 +58,22 @@ void rmt_process_note(struct rmt_process *process, const char *line, size_t size
 		process->history_count--;
 	}
 	process->history[process->history_count++] = copy;
+}
+
+void rmt_process_forget(struct rmt_process *process)
+{
+	for (size_t i = 0; i < process->history_count; i++)
+		free(process->history[i]);
+	process->history_count = 0;
+}
+
+void rmt_process_append_line(const char *line, struct rmt_buffer *out)
+{
+	for (size_t left = strlen(line), size; left > 0; left -= size, line += size) {
+		size = *line == '\t' ? 1 : rmt_printable(line, left);
+		rmt_buffer_append(out, size > 0 ? line : "?", size > 0 ? size : 1);
+		size = RMT_MAX(size, 1u);
+	}
 }
 
 static void take_line(struct rmt_process *process, const char *name, const char *line, size_t size)
@@ -157,8 +179,7 @@ void rmt_process_free(struct rmt_process *process)
 	}
 	rmt_loop_timer_stop(loop, &process->timer);
 	rmt_list_remove(&process->node);
-	for (size_t i = 0; i < process->history_count; i++)
-		free(process->history[i]);
+	rmt_process_forget(process);
 	free(process->history);
 	free(process->path);
 	free(process);
@@ -221,7 +242,7 @@ static void watch(struct rmt_process *process)
 }
 
 /* To its whole group: what it has started and not looked after ends, too. EPERM (a tool that runs
- * as somebody else) leaves the end to the closed stream. */
+ * as somebody else) leaves the end to the closed stream and terminal. */
 static void ask(struct rmt_process *process)
 {
 	int signal = process->asked++ == 0 ? SIGTERM : SIGKILL;
@@ -280,6 +301,12 @@ void rmt_process_kill(struct rmt_process *process)
 		return;
 	ask(process);
 	be_patient(process);
+}
+
+void rmt_process_hush(struct rmt_process *process)
+{
+	for (int i = 0; i < 2; i++)
+		rmt_capture_hush(&process->output[i]);
 }
 
 void rmt_process_describe(const struct rmt_process *process, char *text, size_t size)

@@ -56,11 +56,20 @@ void rmt_process_leave(struct rmt_process *process);
 /* Its grace is over: TERM now, KILL soon. */
 void rmt_process_kill(struct rmt_process *process);
 
+/* What it says from now on is about being ended, and is no reason for anything. */
+void rmt_process_hush(struct rmt_process *process);
+
 /* Reaps it if it has ended already. */
 bool rmt_process_reap(struct rmt_process *process);
 
 /* Adds a line to what it said last. */
 void rmt_process_note(struct rmt_process *process, const char *line, size_t size);
+
+/* What it has said up to now is of no interest any more. */
+void rmt_process_forget(struct rmt_process *process);
+
+/* One of those lines without what a terminal would act upon. */
+void rmt_process_append_line(const char *line, struct rmt_buffer *out);
 
 /* "exited with status 3", "was killed by SIGKILL". */
 void rmt_process_describe(const struct rmt_process *process, char *text, size_t size);

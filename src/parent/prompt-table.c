@@ -18,15 +18,19 @@
 
 /* The translations of "Password: " in Linux-PAM 1.5, as they are spelt there, without the colon. */
 const char *const rmt_prompt_words[] = {
-	"password",      "كلمة السر",  "গুপ্তশব্দ",      "Şifrə",        "Парола",      "পাসওয়ার্ড",
-	"contrasenya",   "heslo",      "adgangskode", "passwort",     "pasvorto",    "contraseña",
-	"parool",        "pasahitza",  "salasana",    "mot de passe", "focal faire", "પાસવર્ડ",
-	"ססמה",          "शब्दकूट",      "jelszó",      "contrasigno",  "sandi",       "パスワード",
-	"პაროლი",        "Пароль",     "ពាក្យសម្ងាត់",   "ಗುಪ್ತಪದ",       "암호",        "അടയാളവാക്ക്",
-	"गुप्तशब्द",        "passord",    "wachtwoord",  "ପ୍ରବେଶ ସଙ୍କେତ",  "ਪਾਸਵਰਡ",      "hasło",
-	"palavra-passe", "senha",      "parolă",      "රහස්පදය",       "Лозинка",     "lozinka",
-	"lösenord",      "கடவுச்சொல்",   "సంకేతపదము",    "parola",       "mật khẩu",    "密码",
-	"密碼",          "iphasiwedi", NULL,
+	"password",      "كلمة السر",     "গুপ্তশব্দ",      "Şifrə",
+	"Парола",        "পাসও\u09dfার্ড", "contrasenya", "heslo",
+	"adgangskode",   "passwort",      "pasvorto",    "contraseña",
+	"parool",        "pasahitza",     "salasana",    "mot de passe",
+	"focal faire",   "પાસવર્ડ",        "ססמה",        "शब्दकूट",
+	"jelszó",        "contrasigno",   "sandi",       "パスワード",
+	"პაროლი",        "Пароль",        "ពាក្យសម្ងាត់",   "ಗುಪ್ತಪದ",
+	"암호",          "അടയാളവാക്ക്",     "गुप्तशब्द",      "passord",
+	"wachtwoord",    "ପ୍ରବେଶ ସଙ୍କେତ",   "ਪਾਸਵਰਡ",      "hasło",
+	"palavra-passe", "senha",         "parolă",      "රහස්පදය",
+	"Лозинка",       "lozinka",       "lösenord",    "கடவுச்சொல்",
+	"సంకేతపదము",      "parola",        "mật khẩu",    "密码",
+	"密碼",          "iphasiwedi",    NULL,
 };
 
 const char *const rmt_prompt_changes[] = {
@@ -187,10 +191,16 @@ static const struct rmt_complaint su_complaints[] = {
 
 static const char *const su_questions[] = {"*password", "*password for %", NULL};
 
+/*
+ * What asks is misc_conv(3) of PAM: on standard error, and reads standard input. Until su knows the
+ * password nobody else can write there. If it needs none, start-up files of a shell can; but they belong
+ * to the user whose password it is.
+ */
 const struct rmt_prompts rmt_prompts_su = {
 	.tool = "su",
 	.questions = su_questions,
 	.pam = true,
+	.errors = true,
 	.complaints = su_complaints,
 };
 

@@ -33,6 +33,7 @@ struct rmt_prompts {
 	const char *marker; /* in the prompt, and nowhere else; NULL: it has its own words */
 	const char *const *questions; /* patterns of prompts without the colon; NULL ends */
 	bool pam;                     /* also asks in the words of PAM, in any language */
+	bool errors;                  /* asks on its standard error, too */
 	const struct rmt_complaint *complaints;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/macro.h"
+#include "base/printable.h"
 #include "parent/prompt-table.h"
 #include "wire/cbor.h"
 
@@ -17,41 +18,6 @@ enum { LEVEL_NONE, LEVEL_PREFIX, LEVEL_WEAK, LEVEL_STRONG };
 #define SOURCES "the key password=env:NAME, fd:N, ask or program"
 
 /* --- text --------------------------------------------------------------------------------- */
-
-static size_t character(const unsigned char *at)
-{
-	size_t size = 1;
-
-	if (*at < 0x20 || *at == 0x7f)
-		return 0;
-	if (*at < 0x80)
-		return 1;
-	while (size < 4 && at[size] >= 0x80 && at[size] < 0xc0)
-		size++;
-	/* U+0080 to U+009F are control characters, too. */
-	while (size > 1 && !rmt_utf8_valid(at, size))
-		size--;
-	return size == 1 || (at[0] == 0xc2 && at[1] < 0xa0) ? 0 : size;
-}
-
-void rmt_prompt_harmless(char *text)
-{
-	char *to = text;
-
-	while (*text) {
-		size_t size = character((const unsigned char *)text);
-
-		if (size > 0) {
-			memmove(to, text, size);
-			to += size;
-			text += size;
-		} else {
-			*to++ = '?';
-			text++;
-		}
-	}
-	*to = '\0';
-}
 
 static char lower(char c)
 {
@@ -155,7 +121,7 @@ static bool give_reason(struct rmt_prompter *prompter, int level, int code, cons
 	va_start(arguments, format);
 	rmt_formatv(prompter->reason, sizeof(prompter->reason), format, arguments);
 	va_end(arguments);
-	rmt_prompt_harmless(prompter->reason);
+	rmt_make_printable(prompter->reason);
 	return true;
 }
 
@@ -221,7 +187,11 @@ static bool complain(struct rmt_prompter *prompter, const struct rmt_complaint *
 {
 	switch (complaint->kind) {
 	case RMT_COMPLAINT_CLEAR:
-		return give_line(prompter, LEVEL_STRONG, complaint->code, complaint->text, line);
+		/* Without a terminal, doas says so before it has asked. */
+		return give_line(prompter, LEVEL_STRONG, complaint->code,
+				 complaint->code == EACCES && !prompter->sent ? NULL
+									      : complaint->text,
+				 line);
 	case RMT_COMPLAINT_LATER:
 		give_line(prompter, LEVEL_STRONG, complaint->code, complaint->text, line);
 		return false;
@@ -260,9 +230,14 @@ static bool judge_line(struct rmt_prompter *prompter, char *line)
 	for (; complaint->kind != RMT_COMPLAINT_END; complaint++)
 		if (matches(complaint->pattern, line))
 			return complain(prompter, complaint, line);
-	/* In whatever language, what a tool says under its name before it ends is why. */
+	/* In whatever language, what a tool says under its name before it ends is why. Mostly that
+	 * the password was wrong; but it may be that the account has expired. */
 	if (strncmp(line, prompter->prompts->tool, tool) == 0 && line[tool] == ':')
-		give_line(prompter, LEVEL_PREFIX, prompter->sent ? EACCES : EPERM, NULL, line);
+		give_line(prompter, LEVEL_PREFIX, prompter->sent ? EACCES : EPERM,
+			  !prompter->sent        ? NULL
+			  : prompter->passphrase ? "it refused once the passphrase was given"
+						 : "it refused once the password was given",
+			  line);
 	return false;
 }
 
@@ -283,7 +258,7 @@ static enum rmt_prompt_event judge_question(struct rmt_prompter *prompter,
 
 	if (prompts->marker && strstr(line, prompts->marker))
 		return RMT_PROMPT_PASSWORD;
-	if (source != RMT_FROM_TERMINAL)
+	if (source != RMT_FROM_TERMINAL && !prompts->errors)
 		return RMT_PROMPT_NOTHING;
 	strcpy(body, line);
 	if (prompts == &rmt_prompts_ssh) {
@@ -320,7 +295,7 @@ static enum rmt_prompt_event ask_password(struct rmt_prompter *prompter, const c
 		rmt_format(prompter->text, sizeof(prompter->text), "[%s] password: ", tool);
 	else
 		rmt_format(prompter->text, sizeof(prompter->text), "%s", line);
-	rmt_prompt_harmless(prompter->text);
+	rmt_make_printable(prompter->text);
 	prompter->code = 0;
 	return RMT_PROMPT_PASSWORD;
 }
@@ -330,11 +305,13 @@ static enum rmt_prompt_event judge_partial(struct rmt_prompter *prompter,
 {
 	switch (judge_question(prompter, source, line)) {
 	case RMT_PROMPT_PASSWORD:
+		prompter->source = source;
 		return ask_password(prompter, line);
 	case RMT_PROMPT_HOST_KEY:
+		prompter->source = source;
 		rmt_format(prompter->text, sizeof(prompter->text), "%s",
 			   *prompter->note ? prompter->note : line);
-		rmt_prompt_harmless(prompter->text);
+		rmt_make_printable(prompter->text);
 		prompter->note[0] = '\0';
 		prompter->code = 0;
 		return RMT_PROMPT_HOST_KEY;
@@ -365,6 +342,9 @@ static void append(struct rmt_prompter *prompter, enum rmt_prompt_source source,
 		used -= half;
 		prompter->from[source].cut = true;
 	}
+	if (prompter->from[source].behind && byte == ' ')
+		return;
+	prompter->from[source].behind = false;
 	line[used] = byte ? byte : '?';
 	prompter->from[source].used = used + 1;
 }
@@ -379,6 +359,7 @@ static bool end_line(struct rmt_prompter *prompter, enum rmt_prompt_source sourc
 	line[used] = '\0';
 	prompter->from[source].used = 0;
 	prompter->from[source].answered = prompter->from[source].cut = false;
+	prompter->from[source].behind = false;
 	return judge && judge_line(prompter, line);
 }
 
@@ -410,6 +391,12 @@ enum rmt_prompt_event rmt_prompter_feed(struct rmt_prompter *prompter,
 void rmt_prompter_sent(struct rmt_prompter *prompter)
 {
 	prompter->sent = true;
+	/* Where nothing is typed, nobody ends the line, and what comes next is behind the prompt. */
+	if (prompter->source == RMT_FROM_ERRORS) {
+		prompter->from[RMT_FROM_ERRORS].used = 0;
+		prompter->from[RMT_FROM_ERRORS].answered = false;
+		prompter->from[RMT_FROM_ERRORS].behind = true;
+	}
 }
 
 bool rmt_prompter_explain(struct rmt_prompter *prompter)

@@ -16,8 +16,9 @@ extern const struct rmt_prompts rmt_prompts_ssh, rmt_prompts_sudo, rmt_prompts_s
 /* The private marker that sudo is told to ask with (-p). */
 #define RMT_SUDO_PROMPT "ramet-sudo-prompt:"
 
-/* Where bytes come from: each has partial lines of its own. Prompts are believed on the terminal only,
- * as what arrives on the other may be a server's banner; but sudo's marker on both. */
+/* Where bytes come from, and where an answer goes: to the terminal, or to standard input. Each has
+ * partial lines of its own. Prompts are believed on the terminal only, as what arrives on the other
+ * may be a server's banner; but sudo's marker and those of su on both. */
 enum rmt_prompt_source { RMT_FROM_TERMINAL, RMT_FROM_ERRORS, RMT_PROMPT_SOURCES };
 
 enum rmt_prompt_event {
@@ -54,6 +55,7 @@ struct rmt_prompter {
 	const char *question, *refusals;
 	bool sent;                      /* a password was given to it */
 	bool passphrase;                /* what it last asked for is a key's */
+	enum rmt_prompt_source source;  /* where a prompt was, in its event */
 	char text[RMT_PROMPT_LINE_MAX]; /* of the last event, control characters made harmless */
 	int code;
 	struct {
@@ -61,6 +63,7 @@ struct rmt_prompter {
 		size_t used;
 		bool answered; /* the partial line was a prompt, and was an event */
 		bool cut;      /* its beginning is lost */
+		bool behind;   /* a prompt that was answered, whose last blank may come yet */
 	} from[RMT_PROMPT_SOURCES];
 	/* why it will fail, if it does: the best reason so far */
 	int level, reason_code;
@@ -90,6 +93,3 @@ bool rmt_prompter_explain(struct rmt_prompter *prompter);
  * (-ENOKEY), a new host key is not to be accepted (-EKEYREJECTED). */
 void rmt_prompter_required(struct rmt_prompter *prompter);
 void rmt_prompter_distrust(struct rmt_prompter *prompter);
-
-/* Replaces, in place, what a terminal would obey, and bytes that are no UTF-8, by '?'. */
-void rmt_prompt_harmless(char *text);

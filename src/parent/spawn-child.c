@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "parent/spawn.h"
@@ -67,6 +68,21 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* PROGRAM ARGUMENT NUMBER, without a name of the file. */
+static void execute_own(const struct rmt_spawn_child *child)
+{
+	char *const *argv = child->spawn->argv;
+	char digits[12], *number = digits + sizeof(digits) - 1;
+	char *more[] = {argv[0], argv[1], NULL, NULL};
+
+	*number = '\0';
+	for (int rest = child->own; rest > 0; rest /= 10)
+		*--number = (char)('0' + rest % 10);
+	more[2] = number;
+	if (fcntl(child->own, F_SETFD, 0) == 0)
+		syscall(SYS_execveat, child->own, "", more, child->environment, AT_EMPTY_PATH);
+}
+
 _Noreturn void rmt_spawn_child_exec(const struct rmt_spawn_child *child)
 {
 	int r = rmt_spawn_child_group(child->spawn);
@@ -79,6 +95,8 @@ _Noreturn void rmt_spawn_child_exec(const struct rmt_spawn_child *child)
 		default_signals();
 		execve(child->file, child->spawn->argv, child->environment);
 		r = -errno;
+		if (child->own > 0)
+			execute_own(child);
 	}
 	while (write(child->report, &r, sizeof(r)) < 0 && errno == EINTR)
 		;

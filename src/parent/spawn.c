@@ -12,6 +12,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "core/landing.h"
 #include "parent/image.h"
 #include "parent/password.h"
 #include "parent/preexec.h"
@@ -49,7 +50,9 @@ static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return rmt_error_set(error, errno, "no pipe for a new process: %s",
 				     rmt_strerror(errno));
-	child->report = report[1];
+	/* A copy that another thread makes of the process now must not keep it open. */
+	rmt_descriptor_own(report[0]);
+	child->report = rmt_descriptor_own(report[1]);
 	pthread_mutex_lock(&rmt_preexec.lock);
 	child->hook = rmt_preexec.run;
 	child->hook_data = rmt_preexec.data;
@@ -60,13 +63,13 @@ static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error
 	pid = launch(child);
 	r = pid < 0 ? -errno : 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	close(report[1]);
+	rmt_descriptor_close(report[1]);
 	if (r < 0) {
-		close(report[0]);
+		rmt_descriptor_close(report[0]);
 		return rmt_error_set(error, r, "no new process: %s", rmt_strerror(r));
 	}
 	r = read_report(report[0]);
-	close(report[0]);
+	rmt_descriptor_close(report[0]);
 	if (r < 0) {
 		/* It has ended, or is about to. */
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -80,7 +83,11 @@ static int run(struct rmt_spawn_child *child, pid_t *ret_pid, ramet_error *error
 
 static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
 {
-	struct rmt_spawn_child child = {.spawn = spawn, .file = spawn->file};
+	struct rmt_spawn_child child = {
+		.spawn = spawn,
+		.file = spawn->file,
+		.own = spawn->self ? rmt_landing_file() : -1,
+	};
 	char **environment = NULL, *file = NULL;
 	int r = 0;
 

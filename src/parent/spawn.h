@@ -14,6 +14,8 @@ struct rmt_spawn {
 	char *const *argv;
 	int stdin_fd, stdout_fd, stderr_fd; /* become 0, 1, 2; stay open here */
 	bool search;     /* a file without "/" is looked for in PATH, see rmt_spawn_search() */
+	bool self;       /* file is this program, for which rmt_landing_file() will do as well; its
+			  * number is then one argument more */
 	bool session;    /* it leads a session of its own, with no terminal */
 	bool controlled; /* and `terminal` becomes its controlling one */
 	int terminal;    /* the slave end; stays open here, and is closed in the process
@@ -38,6 +40,7 @@ struct rmt_spawn_child {
 	const struct rmt_spawn *spawn;
 	const char *file;
 	char *const *environment;
+	int own;    /* what to execute when the file cannot be; -1: nothing */
 	int report; /* a pipe: where to write an errno */
 	void (*hook)(void *data);
 	void *hook_data;

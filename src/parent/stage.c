@@ -10,32 +10,58 @@
 /*
  * The program, piece by piece. Rules: no newline, "!" or "'" (csh, and the quotes around it), no two
  * backslashes in a row and none before an apostrophe (fish). Only what POSIX has, but for head -c, for
- * which dd stands in. Descriptor 4 is the file, 5 the same for writing.
+ * which dd stands in. Descriptor 4 is the file, 5 the same for writing. Each process costs the target
+ * half a millisecond or more, so that there is none for what a shell can do itself.
  */
 
-/* Names, and that a file with a name goes away however this ends. */
+/* Names, and that files with names go away however this ends: $f, and those in $@. */
 static const char beginning[] =
-	"u=$(umask);umask 077;x=;f=;t=;"
-	"h() { command -v $1>/dev/null 2>&1;};h rm||PATH=$PATH:/bin:/usr/bin;"
-	"c(){ [ -z \"$f\" ]||rm -f \"$f\";};trap c 0;trap \"exit 1\" 1 2 3 13 15;";
+	"x=;f=;t=;q=;set --;h() { command -v $1>/dev/null 2>&1;};h rm||PATH=$PATH:/bin:/usr/bin;"
+	"trap \"[ -z \\\"\\$f\\$*\\\" ]||rm -f \\\"\\$f\\\" \\\"\\$@\\\"\" 0;"
+	"trap \"exit 1\" 1 2 3 13 15;";
 
 /*
- * A place: there is room for the program, which a disk may not have; and an empty file with the permission to be executed is a script that does nothing, where
+ * In a place: what is there to receive with; the announcement; and, while it travels, the end of the
+ * names. gzip(1) checks what it prints against the sum in each member, and says so with its exit
+ * status. All that comes is taken, also when it cannot be kept.
+ */
+static const char receive[] =
+	"e() { g=plain;h gzip&&g=gzip;v=none;h cksum&&v=cksum;"
+	"r=\"head -c\";h head||r=\"dd bs=1 count=\";a=named;[ -n \"$f\" ]||a=anonymous;"
+	"echo \"ramet:$n:ready:$k:$g:$v:$a:$d\";[ $# = 0 ]||rm -f \"$@\";"
+	"read -r s g w||exit 1;y=;"
+	"case $g in gzip)$r$s|{ gzip -dc>&5||{ cat>/dev/null;false;};}&&y=$w;exec 5>&-;;"
+	"*)$r$s|{ cat>&5||cat>/dev/null;};exec 5>&-;"
+	"case $v in none)y=$w;h wc&&y=$((0+$(wc -c<\"$x\")));;*)y=$($v<\"$x\");y=${y%% *};;esac;;"
+	"esac;if [ \"$y\" = \"$w\" ];then echo \"ramet:$n:exec\";exec \"$x\" --ramet-stdio \"$f\" ";
+
+/* If the reason is that there is no room, another place may have it. */
+static const char refuse[] =
+	";fi;if h printf;then printf %${m}s 2>/dev/null>\"$x\"||{ q=\" with room for $((m/1024)) "
+	"KiB\";"
+	"exec 4<&-;[ -z \"$f\" ]||rm -f \"$f\";f=;x=;return;};fi;"
+	"echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";exit 1;};";
+
+/*
+ * A place: a small script with the permission to be executed says what machine this is, where
  * execution is allowed. A file that can be executed through its descriptor needs no name, so it is
- * gone before anything is in it; without /proc it is gone when the program runs.
+ * gone before anything is in it; without /proc it is gone when the program runs. test -x knows most
+ * file systems that are mounted noexec.
  * Without /proc the script names its shell: busybox starts a nameless one through /proc/self/exe.
  */
 static const char place[] =
-	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\";do "
-	"[ -d \"$d\" ]||continue;t=\"$t $d\";f=$d/.ramet-$n;"
-	"(set -C;:>\"$f\")2>/dev/null||{ f=;continue;};"
-	"if [ -c /dev/zero ]&&h dd;then dd if=/dev/zero of=\"$f\" bs=$m count=1 2>/dev/null||"
-	"{ rm -f \"$f\";f=;continue;};fi;"
-	":>\"$f\";chmod 700 \"$f\";exec 4<\"$f\";"
-	"if /proc/self/fd/4 2>/dev/null;then exec 5>\"$f\";rm -f \"$f\";f=;x=/proc/self/fd/4;break;"
-	"elif 2>/dev/null printf \"#\\041/bin/sh\">\"$f\";\"$f\" 2>/dev/null;then exec 4<&-;exec "
-	"5>\"$f\";x=$f;break;fi;"
-	"exec 4<&-;rm -f \"$f\";f=;done;";
+	"\"$RAMET_DIR\" /dev/shm \"$XDG_RUNTIME_DIR\" /tmp /var/tmp \"$HOME\" /run /dev;do "
+	"[ -d \"$d\" ]||continue;t=\"$t $d\";[ -w \"$d\" ]||continue;f=$d/.ramet-$n;"
+	"(umask 077;set -C;:>\"$f\"&&exec chmod 700 \"$f\")2>/dev/null||"
+	"{ [ -e \"$f\" ]&&rm -f \"$f\";f=;continue;};"
+	"if [ -x \"$f\" ]&&echo exec uname -sm 2>/dev/null>\"$f\";then exec 4<\"$f\";"
+	"k=$(ENV= BASH_ENV= /proc/self/fd/4 2>/dev/null);"
+	"if [ -n \"$k\" ];then exec 5>\"$f\";set -- \"$@\" \"$f\";f=;x=/proc/self/fd/4;"
+	"e \"$@\";set --;continue;fi;"
+	"exec 4<&-;2>/dev/null printf \"#\\041/bin/sh\\nexec uname -sm\">\"$f\";"
+	"k=$(\"$f\" 2>/dev/null);if [ -n \"$k\" ];then exec 5>\"$f\";x=$f;"
+	"e \"$@\";set --;continue;fi;fi;"
+	"set -- \"$@\" \"$f\";f=;done;";
 
 /*
  * No place: a file in memory, which needs a language that can call memfd_create(2). Somebody has to
@@ -44,32 +70,20 @@ static const char place[] =
  * process id behind a dollar. The number of the call depends on the machine.
  */
 static const char memory[] =
-	"if [ -z \"$x\" ];then case $(uname -m) in x86_64)k=319;;aarch64|riscv64)k=279;;"
-	"i?86)k=356;;arm*)k=385;;ppc*)k=360;;s390*)k=350;;*)k=0;;esac;"
+	"k=$(uname -sm);case ${k##* } in x86_64)y=319;;aarch64|riscv64)y=279;;"
+	"i?86)y=356;;arm*)y=385;;ppc*)y=360;;s390*)y=350;;*)y=0;;esac;"
 	"m() { \"$@\" </dev/null>/dev/null 2>&1 8>&- & eval p=$(printf \"$\\041\");while [ -e "
 	"/proc/$p/exe ];do "
 	"if [ -e /proc/$p/fd/8 ];then exec 4</proc/$p/fd/8 "
 	"5>/proc/$p/fd/8;x=/proc/self/fd/4;d=memory;"
 	"break;fi;done;{ kill -9 $p;wait $p;} 2>/dev/null;};"
 	"m python3 -c \"import os,time;os.dup2(os.memfd_create(\\\"ramet\\\",0),8);time.sleep(9)\";"
-	"[ -n \"$x\" ]||m perl -e \"\\$n=q(ramet);do{\\$f=syscall($k,\\$n,0)}while \\$f>=0&&\\$f<8;"
-	"sleep 9 if \\$f==8\";fi;";
-
-/* What is there to receive with; and the announcement. */
-static const char receive[] =
-	"if [ -z \"$x\" ];then echo \"ramet:$n:failed:place:there is no directory in which a file "
-	"can be written and executed (tried${t:- none})\";exit 1;fi;"
-	"g=plain;h gzip&&g=gzip;v=none;h cksum&&v=cksum;h sha256sum&&v=sha256sum;"
-	"r=\"head -c\";h head||r=\"dd bs=1 count=\";a=named;[ -n \"$f\" ]||a=anonymous;"
-	"echo \"ramet:$n:ready:$(uname -sm):$g:$v:$a:$d\";"
-	"read -r s g w||exit 1;"
-	"case $g in gzip)$r$s|gzip -dc;;*)$r$s;;esac>&5;exec 5>&-;"
-	"case $v in none)y=$w;h wc&&y=$((0+$(wc -c<\"$x\")));;*)y=$($v<\"$x\");y=${y%% *};;esac;"
-	"if [ \"$y\" = \"$w\" ];then umask $u;echo \"ramet:$n:exec\";";
+	"[ -n \"$x\" ]||m perl -e \"\\$n=q(ramet);do{\\$f=syscall($y,\\$n,0)}while \\$f>=0&&\\$f<8;"
+	"sleep 9 if \\$f==8\";[ -z \"$x\" ]||e \"$@\";";
 
 static const char ending[] =
-	"echo \"ramet:$n:failed:transfer:what arrived differs from what was sent\";"
-	"exit 1";
+	"echo \"ramet:$n:failed:place:there is no directory in which a file can be written and "
+	"executed$q (tried${t:- none})\";exit 1";
 
 static void append_text(struct rmt_buffer *out, const char *text)
 {
@@ -94,6 +108,9 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out)
 	append_text(out, text->nonce);
 	rmt_buffer_printf(out, ";m=%zu;", text->room);
 	append_text(out, beginning);
+	append_text(out, receive);
+	append_harmless(out, text->title);
+	append_text(out, refuse);
 	append_text(out, "for d in ");
 	if (text->directory) {
 		append_harmless(out, text->directory);
@@ -101,10 +118,6 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out)
 	}
 	append_text(out, place);
 	append_text(out, memory);
-	append_text(out, receive);
-	append_text(out, "exec \"$x\" --ramet-stdio \"$f\" ");
-	append_harmless(out, text->title);
-	append_text(out, ";fi;");
 	append_text(out, ending);
 }
 
@@ -116,9 +129,9 @@ void rmt_stage_quote(const char *shell, const char *stage, struct rmt_buffer *ou
 	append_text(out, "'");
 }
 
-void rmt_stage_announce(size_t size, bool gzip, const char *digest, struct rmt_buffer *out)
+void rmt_stage_announce(size_t size, bool gzip, const char *sum, struct rmt_buffer *out)
 {
-	rmt_buffer_printf(out, "%zu %s %s\n", size, gzip ? "gzip" : "plain", digest);
+	rmt_buffer_printf(out, "%zu %s %s\n", size, gzip ? "gzip" : "plain", sum);
 }
 
 /* --- what it says ------------------------------------------------------------------------- */
@@ -166,9 +179,7 @@ static enum rmt_stage_event ready(struct rmt_stage *stage, char *rest)
 	stage->place = rest;
 	stage->gzip = strcmp(gzip, "gzip") == 0;
 	stage->anonymous = strcmp(named, "anonymous") == 0;
-	stage->digest = strcmp(digest, "sha256sum") == 0 ? RMT_DIGEST_SHA256
-			: strcmp(digest, "cksum") == 0   ? RMT_DIGEST_CKSUM
-							 : RMT_DIGEST_NONE;
+	stage->cksum = strcmp(digest, "cksum") == 0;
 	return RMT_STAGE_READY;
 }
 

@@ -20,13 +20,11 @@
 /* What it says has at most this many bytes in one line; a longer one is noise. */
 #define RMT_STAGE_LINE_MAX 1024
 
-enum rmt_digest { RMT_DIGEST_NONE, RMT_DIGEST_CKSUM, RMT_DIGEST_SHA256 };
-
 struct rmt_stage_text {
 	const char *nonce;
 	const char *directory; /* tried before all others; NULL */
 	const char *title;     /* what ps(1) shows of the new process */
-	size_t room;           /* bytes that a place must have */
+	size_t room;           /* bytes that a place must have where the transfer failed */
 };
 
 /* Appends the shell's program. Characters that would mean something to a shell become '_' in title
@@ -36,14 +34,15 @@ void rmt_stage_write(const struct rmt_stage_text *text, struct rmt_buffer *out);
 /* "SHELL -c 'STAGE'", for another shell to parse. */
 void rmt_stage_quote(const char *shell, const char *stage, struct rmt_buffer *out);
 
-/* The line that announces what follows it. digest is in hexadecimal or decimal, as its tool prints
- * it; without a tool, the size of the file that is to come out. */
-void rmt_stage_announce(size_t size, bool gzip, const char *digest, struct rmt_buffer *out);
+/* The line that announces what follows it. sum is what cksum(1) prints first; without a cksum, the
+ * size of the file that is to come out; "-" with gzip, which has its own sums. */
+void rmt_stage_announce(size_t size, bool gzip, const char *sum, struct rmt_buffer *out);
 
 enum rmt_stage_event {
 	RMT_STAGE_NOTHING, /* all was consumed */
 	RMT_STAGE_LINE,    /* a line that is not ours: noise. In `line`, with `line_size` */
-	RMT_STAGE_READY,   /* it waits for the announcement; machine, gzip, digest, place are set */
+	RMT_STAGE_READY,   /* it waits for the announcement, once more if all was sent and did not
+			    * fit there; machine, gzip, cksum, place are set */
 	RMT_STAGE_FAILED,  /* `phase` and `text` say why */
 	RMT_STAGE_EXEC,    /* from the next byte on it is the program that speaks */
 };
@@ -59,7 +58,7 @@ struct rmt_stage {
 	const char *place;
 	bool gzip;
 	bool anonymous; /* the file has no name any more */
-	enum rmt_digest digest;
+	bool cksum;
 	const char *phase, *text;
 };
 

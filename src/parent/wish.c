@@ -46,15 +46,14 @@ static void wish_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_e
 	free(wish);
 }
 
-static void wish_asks(struct rmt_wanted *wanted, const char *path, const char *prompt)
+static void wish_asks(struct rmt_wanted *wanted, const char *prompt)
 {
 	struct wish *wish = RMT_CONTAINER(wanted, struct wish, wanted);
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
-	rmt_cbor_put_array(&out, 4);
+	rmt_cbor_put_array(&out, 3);
 	rmt_cbor_put_uint(&out, RMT_OP_ASK);
 	rmt_cbor_put_uint(&out, wish->reply);
-	rmt_cbor_put_str(&out, path);
 	rmt_cbor_put_str(&out, prompt);
 	if (out.error < 0)
 		rmt_connection_answer(wanted, NULL, NULL);

@@ -36,8 +36,7 @@ enum rmt_operation {
 	RMT_OP_GIVEN = 15,
 	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program */
 	RMT_OP_IMAGE = 16,
-	/* end, to who sent a CONNECT: [op, its reply handle, path, prompt]: a tool asks for a
-	 * password for that context */
+	/* end, to who sent a CONNECT: [op, its reply handle, prompt]: a tool asks for a password */
 	RMT_OP_ASK = 17,
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
