@@ -113,6 +113,20 @@ static void print_children(void)
 		fclose(file);
 }
 
+static void print_zombie(pid_t pid)
+{
+	char path[64], line[128] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = pid ? fopen(path, "re") : NULL;
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	print_error("# a child is left: %s\n", pid ? line : "it runs");
+}
+
 /* Children that ended as orphans are ours to reap; everything else is a leak. */
 static int children_are_gone(void)
 {
@@ -124,8 +138,7 @@ static int children_are_gone(void)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 			return errno == ECHILD;
 		if (!before.orphans_allowed) {
-			print_error("# a child is left: %d, %s\n", (int)info.si_pid,
-				    info.si_pid ? "a zombie" : "it runs");
+			print_zombie(info.si_pid);
 			print_children();
 			return 0;
 		}

@@ -4,6 +4,8 @@
 # native builds, whose malloc valgrind knows.
 . "$(dirname "$0")/tap.sh"
 
+children=yes
+
 # example LIMIT NAME ARGUMENT...: the limit is in seconds
 example()
 {
@@ -13,7 +15,7 @@ example()
 		skip "$name $*" "the example is not there"
 		return
 	fi
-	try "$name $*" timeout "$limit" valgrind --quiet --error-exitcode=99 --trace-children=yes \
+	try "$name $*" timeout "$limit" valgrind --quiet --error-exitcode=99 --trace-children=$children \
 		--leak-check=full --errors-for-leak-kinds=definite "$program" "$@"
 }
 
@@ -24,6 +26,9 @@ fi
 example 60 lines local /etc/passwd
 example 60 shapes local
 example 60 family
+# A shell on the way, and what it runs, are not ours to judge.
+children=no
 example 60 lines exec:env /etc/passwd
+children=yes
 example 60 fleet "local*3,fork" 0.1
 finish
