@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The output and the end of processes (parent/process.h). */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "core/log.h"
 #include "core/wait.h"
 #include "fixture.h"
 #include "parent/process.h"
@@ -146,6 +148,13 @@ static void wait_for_end(void)
 	if (!run.over)
 		rmt_process_leave(run.process);
 	assert_int_equal(rmt_wait(run.router, is_over, NULL, RMT_NEVER), 0);
+	/* Its last records may still be on their way to the sink, by this thread or the broker. */
+	while (run.router->log_flushing || !rmt_list_empty(&run.router->log_waiting)) {
+		rmt_log_flush(run.router);
+		rmt_unlock(run.router);
+		sched_yield();
+		rmt_lock(run.router);
+	}
 	rmt_unlock(run.router);
 }
 
