@@ -85,7 +85,7 @@ placed "... and /tmp, too" /var/tmp
 home()
 {
 	echo "mount -t tmpfs -o mode=755,$1 rig $home; mkdir $home/.ssh;" \
-		"cp $rig/root/.ssh/id.pub $home/.ssh/authorized_keys; chown -R r_sh $home;"
+		"cp $rig/me/.ssh/id.pub $home/.ssh/authorized_keys; chown -R r_sh $home;"
 }
 
 nowhere="$(noexec /dev/shm /tmp /var/tmp) $(home noexec)"

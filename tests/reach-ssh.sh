@@ -67,7 +67,7 @@ ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/other"
 keyless="config_file=$(escaped "$rig/keyless")"
 refused "the wrong key" "ssh:r_sh@$here:2202?$keyless&identity_file=$(escaped "$rig/other")" "Permission denied" "publickey"
 reaches "the right key, behind a noisy banner" "ssh:r_sh@$here:2202" r_sh
-cp "$rig/root/.ssh/id" "$rig/key, with #1?&"
+cp "$rig/me/.ssh/id" "$rig/key, with #1?&"
 reaches "a key in a file with a strange name" \
 	"ssh:r_sh@$here:2202?$keyless&identity_file=$(escaped "$rig/key, with #1?&")" r_sh
 refused "a user that is not there" "ssh:nobody-here@$here:2202" "Permission denied"
@@ -111,7 +111,7 @@ refused "a hop that fails behind one that does not" "ssh:r_csh@$here/sudo:no-suc
 forced()
 {
 	local text=$1
-	printf 'command="%s" %s\n' "$2" "$(cat "$rig/root/.ssh/id.pub")" >"$rig/home/r_forced/.ssh/authorized_keys"
+	printf 'command="%s" %s\n' "$2" "$(cat "$rig/me/.ssh/id.pub")" >"$rig/home/r_forced/.ssh/authorized_keys"
 	shift 2
 	refused "$text" "ssh:r_forced@$here" "$@"
 }

@@ -59,7 +59,7 @@ mount -t tmpfs rig /var/log || exit 1
 . "$RAMET_SOURCE/tests/tap.sh"
 chmod 711 "$scratch"
 rig=$scratch
-export LC_ALL=C HOME=$rig/root
+export LC_ALL=C HOME=$rig/me
 unset SSH_AUTH_SOCK SSH_ASKPASS DISPLAY RAMET_LOG_LEVEL ENV BASH_ENV
 
 # wait_for COMMAND...: until it succeeds, for ten seconds at most
@@ -85,7 +85,7 @@ rig_user()
 	echo "$1:x:$rig_uid:61000::$rig/home/$1:$2" >>/etc/passwd
 	echo "$1:$rig_hash:19000:0:99999:7:::" >>/etc/shadow
 	mkdir -p "$rig/home/$1/.ssh"
-	cp "$rig/root/.ssh/id.pub" "$rig/home/$1/.ssh/authorized_keys"
+	cp "$rig/me/.ssh/id.pub" "$rig/home/$1/.ssh/authorized_keys"
 	chown -R "$rig_uid:61000" "$rig/home/$1"
 }
 
@@ -93,14 +93,14 @@ rig_user()
 rig_users()
 {
 	local file name shell
-	mkdir -p "$rig/etc" "$rig/root/.ssh" "$rig/home"
+	mkdir -p "$rig/etc" "$rig/me/.ssh" "$rig/home"
 	chmod 711 "$rig/home"
-	chmod 700 "$rig/root" "$rig/root/.ssh"
+	chmod 700 "$rig/me" "$rig/me/.ssh"
 	for file in passwd shadow group shells sudoers; do
 		cp -p "/etc/$file" "$rig/etc/$file"
 		mount --bind "$rig/etc/$file" "/etc/$file" || exit 1
 	done
-	sed "s|^\(root:.*\):[^:]*:[^:]*\$|\1:$rig/root:/bin/bash|" "$rig/etc/passwd" >"$rig/etc/new"
+	sed "s|^\(root:.*\):[^:]*:[^:]*\$|\1:$rig/me:/bin/bash|" "$rig/etc/passwd" >"$rig/etc/new"
 	cat "$rig/etc/new" >/etc/passwd
 	grep -q '^sshd:' /etc/passwd || echo "sshd:x:60999:65534::/run/sshd:/usr/sbin/nologin" >>/etc/passwd
 	echo "r_users:x:61000:" >>/etc/group
@@ -110,20 +110,20 @@ rig_users()
 		%r_users ALL=(ALL) NOPASSWD: ALL
 	END
 	rig_hash=$(perl -e 'print crypt($ARGV[0], q($6$rounds=1000$ramet$))' "$rig_password")
-	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/root/.ssh/id"
+	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/me/.ssh/id"
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$rig/host"
-	echo "* $(cat "$rig/host.pub")" >"$rig/root/.ssh/known_hosts"
+	echo "* $(cat "$rig/host.pub")" >"$rig/me/.ssh/known_hosts"
 	cat >"$rig/keyless" <<-END
 		Host *
 			Port 2201
-			UserKnownHostsFile $rig/root/.ssh/known_hosts
+			UserKnownHostsFile $rig/me/.ssh/known_hosts
 			GlobalKnownHostsFile /dev/null
 			CheckHostIP no
 	END
 	{
 		cat "$rig/keyless"
-		echo "IdentityFile $rig/root/.ssh/id"
-	} >"$rig/root/.ssh/config"
+		echo "IdentityFile $rig/me/.ssh/id"
+	} >"$rig/me/.ssh/config"
 	rig_shells=()
 	for name in sh dash bash busybox mksh zsh fish csh tcsh; do
 		shell=$(command -v "$name") || continue
