@@ -36,6 +36,7 @@ void rmt_execute_init(ramet_router *router)
 
 	rmt_list_init(&execution->serial);
 	rmt_list_init(&execution->concurrent);
+	rmt_list_init(&execution->early);
 	rmt_list_init(&execution->running);
 	rmt_list_init(&execution->idle_calls);
 	rmt_condition_init(&execution->work);
@@ -182,14 +183,81 @@ static void call_refused(ramet_call *call)
 	call_free(call);
 }
 
-void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
+static void refuse(ramet_call *call, int code, const char *text)
+{
+	answer_failure(call, code, call->router->path, text);
+	call_refused(call);
+}
+
+/* 0: call->function is set; else as rmt_parent_hooks.service says. */
+static int find_function(ramet_call *call, const char *name, size_t size, const char **ret_text)
+{
+	const struct rmt_parent_hooks *hooks = call->router->hooks;
+
+	if (hooks && size > strlen(RMT_SERVICE_PREFIX) &&
+	    memcmp(name, RMT_SERVICE_PREFIX, strlen(RMT_SERVICE_PREFIX)) == 0)
+		return hooks->service(call->router, name, size, &call->function, ret_text);
+	call->function = rmt_function_find(name, size);
+	return call->function ? 0 : -ENOSYS;
+}
+
+/* Finds its function and queues it, or refuses it. */
+static void accept(ramet_call *call)
+{
+	ramet_router *router = call->router;
+	struct rmt_execution *execution = &router->execution;
+	const char *name, *why = NULL;
+	const ramet_error *failed;
+	char text[RMT_FUNCTION_NAME_MAX + 64];
+	size_t name_size;
+	int r;
+
+	if (parse(call, &name, &name_size) < 0) {
+		refuse(call, EPROTO, "the call makes no sense");
+		return;
+	}
+	r = find_function(call, name, name_size, &why);
+	failed = rmt_chain_failure(router, call->message.frame.source, call->chain);
+	if (r == -EAGAIN && router->state == RMT_ROUTER_RUNNING) {
+		rmt_list_append(&execution->early, &call->node);
+	} else if (r < 0) {
+		rmt_format(text, sizeof(text), "there is no function '%.*s' in this program",
+			   (int)name_size, name);
+		refuse(call, -r, why ? why : text);
+	} else if (failed) {
+		answer_failure(call, failed->code, failed->where ? failed->where : "",
+			       failed->message ? failed->message : "out of memory");
+		call_refused(call);
+	} else if (router->state != RMT_ROUTER_RUNNING) {
+		refuse(call, ESHUTDOWN, "this context is ending");
+	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
+		rmt_list_append(&execution->concurrent, &call->node);
+		rmt_worker_wanted(router);
+	} else {
+		rmt_list_append(&execution->serial, &call->node);
+		rmt_serial_wanted(router);
+	}
+}
+
+void rmt_execute_resume(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
+	struct rmt_list early;
+
+	rmt_list_init(&early);
+	while (!rmt_list_empty(&execution->early)) {
+		struct rmt_list *node = execution->early.next;
+
+		rmt_list_remove(node);
+		rmt_list_append(&early, node);
+	}
+	while (!rmt_list_empty(&early))
+		accept(rmt_execute_take(&early));
+}
+
+void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
+{
 	ramet_call *call = call_new(router);
-	const ramet_error *failed;
-	const char *name;
-	size_t name_size;
-	char text[RMT_FUNCTION_NAME_MAX + 64];
 
 	if (!call) {
 		rmt_inflow_consumed(router, NULL, message);
@@ -199,32 +267,7 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	}
 	call->message = *message;
 	call->function = NULL;
-	if (parse(call, &name, &name_size) < 0) {
-		answer_failure(call, EPROTO, router->path, "the call makes no sense");
-		call_refused(call);
-		return;
-	}
-	call->function = rmt_function_find(name, name_size);
-	failed = rmt_chain_failure(router, message->frame.source, call->chain);
-	if (!call->function) {
-		rmt_format(text, sizeof(text), "there is no function '%.*s' in this program",
-			   (int)name_size, name);
-		answer_failure(call, ENOSYS, router->path, text);
-		call_refused(call);
-	} else if (failed) {
-		answer_failure(call, failed->code, failed->where ? failed->where : "",
-			       failed->message ? failed->message : "out of memory");
-		call_refused(call);
-	} else if (router->state != RMT_ROUTER_RUNNING) {
-		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
-		call_refused(call);
-	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
-		rmt_list_append(&execution->concurrent, &call->node);
-		rmt_worker_wanted(router);
-	} else {
-		rmt_list_append(&execution->serial, &call->node);
-		rmt_serial_wanted(router);
-	}
+	accept(call);
 }
 
 static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
@@ -259,6 +302,8 @@ void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 	call = find(&execution->serial, caller, reply);
 	if (!call)
 		call = find(&execution->concurrent, caller, reply);
+	if (!call)
+		call = find(&execution->early, caller, reply);
 	if (call) {
 		cancel_queued(call);
 		return;
@@ -287,6 +332,7 @@ void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
 
 	lose_queued(&execution->serial, caller);
 	lose_queued(&execution->concurrent, caller);
+	lose_queued(&execution->early, caller);
 	rmt_list_each(&execution->running, node, following) {
 		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
 
@@ -307,6 +353,8 @@ void rmt_execute_cancel_all(ramet_router *router)
 		cancel_queued(rmt_list_first(&execution->serial, ramet_call, node));
 	while (!rmt_list_empty(&execution->concurrent))
 		cancel_queued(rmt_list_first(&execution->concurrent, ramet_call, node));
+	while (!rmt_list_empty(&execution->early))
+		cancel_queued(rmt_list_first(&execution->early, ramet_call, node));
 	rmt_list_each(&execution->running, node, following)
 		atomic_store(&RMT_CONTAINER(node, ramet_call, node)->cancelled, true);
 	pthread_cond_broadcast(&execution->work);
@@ -452,8 +500,7 @@ void rmt_execute_main(ramet_router *router)
 
 void rmt_execute_refuse(ramet_call *call, int code, const char *text)
 {
-	answer_failure(call, code, call->router->path, text);
-	call_refused(call);
+	refuse(call, code, text);
 }
 
 void rmt_execute_done(ramet_router *router)

@@ -37,6 +37,9 @@ struct ramet_call {
 /* A call has arrived; takes the message's chunk. */
 void rmt_execute_arrived(ramet_router *router, struct rmt_message *message);
 
+/* Calls whose function was not there yet look for it again. */
+void rmt_execute_resume(ramet_router *router);
+
 /* CANCEL for the call that is to be answered at (caller, reply). */
 void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply);
 
