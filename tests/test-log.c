@@ -233,37 +233,74 @@ static void level_comes_from_the_environment(void **state)
 	assert_int_equal(ramet_log_level(), RAMET_LOG_INFO);
 }
 
-static void record_to_stderr_has_no_control_characters(void **state)
+static size_t print_to_stderr(const ramet_log_record *printed, size_t count, char *text,
+			      size_t size)
 {
-	ramet_log_record with = {RAMET_LOG_WARNING, 0, "local", "stdout", "a\x1b[31mb\tc\r\x7f"};
-	ramet_log_record forged = {RAMET_LOG_ERROR, 0, "a\x1b]0;b",
-				   "c\xc2\x9b"
-				   "d",
-				   "\xc3\xa9\x9b"};
-	ramet_log_record without = {RAMET_LOG_ERROR, 0, "", "ramet", "text"};
 	int pipe_fds[2], saved;
-	char text[256];
 	ssize_t n;
 
-	(void)state;
 	assert_int_equal(pipe(pipe_fds), 0);
 	fflush(stderr);
 	saved = dup(2);
 	dup2(pipe_fds[1], 2);
-	ramet_log_to_stderr(&with, NULL);
-	ramet_log_to_stderr(&forged, NULL);
-	ramet_log_to_stderr(&without, NULL);
+	for (size_t i = 0; i < count; i++)
+		ramet_log_to_stderr(&printed[i], NULL);
 	fflush(stderr);
 	dup2(saved, 2);
 	close(saved);
 	close(pipe_fds[1]);
-	n = read(pipe_fds[0], text, sizeof(text) - 1);
+	n = read(pipe_fds[0], text, size - 1);
 	close(pipe_fds[0]);
 	assert_true(n > 0);
 	text[n] = '\0';
+	return (size_t)n;
+}
+
+static void record_to_stderr_has_no_control_characters(void **state)
+{
+	const ramet_log_record printed[] = {
+		{.level = RAMET_LOG_WARNING,
+		 .context = "local",
+		 .source = "stdout",
+		 .text = "a\x1b[31mb\tc\r\x7f"},
+		{.level = RAMET_LOG_ERROR,
+		 .context = "a\x1b]0;b",
+		 .source = "c\xc2\x9b"
+			   "d",
+		 .text = "\xc3\xa9\x9b"},
+		{.level = RAMET_LOG_ERROR, .context = "", .source = "ramet", .text = "text"},
+	};
+	char text[256];
+
+	(void)state;
+	print_to_stderr(printed, 3, text, sizeof(text));
 	assert_string_equal(text,
 			    "warning local stdout: a\\x1b[31mb\tc\\x0d\\x7f\n"
 			    "error a\\x1b]0;b c\\xc2\\x9bd: \xc3\xa9\\x9b\nerror ramet: text\n");
+}
+
+static void fields_are_printed_as_logfmt(void **state)
+{
+	const ramet_log_field fields[] = {
+		{"plain", "word", 0},     {"number", NULL, INT64_MIN},  {"empty", "", 0},
+		{"two", "a b", 0},        {"quote", "say \"x\\y\"", 0}, {"line", "a\nb", 0},
+		{"not a name", "x=y", 0},
+	};
+	const ramet_log_record record = {
+		.level = RAMET_LOG_INFO,
+		.context = "",
+		.source = "test",
+		.text = "t",
+		.fields = fields,
+		.field_count = sizeof(fields) / sizeof(*fields),
+	};
+	char text[512];
+
+	(void)state;
+	print_to_stderr(&record, 1, text, sizeof(text));
+	assert_string_equal(text, "info test: t plain=word number=-9223372036854775808 empty=\"\" "
+				  "two=\"a b\" quote=\"say \\\"x\\\\y\\\"\" line=\"a\\x0ab\" "
+				  "?=\"x=y\"\n");
 }
 
 /* --- helpers ---------------------------------------------------------------------------------------- */
@@ -356,6 +393,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(record_below_the_level_is_not_made),
 		FIXTURE_TEST(level_comes_from_the_environment),
 		FIXTURE_TEST(record_to_stderr_has_no_control_characters),
+		FIXTURE_TEST(fields_are_printed_as_logfmt),
 		FIXTURE_TEST(signal_has_its_usual_name),
 		FIXTURE_TEST(open_max_follows_the_limit),
 		FIXTURE_TEST(executable_is_this_file_everywhere),

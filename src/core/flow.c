@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "core/control.h"
+#include "core/log.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
@@ -14,7 +15,9 @@
 
 static size_t window(uint32_t handle)
 {
-	return handle == RMT_HANDLE_CALL ? RMT_CALL_WINDOW : RMT_FLOW_WINDOW;
+	return handle == RMT_HANDLE_CALL  ? RMT_CALL_WINDOW
+	       : handle == RMT_HANDLE_LOG ? RMT_LOG_WINDOW
+					  : RMT_FLOW_WINDOW;
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -84,6 +87,8 @@ void rmt_flow_unref(struct rmt_flow *flow)
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	if (flow->handle == RMT_HANDLE_LOG)
+		rmt_log_credit(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 }
 

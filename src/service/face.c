@@ -3,4 +3,33 @@
  * The public functions of services. They travel with programs that use them; what is behind them
  * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
  */
+#include "service/face.h"
 #include "parent/gate.h"
+
+RMT_PUBLIC int ramet_context_statistics(ramet_context *context, ramet_statistics *statistics,
+					ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_context_statistics(context, statistics, error);
+}
+
+RMT_PUBLIC const ramet_link_statistics *ramet_statistics_link(const ramet_statistics *statistics,
+							      size_t index)
+{
+	return statistics->links ? rmt_statistics_link(statistics, index) : NULL;
+}
+
+RMT_PUBLIC void ramet_statistics_clear(ramet_statistics *statistics)
+{
+	if (statistics->links)
+		rmt_statistics_clear(statistics);
+}
+
+RMT_PUBLIC int ramet_context_ping(ramet_context *context, int timeout, int64_t *ret_us,
+				  ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_context_ping(context, timeout, ret_us, error);
+}
