@@ -170,7 +170,6 @@ static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welco
 	router->heartbeat_interval = welcome->heartbeat_interval;
 	router->heartbeat_misses = welcome->heartbeat_misses;
 	rmt_heartbeat_begin(router);
-	rmt_log_begin(router);
 	return 0;
 }
 
@@ -199,6 +198,8 @@ static int take_welcome(struct rmt_stream *stream, const void *data, size_t size
 		return 0;
 	}
 	say_hello(stream, welcome.parents[welcome.parent_count - 1]);
+	/* The first message is the hello. */
+	rmt_log_begin(stream->router);
 	stream->frame = NULL;
 	child.welcome = true;
 	return 0;
