@@ -637,7 +637,7 @@ void ramet_sender_set_acknowledged(ramet_sender *sender, bool acknowledged);
  */
 int ramet_sender_fd(ramet_sender *sender);
 
-/* Says that nothing more comes from here; a thread that is sending gets -EPIPE. The reader sees the end when all senders that wrote have
+/* Says that nothing more comes from here; a thread that waits to send gets -EPIPE. The reader sees the end when all senders that wrote have
  * closed. */
 void ramet_sender_close(ramet_sender *sender);
 
