@@ -261,6 +261,7 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 
 	if (!call) {
 		rmt_inflow_consumed(router, NULL, message);
+		message->frame.flags &= ~(unsigned)RMT_FRAME_COUNTED; /* granted, that is */
 		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
 		rmt_chunk_unref(message->chunk);
 		return;

@@ -168,8 +168,9 @@ struct ramet_router {
 
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
-	struct rmt_table flows;   /* struct rmt_flow by (destination, handle) */
-	struct rmt_table inflows; /* struct rmt_inflow by (source, handle) */
+	struct rmt_list notices, watched; /* struct rmt_notice */
+	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
 	struct rmt_execution execution;
