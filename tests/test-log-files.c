@@ -45,12 +45,15 @@ static void frames_are_shown_where_they_pass(void **state)
 	ramet_context *context;
 	size_t at, count;
 	int64_t pid;
+	char expected[64];
 
 	(void)state;
 	open_tree(RAMET_LOG_IO);
 	context = fixture_connect(router, "local/local");
 	at = records_wait(&records, 0, "", "ramet", "sent");
-	assert_non_null(strstr(records.items[at].fields, " source=0 destination="));
+	snprintf(expected, sizeof(expected),
+		 " source=%u destination=", ramet_context_id(ramet_router_self(router)));
+	assert_non_null(strstr(records.items[at].fields, expected));
 	records_wait(&records, 0, "", "ramet", "received");
 	pthread_mutex_lock(&records.lock);
 	at = records.count;

@@ -202,7 +202,8 @@ static void hop_counts_what_it_forwards(void **state)
 	assert_int_equal(after.link_count, 2);
 	/* Each end of a link has seen what the other has. */
 	assert_int_equal(ramet_statistics_link(&after, 0)->up, 1);
-	assert_int_equal(ramet_statistics_link(&after, 0)->id, 0);
+	assert_int_equal(ramet_statistics_link(&after, 0)->id,
+			 ramet_context_id(ramet_router_self(router)));
 	assert_int_equal(ramet_statistics_link(&after, 1)->up, 0);
 	assert_int_equal(ramet_statistics_link(&after, 1)->id, ramet_context_id(context));
 	assert_string_equal(ramet_statistics_link(&after, 1)->path, "local/local");

@@ -242,6 +242,7 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 	char *text = strdup(reason); /* it belongs to the stream */
 
 	router->uplink = NULL;
+	rmt_log_uplink_lost(router);
 	if (parent)
 		parent->stream = NULL;
 	rmt_stream_free(stream);
@@ -249,6 +250,11 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 		free(text);
 		child.refused = -ECONNRESET;
 		rmt_wait_changed(router);
+		return;
+	}
+	if (router->detaching && router->state == RMT_ROUTER_RUNNING) {
+		child.hooks->detaching(router, text ? text : "");
+		free(text);
 		return;
 	}
 	/* With the parent goes everybody who is reached through it; our own children end, too. */

@@ -94,10 +94,10 @@ static void drop(ramet_router *router, struct rmt_log_limit *limit, enum ramet_l
 
 static bool has_credit(const ramet_router *router, enum ramet_log_level level, size_t size)
 {
-	const struct rmt_flow *flow = router->logging.flow;
+	size_t in_flight = router->logging.in_flight;
 	size_t window = is_urgent(level) ? RMT_LOG_WINDOW : RMT_LOG_WINDOW / 4 * 3;
 
-	return flow->in_flight == 0 || flow->in_flight + size <= window;
+	return in_flight == 0 || in_flight + size <= window;
 }
 
 /* False: there is no credit for it now. */
@@ -115,7 +115,7 @@ static bool send(ramet_router *router, const ramet_log_record *record)
 	    out.size <= RMT_FRAME_PAYLOAD_MAX) {
 		room = has_credit(router, record->level, out.size);
 		if (room) {
-			logging->flow->in_flight += out.size;
+			logging->in_flight += out.size;
 			logging->sent++;
 			rmt_send_frame(router, &frame, out.data, out.size, true);
 		}
@@ -164,6 +164,7 @@ static void put(ramet_router *router, ramet_log_record *record, enum kind kind)
 {
 	struct rmt_logging *logging = &router->logging;
 	bool own = !record->context, frames = record->level >= RAMET_LOG_IO;
+	bool root = rmt_router_is_root(router);
 	struct timespec now;
 
 	if (router->state == RMT_ROUTER_ENDED)
@@ -173,13 +174,12 @@ static void put(ramet_router *router, ramet_log_record *record, enum kind kind)
 	if (own)
 		record->context = router->path ? router->path : "";
 	rmt_log_file_write(router, record);
-	if ((frames || !logging->early) && !router->is_child && !router->log)
-		return;
-	if (frames && (router->is_child || logging->early))
+	/* Frames are for a sink here; others' are not ours before we know our place. */
+	if (!router->log && (frames || (root && !logging->early)))
 		return;
 	if (kind == RECORD && !frames && !take_token(&logging->own, logging->rate, record->level))
 		drop(router, &logging->own, record->level);
-	else if (router->is_child)
+	else if (!root)
 		put_up(router, record, kind);
 	else if (kind == RECORD && logging->held > RMT_LOG_HELD_MAX)
 		drop(router, &logging->own, record->level);
@@ -221,7 +221,8 @@ static void notice(ramet_router *router, struct rmt_log_limit *limit, const char
 			if (limit->dropped[i] > 0)
 				fields[record.field_count++] = (ramet_log_field){
 					levels[i].name, NULL, (int64_t)limit->dropped[i]};
-		if (router->is_child && !has_credit(router, record.level, sizeof(text) * 2)) {
+		if (!rmt_router_is_root(router) &&
+		    !has_credit(router, record.level, sizeof(text) * 2)) {
 			rmt_loop_timer_start(&router->loop, &router->logging.notice,
 					     rmt_now() + NOTICE_US);
 			return;
@@ -255,8 +256,8 @@ bool rmt_log_is_full(const ramet_router *router)
 {
 	const struct rmt_logging *logging = &router->logging;
 
-	return router->is_child ? !rmt_list_empty(&logging->waiting)
-				: logging->held >= RMT_LOG_WINDOW;
+	return rmt_router_is_root(router) ? logging->held >= RMT_LOG_WINDOW
+					  : !rmt_list_empty(&logging->waiting);
 }
 
 void rmt_log_pause(ramet_router *router, struct rmt_capture *capture)
@@ -323,9 +324,12 @@ static void deliver(ramet_router *router, size_t most)
 	for (; most > 0 && !rmt_list_empty(&logging->waiting); most--) {
 		struct rmt_log_entry *entry = take(router);
 
-		rmt_unlock(router);
-		router->log(&entry->record, router->log_data);
-		rmt_lock(router);
+		/* A tree that was left alone has no sink. */
+		if (router->log) {
+			rmt_unlock(router);
+			router->log(&entry->record, router->log_data);
+			rmt_lock(router);
+		}
 		if (entry->through != 0)
 			grant(router, entry->source, entry->owed);
 		free(entry);
@@ -358,10 +362,10 @@ static void deliver_run(struct rmt_deferred *deferred)
 {
 	ramet_router *router = RMT_CONTAINER(deferred, ramet_router, logging.deliver);
 
-	if (router->is_child)
-		send_waiting(router);
-	else if (router->log)
+	if (rmt_router_is_root(router))
 		deliver(router, BATCH);
+	else
+		send_waiting(router);
 }
 
 void rmt_log_flush(ramet_router *router)
@@ -372,19 +376,27 @@ void rmt_log_flush(ramet_router *router)
 	for (struct rmt_list *node = router->logging.waiting.next; node != &router->logging.waiting;
 	     node = node->next)
 		count++;
-	if (router->log && !router->is_child)
+	if (rmt_router_is_root(router) && !router->logging.early)
 		deliver(router, count);
 }
 
-void rmt_log_credit(ramet_router *router)
+void rmt_log_credit(ramet_router *router, uint64_t bytes)
 {
+	router->logging.in_flight -= RMT_MIN(bytes, router->logging.in_flight);
 	if (!rmt_list_empty(&router->logging.waiting))
+		rmt_loop_defer(&router->loop, &router->logging.deliver);
+}
+
+void rmt_log_uplink_lost(ramet_router *router)
+{
+	router->logging.in_flight = 0;
+	if (!router->logging.early)
 		rmt_loop_defer(&router->loop, &router->logging.deliver);
 }
 
 bool rmt_log_waits(const ramet_router *router)
 {
-	return router->is_child && router->uplink && !router->uplink->failed &&
+	return router->uplink && !router->uplink->failed &&
 	       !rmt_list_empty(&router->logging.waiting);
 }
 
@@ -475,14 +487,12 @@ void rmt_log_begin(ramet_router *router)
 	rmt_list_init(&before);
 	rmt_list_move(&before, &logging->waiting);
 	logging->early = false;
-	if (router->is_child)
-		logging->flow = rmt_flow_get(router, 0, RMT_HANDLE_LOG);
 	while (!rmt_list_empty(&before)) {
 		struct rmt_log_entry *entry = rmt_list_first(&before, struct rmt_log_entry, node);
 
 		rmt_list_remove(&entry->node);
 		logging->held -= entry->size;
-		if (entry->record.level <= router->log_level && logging->flow)
+		if (entry->record.level <= router->log_level)
 			queue(router, entry);
 		else
 			free(entry);
@@ -507,8 +517,6 @@ void rmt_log_done(ramet_router *router)
 		free(take(router));
 	rmt_loop_timer_stop(&router->loop, &logging->notice);
 	rmt_list_remove(&logging->deliver.node);
-	rmt_flow_unref(logging->flow);
-	logging->flow = NULL;
 	rmt_descriptor_close(logging->file);
 	logging->file = -1;
 	free(logging->directory);

@@ -77,7 +77,10 @@ void rmt_log_pause(ramet_router *router, struct rmt_capture *capture);
 void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt_message *message);
 
 /* The master has granted credit. */
-void rmt_log_credit(ramet_router *router);
+void rmt_log_credit(ramet_router *router, uint64_t bytes);
+
+/* What is on its way will not arrive. */
+void rmt_log_uplink_lost(ramet_router *router);
 
 /* What is recorded from now on, here and below. */
 void rmt_log_set_level(ramet_router *router, enum ramet_log_level level);

@@ -122,7 +122,7 @@ static void record_arrived(ramet_router *router, struct rmt_stream *stream,
 	const struct rmt_frame *frame = &message->frame;
 	struct rmt_inflow *inflow = NULL;
 
-	if (router->id == 0 && (frame->flags & RMT_FRAME_COUNTED) &&
+	if (rmt_router_is_root(router) && (frame->flags & RMT_FRAME_COUNTED) &&
 	    !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
 		inflow = rmt_inflow_get(router, frame->source, frame->handle);
 	if (!inflow)
