@@ -43,19 +43,22 @@ typedef struct ramet_statistics {
 	uint64_t bytes_forwarded, frames_forwarded; /* for others, in bytes_out and frames_out */
 	uint64_t messages_in, messages_out;         /* of its own */
 	uint64_t refused; /* messages dropped because they claimed what they must not */
-	uint64_t calls_executed, calls_failed, calls_cancelled; /* the latter two among the first, or */
-	uint64_t calls_running, calls_queued;                   /* ... before they began */
-	uint64_t records_sent, records_dropped; /* log records (in the master: dropped ones alone) */
+	uint64_t calls_executed, calls_failed,
+		calls_cancelled;              /* the latter two among the first, or */
+	uint64_t calls_running, calls_queued; /* ... before they began */
+	uint64_t records_sent,
+		records_dropped; /* log records (in the master: dropped ones alone) */
 	uint64_t children;
-	uint64_t peers;            /* contexts that it knows: itself, neighbours, whom it talks to */
-	uint64_t receivers;        /* handles: of streams, and of results that are waited for */
+	uint64_t peers;     /* contexts that it knows: itself, neighbours, whom it talks to */
+	uint64_t receivers; /* handles: of streams, and of results that are waited for */
 	uint64_t flows_out, flows_in;
-	uint64_t chunks_held, bytes_held; /* blocks with what was read and is in use, and their bytes */
+	uint64_t chunks_held,
+		bytes_held; /* blocks with what was read and is in use, and their bytes */
 } ramet_statistics;
 
 #ifdef __cplusplus
-#define RAMET_STATISTICS_INIT    \
-	{                        \
+#define RAMET_STATISTICS_INIT            \
+	{                                \
 		sizeof(ramet_statistics) \
 	}
 #else

@@ -41,7 +41,8 @@ enum rmt_operation {
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
-	RMT_OP_PING = 20,  /* hop, or end, from a parent, with a reply handle: [op]: are you there? */
+	RMT_OP_PING =
+		20, /* hop, or end, from a parent, with a reply handle: [op]: are you there? */
 	RMT_OP_PONG = 21,  /* hop: [op]: yes */
 	RMT_OP_LEVEL = 22, /* end, from a parent: [op, level]: what is recorded, there and below */
 	/* end, from a parent, with a reply handle: [op, link]: counters; links from that one on */
