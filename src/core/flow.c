@@ -84,12 +84,14 @@ void rmt_flow_unref(struct rmt_flow *flow)
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 }
 
 void rmt_flow_close(struct rmt_flow *flow)
 {
 	flow->closed = true;
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 }
 
@@ -210,10 +212,59 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 	flow->busy = true;
 	r = send_pieces(flow, frame, data, size, until, gather);
 	flow->busy = false;
-	if (size > RMT_FRAME_PAYLOAD_MAX)
-		rmt_wait_changed(router); /* others may have waited for their turn */
+	if (size > RMT_FRAME_PAYLOAD_MAX) {
+		/* others may have waited for their turn */
+		rmt_flow_turns_look(router);
+		rmt_wait_changed(router);
+	}
 	rmt_flow_unref(flow);
 	return r;
+}
+
+bool rmt_flow_has_turn(const struct rmt_flow_turn *turn)
+{
+	struct room room = {turn->flow, turn->size};
+
+	return turn->flow->closed || (!turn->flow->busy && flow_has_room(&room));
+}
+
+bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size)
+{
+	rmt_list_remove(&turn->deferred.node);
+	turn->size = size;
+	if (rmt_flow_has_turn(turn))
+		return true;
+	rmt_list_append(&turn->flow->peer->router->turns, &turn->deferred.node);
+	return false;
+}
+
+int rmt_flow_send_now(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, size_t size)
+{
+	if (flow->closed)
+		return -EPIPE;
+	frame->destination = flow->peer->id;
+	frame->handle = flow->handle;
+	frame->flags |= RMT_FRAME_COUNTED;
+	flow->in_flight += size;
+	return rmt_send_frame(flow->peer->router, frame, data, size, false);
+}
+
+void rmt_flow_turn_done(struct rmt_flow_turn *turn)
+{
+	rmt_list_remove(&turn->deferred.node);
+}
+
+void rmt_flow_turns_look(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->turns, node, following) {
+		struct rmt_flow_turn *turn = RMT_CONTAINER(node, struct rmt_flow_turn,
+							   deferred.node);
+
+		if (rmt_flow_has_turn(turn))
+			rmt_loop_defer(&router->loop, &turn->deferred);
+	}
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
 	rmt_list_init(&router->dirty);
+	rmt_list_init(&router->turns);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
 	rmt_execute_init(router);
@@ -179,6 +180,8 @@ static bool nothing_below(void *argument)
 	for (node = router->streams.next; node != &router->streams; node = node->next)
 		if (RMT_CONTAINER(node, struct rmt_stream, node) != router->uplink)
 			return false;
+	if (!rmt_list_empty(&router->execution.deferred))
+		return false;
 	return !router->hooks || !router->hooks->busy(router);
 }
 
@@ -265,6 +268,7 @@ void rmt_router_finish(ramet_router *router)
 	rmt_wait_changed(router);
 	rmt_broker_stop(router);
 	rmt_wait_end(router);
+	rmt_execute_ended(router);
 	lose_everything(router);
 	if (router->hooks)
 		router->hooks->done(router);
