@@ -85,6 +85,7 @@ void rmt_flow_unref(struct rmt_flow *flow)
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 }
 
@@ -97,6 +98,7 @@ void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 		rmt_log(flow->peer->router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
 			"nobody reads at %s any more (handle %u): %s", rmt_peer_name(flow->peer),
 			flow->handle, reason);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 }
 
@@ -251,8 +253,11 @@ static int send_message(struct sending *sending, const struct rmt_frame *frame, 
 		flow->busy = true;
 		r = send_pieces(sending, frame, data, size);
 		flow->busy = false;
-		if (size > RMT_FRAME_PAYLOAD_MAX)
-			rmt_wait_changed(router); /* others may have waited for their turn */
+		if (size > RMT_FRAME_PAYLOAD_MAX) {
+			/* others may have waited for their turn */
+			rmt_flow_turns_look(router);
+			rmt_wait_changed(router);
+		}
 	}
 	rmt_flow_unref(flow);
 	return r;
@@ -272,6 +277,51 @@ int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *fra
 	struct sending sending = {.flow = *held, .held = held, .until = until, .gather = gather};
 
 	return send_message(&sending, frame, data, size);
+}
+
+bool rmt_flow_has_turn(const struct rmt_flow_turn *turn)
+{
+	return turn->flow->closed ||
+	       (!turn->flow->busy && rmt_flow_has_room(turn->flow, turn->size));
+}
+
+bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size)
+{
+	rmt_list_remove(&turn->deferred.node);
+	turn->size = size;
+	if (rmt_flow_has_turn(turn))
+		return true;
+	rmt_list_append(&turn->flow->peer->router->turns, &turn->deferred.node);
+	return false;
+}
+
+int rmt_flow_send_now(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, size_t size)
+{
+	if (flow->closed)
+		return -EPIPE;
+	frame->destination = flow->peer->id;
+	frame->handle = flow->handle;
+	frame->flags |= RMT_FRAME_COUNTED;
+	flow->in_flight += size;
+	return rmt_send_frame(flow->peer->router, frame, data, size, false);
+}
+
+void rmt_flow_turn_done(struct rmt_flow_turn *turn)
+{
+	rmt_list_remove(&turn->deferred.node);
+}
+
+void rmt_flow_turns_look(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->turns, node, following) {
+		struct rmt_flow_turn *turn = RMT_CONTAINER(node, struct rmt_flow_turn,
+							   deferred.node);
+
+		if (rmt_flow_has_turn(turn))
+			rmt_loop_defer(&router->loop, &turn->deferred);
+	}
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */

@@ -112,6 +112,7 @@ struct rmt_execution {
 	struct rmt_list concurrent; /* wait for a worker */
 	struct rmt_list early;      /* wait for their function, see rmt_parent_hooks.service */
 	struct rmt_list running;
+	struct rmt_list deferred;   /* run no more, and are answered later */
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
@@ -170,6 +171,7 @@ struct ramet_router {
 	uint32_t handle_next;
 	struct rmt_list notices, watched; /* struct rmt_notice */
 	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */
 	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
