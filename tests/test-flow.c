@@ -54,6 +54,51 @@ RAMET_FUNCTION(u64, resident_peak)
 	return kib;
 }
 
+/* The same while the main thread is busy. */
+RAMET_CONCURRENT_FUNCTION(u64, resident_peak_beside)
+{
+	return resident_peak(call);
+}
+
+static ramet_receiver *served;
+
+RAMET_FUNCTION(sender, serve)
+{
+	if (ramet_receiver_new(ramet_call_router(call), &served) < 0)
+		ramet_fail(call, ENOMEM, "no receiver");
+	return ramet_receiver_sender(served);
+}
+
+/* A value for each tick of a millisecond, from a reader that could be faster; bytes. */
+static uint64_t take_slowly(ramet_router *of, ramet_receiver *from, uint64_t most)
+{
+	ramet_receiver *ticks = NULL;
+	uint64_t got = 0;
+
+	if (ramet_receiver_new_timer(of, 0, 1, &ticks) < 0)
+		return 0;
+	while (got < most) {
+		ramet_value *value = NULL, *tick = NULL;
+
+		if (ramet_receive(ticks, END_SOON, &tick, NULL) != 1 ||
+		    ramet_receive(from, END_SOON, &value, NULL) != 1)
+			break;
+		got += ramet_value_bytes(value).size;
+		ramet_value_unref(value);
+		ramet_value_unref(tick);
+	}
+	ramet_receiver_unref(ticks);
+	return got;
+}
+
+RAMET_FUNCTION(u64, take_served_slowly, (u64, most))
+{
+	uint64_t got = take_slowly(ramet_call_router(call), served, most);
+
+	ramet_receiver_unref(served);
+	return got;
+}
+
 /* --- helpers ---------------------------------------------------------------------------------------- */
 
 static ramet_router *router;
@@ -190,6 +235,75 @@ static void memory_stays_bounded_while_a_reader_is_slow(void **state)
 	ramet_context_unref(inner);
 	close_tree();
 }
+
+/* Far more than any of them may hold, through two hops to a reader that is slow; calls go on meanwhile. */
+#define SLOW_BYTES (64 << 20)
+
+static void check_peaks(ramet_context *outer, ramet_context *inner)
+{
+	uint64_t kib = 0;
+	ramet_context *self = ramet_router_self(router), *all[] = {self, outer, inner};
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(resident_peak_beside_call(all[i], &kib, NULL), 0);
+		assert_in_range(kib, 1, 32 << 10);
+	}
+}
+
+static void slow_reader_here_lets_no_process_grow(void **state)
+{
+	ramet_context *outer, *inner;
+	ramet_receiver *call = NULL;
+	int64_t sent = 0;
+
+	(void)state;
+	open_tree(false);
+	outer = fixture_connect(router, "local");
+	inner = fixture_connect(router, "local/local");
+	assert_int_equal(keep_sender_call(inner, to(), NULL), 0);
+	assert_int_equal(send_until_full_start(inner, 65536, SLOW_BYTES, -1, &call, NULL), 0);
+	for (int part = 0; part < 16; part++) {
+		assert_int_equal(take_slowly(router, receiver, SLOW_BYTES / 16), SLOW_BYTES / 16);
+		check_peaks(outer, inner);
+	}
+	assert_int_equal(send_until_full_finish(call, END_SOON, &sent, NULL), 0);
+	assert_int_equal(sent, SLOW_BYTES);
+	ramet_receiver_unref(call);
+	assert_int_equal(drop_sender_call(inner, NULL), 0);
+	assert_end();
+	ramet_context_unref(outer);
+	ramet_context_unref(inner);
+	close_tree();
+}
+
+static void slow_reader_two_hops_away_lets_no_process_grow(void **state)
+{
+	static const char zeros[65536];
+	ramet_context *outer, *inner;
+	ramet_receiver *call = NULL;
+	ramet_sender *sender = NULL;
+	uint64_t got = 0;
+
+	(void)state;
+	open_tree(false);
+	outer = fixture_connect(router, "local");
+	inner = fixture_connect(router, "local/local");
+	assert_int_equal(serve_call(inner, &sender, NULL), 0);
+	assert_int_equal(take_served_slowly_start(inner, SLOW_BYTES, &call, NULL), 0);
+	for (int i = 0; i < SLOW_BYTES >> 16; i++) {
+		assert_int_equal(ramet_send_bytes(sender, (ramet_bytes){zeros, sizeof(zeros)}), 0);
+		if (i % 64 == 0)
+			check_peaks(outer, inner);
+	}
+	assert_int_equal(take_served_slowly_finish(call, END_SOON, &got, NULL), 0);
+	assert_int_equal(got, SLOW_BYTES);
+	check_peaks(outer, inner);
+	ramet_receiver_unref(call);
+	ramet_sender_unref(sender);
+	ramet_context_unref(outer);
+	ramet_context_unref(inner);
+	close_tree();
+}
 #endif
 
 static void message_larger_than_the_window_arrives(void **state)
@@ -245,6 +359,8 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(writer_is_stopped_after_a_window),
 #if !SANITIZED /* whose own memory would be counted, too */
 		FIXTURE_TEST(memory_stays_bounded_while_a_reader_is_slow),
+		FIXTURE_TEST(slow_reader_here_lets_no_process_grow),
+		FIXTURE_TEST(slow_reader_two_hops_away_lets_no_process_grow),
 #endif
 		FIXTURE_TEST(message_larger_than_the_window_arrives),
 		FIXTURE_TEST(send_that_does_not_wait_says_so),
