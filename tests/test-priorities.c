@@ -173,10 +173,8 @@ static void large_results_are_bulk(void **state)
 				  .handle = 6000,
 				  .length = RMT_FRAME_PAYLOAD_MAX,
 				  .total = 1 << 20};
-	struct rmt_frame call = {.flags = RMT_FRAME_COUNTED,
-				 .handle = RMT_HANDLE_CALL,
-				 .length = 100,
-				 .total = 100};
+	struct rmt_frame call = {
+		.flags = RMT_FRAME_COUNTED, .handle = RMT_HANDLE_CALL, .length = 100, .total = 100};
 
 	(void)state;
 	assert_int_equal(rmt_output_class(&small), RMT_CLASS_CALL);
