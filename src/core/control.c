@@ -10,6 +10,7 @@
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/ids.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -37,7 +38,7 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 
 /* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
  * leaves nobody. */
-static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 	int r = out->error < 0 ? out->error
@@ -49,7 +50,7 @@ static void send_control(ramet_router *router, uint32_t destination, struct rmt_
 }
 
 /* [operation, a, b] */
-static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+void rmt_control_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
 		      uint64_t a, uint64_t b)
 {
 	unsigned char memory[MESSAGE_SIZE];
@@ -59,7 +60,7 @@ static void send_pair(ramet_router *router, uint32_t destination, enum rmt_opera
 	begin(&out, 3, operation);
 	rmt_cbor_put_uint(&out, a);
 	rmt_cbor_put_uint(&out, b);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 /* [operation, a] */
@@ -72,12 +73,12 @@ static void send_one(ramet_router *router, uint32_t destination, enum rmt_operat
 	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 2, operation);
 	rmt_cbor_put_uint(&out, a);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
 {
-	send_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
+	rmt_control_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
 }
 
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
@@ -98,7 +99,7 @@ void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
 		       uint32_t context)
 {
-	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
+	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
 void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
@@ -113,7 +114,7 @@ void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t own
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
 	rmt_cbor_put_uint(&out, owner);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame)
@@ -126,7 +127,7 @@ void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame)
 	rmt_cbor_put_uint(&out, frame->handle);
 	rmt_cbor_put_uint(&out, frame->length);
 	rmt_cbor_put_uint(&out, frame->destination);
-	send_control(router, frame->source, &out);
+	rmt_control_send(router, frame->source, &out);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -138,22 +139,44 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	begin(&out, 3, RMT_OP_RELEASE);
 	rmt_cbor_put_uint(&out, id);
 	if (ms < 0)
-		rmt_cbor_put_null(&out);
+		ms == RMT_KEEP ? rmt_cbor_put_bool(&out, true) : rmt_cbor_put_null(&out);
 	else
 		rmt_cbor_put_uint(&out, (unsigned)ms);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
+}
+
+/* Behind all that waits for that neighbour. */
+static void send_behind(struct rmt_stream *stream, struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {
+		.destination = stream->peer->id,
+		.source = stream->router->id,
+		.authority = stream->router->id,
+		.handle = RMT_HANDLE_CONTROL,
+		.length = (uint32_t)out->size,
+		.total = (uint32_t)out->size,
+	};
+
+	if (out->error == 0 && out->size <= RMT_FRAME_PAYLOAD_MAX)
+		rmt_stream_send_behind(stream, &frame, out->data);
+	rmt_buffer_done(out);
+}
+
+void rmt_control_leave(struct rmt_stream *stream)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 2, RMT_OP_DETACHED);
+	rmt_cbor_put_str(&out, "");
+	send_behind(stream, &out);
 }
 
 static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
-	struct rmt_frame frame = {
-		.destination = stream->peer->id,
-		.source = stream->router->id,
-		.authority = stream->router->id,
-		.handle = RMT_HANDLE_CONTROL,
-	};
 
 	begin(&out, (unsigned)(2 + 2 * count), RMT_OP_GONE);
 	rmt_cbor_put_str(&out, reason);
@@ -163,10 +186,7 @@ static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	}
 	/* What came from the lost before must arrive before: the last values of a stream are still in
 	 * the queue when the context that sent them has ended. */
-	frame.length = frame.total = (uint32_t)out.size;
-	if (out.error == 0 && out.size <= RMT_FRAME_PAYLOAD_MAX)
-		rmt_stream_send_behind(stream, &frame, out.data);
-	rmt_buffer_done(&out);
+	send_behind(stream, &out);
 }
 
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -175,133 +195,6 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	/* A control message is one frame. */
 	for (size_t at = 0; at < count; at += RANGES_MAX)
 		send_gone(stream, ranges + at, RMT_MIN(count - at, RANGES_MAX), reason);
-}
-
-/* --- ids -------------------------------------------------------------------------------------
- *
- * The master owns all ids. Who needs some asks its parent, hop by hop up; on the way down each hop notes the block as
- * a route to whoever asked it.
- */
-
-struct id_request {
-	struct rmt_list node; /* in ids->below */
-	uint32_t child;       /* who asked */
-	uint32_t token;       /* its own name for the request */
-	uint32_t count;
-};
-
-static void ask_for_ids(ramet_router *router)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t count = ids->wanted;
-	uint32_t token = 0;
-
-	if (ids->asked || !router->uplink)
-		return;
-	if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-
-		count = request->count;
-		token = 1;
-	} else if (count == 0) {
-		return;
-	}
-	ids->asked = true;
-	send_pair(router, router->uplink->peer->id, RMT_OP_ALLOCATE, count, token);
-}
-
-int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
-{
-	struct rmt_ids *ids = &router->ids;
-
-	if (ids->end - ids->next >= count) {
-		*ret_first = ids->next;
-		ids->next += count;
-		return 0;
-	}
-	if (router->id == 0)
-		return -ENOSPC;
-	ids->wanted = RMT_MAX(ids->wanted, RMT_MAX(count, RMT_ID_BLOCK));
-	ask_for_ids(router);
-	return -EAGAIN;
-}
-
-void rmt_ids_done(ramet_router *router)
-{
-	while (!rmt_list_empty(&router->ids.below)) {
-		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request,
-							    node);
-
-		rmt_list_remove(&request->node);
-		free(request);
-	}
-}
-
-static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
-		     uint32_t first, uint32_t last)
-{
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	if (rmt_route_add(router, first, last, stream) < 0)
-		return;
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_ALLOCATED);
-	rmt_cbor_put_uint(&out, token);
-	rmt_cbor_put_uint(&out, first);
-	rmt_cbor_put_uint(&out, last);
-	send_control(router, stream->peer->id, &out);
-}
-
-static void allocate(ramet_router *router, struct rmt_stream *stream,
-		     struct rmt_cbor_reader *reader)
-{
-	struct id_request *request;
-	uint32_t count, token, first;
-
-	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 ||
-	    count == 0 || count > RMT_COUNT_MAX || stream == router->uplink)
-		return;
-	if (router->id == 0) {
-		if (rmt_ids_take(router, count, &first) == 0)
-			give_ids(router, stream, token, first, first + count - 1);
-		return;
-	}
-	request = calloc(1, sizeof(*request));
-	if (!request)
-		return;
-	*request = (struct id_request){.child = stream->peer->id, .token = token, .count = count};
-	rmt_list_append(&router->ids.below, &request->node);
-	ask_for_ids(router);
-}
-
-static void allocated(ramet_router *router, struct rmt_stream *stream,
-		      struct rmt_cbor_reader *reader)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t token, first, last;
-
-	if (rmt_cbor_read_u32(reader, &token) < 0 || rmt_cbor_read_u32(reader, &first) < 0 ||
-	    rmt_cbor_read_u32(reader, &last) < 0 || last < first || stream != router->uplink)
-		return;
-	ids->asked = false;
-	if (token == 0) {
-		ids->next = first;
-		ids->end = last + 1;
-		ids->wanted = 0;
-		if (router->hooks)
-			router->hooks->ids_ready(router);
-	} else if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-		struct rmt_peer *child = rmt_peer_find(router, request->child);
-
-		rmt_list_remove(&request->node);
-		/* If the child is gone meanwhile its block is lost with it: there are 2^32. */
-		if (child && child->stream && !child->stream->failed)
-			give_ids(router, child->stream, request->token, first, last);
-		free(request);
-	}
-	ask_for_ids(router);
 }
 
 /* --- arriving ----------------------------------------------------------------------------- */
@@ -329,6 +222,9 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 			  rmt_route_below(router, ranges[i][1]) != stream))
 			count = 0;
 	}
+	/* Ids are not used again; those of a tree that was joined may come back by another way. */
+	for (size_t i = 0; reason && ranges && i < count && stream != router->uplink; i++)
+		rmt_route_forget(router, ranges[i][0], ranges[i][1]);
 	if (reason && ranges && count > 0)
 		rmt_peers_lost(router, (const uint32_t(*)[2])ranges, count, reason, stream);
 	free(ranges);
@@ -396,15 +292,20 @@ static void given(ramet_router *router, struct rmt_cbor_reader *reader)
 static void release(ramet_router *router, const struct rmt_frame *frame,
 		    struct rmt_cbor_reader *reader)
 {
+	struct rmt_cbor_reader other;
 	struct rmt_peer *child;
 	uint32_t id, ms;
+	bool keep;
 
 	if (rmt_cbor_read_u32(reader, &id) < 0)
 		return;
 	child = rmt_peer_find(router, id);
 	if (!child || !child->stream)
 		return;
-	if (rmt_cbor_read_u32(reader, &ms) == 0)
+	other = *reader;
+	if (rmt_cbor_read_bool(&other, &keep) == 0)
+		child->kept = true;
+	else if (rmt_cbor_read_u32(reader, &ms) == 0)
 		rmt_child_end(child, ms > INT_MAX ? INT_MAX : (int)ms);
 	else
 		rmt_peer_unhold(child, frame->source, 1);
@@ -471,8 +372,8 @@ static void answered(ramet_router *router, const struct rmt_frame *frame,
 }
 
 /* What only a parent may say. */
-static void command(ramet_router *router, const struct rmt_frame *frame, uint64_t operation,
-		    struct rmt_cbor_reader *reader)
+static void command(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
+		    uint64_t operation, struct rmt_cbor_reader *reader)
 {
 	uint32_t number;
 
@@ -485,7 +386,9 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 	}
 	switch (operation) {
 	case RMT_OP_SHUTDOWN:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
+		/* A parent that ends cannot know yet that we shall stay. */
+		if (rmt_cbor_read_u32(reader, &number) == 0 &&
+		    !(router->detaching && stream == router->uplink))
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
 	case RMT_OP_CANCEL:
@@ -534,16 +437,16 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		asked(router, frame, &reader);
 		return;
 	case RMT_OP_LOG:
-		if (router->id == 0)
+		if (rmt_router_is_root(router))
 			rmt_log_arrived(router, data, frame->length);
 		return;
 	case RMT_OP_ALLOCATE:
 		if (neighbour)
-			allocate(router, stream, &reader);
+			rmt_ids_allocate(router, stream, &reader);
 		return;
 	case RMT_OP_ALLOCATED:
 		if (neighbour)
-			allocated(router, stream, &reader);
+			rmt_ids_allocated(router, stream, &reader);
 		return;
 	case RMT_OP_GONE:
 		if (neighbour)
@@ -553,7 +456,13 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		if (neighbour)
 			image(router, frame, stream, &reader);
 		return;
+	case RMT_OP_ADOPT:
+	case RMT_OP_ADOPTED:
+	case RMT_OP_DETACHED:
+		if (neighbour && router->hooks)
+			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
+		return;
 	default:
-		command(router, frame, operation, &reader);
+		command(router, stream, frame, operation, &reader);
 	}
 }
