@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Flow control: what a slow reader does to its writers, and to those in between. */
 #include "base/limits.h"
+#include "core/flow.h"
+#include "core/router.h"
 #include "fixture.h"
 #include "records.h"
 
@@ -306,6 +308,64 @@ static void slow_reader_two_hops_away_lets_no_process_grow(void **state)
 }
 #endif
 
+/* Each call has a sender of its own, to the same reader: they share what may be on its way. */
+RAMET_FUNCTION(i64, send_what_goes, (sender, to), (i32, timeout))
+{
+	static const char zeros[10000];
+	int64_t sent = 0;
+
+	ramet_sender_set_timeout(to, timeout);
+	while (ramet_send_bytes(to, (ramet_bytes){zeros, sizeof(zeros)}) == 0)
+		sent += sizeof(zeros);
+	return sent;
+}
+
+/* Flows to streams that contexts still know of, when all was consumed or nobody reads. */
+RAMET_FUNCTION(i64, count_flows)
+{
+	ramet_router *here = ramet_call_router(call);
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+	int64_t count = 0;
+
+	rmt_lock(here);
+	for (node = rmt_table_walk(&here->flows, &walk); node;
+	     node = rmt_table_walk(&here->flows, &walk))
+		count += RMT_CONTAINER(node, struct rmt_flow, node)->handle != RMT_HANDLE_CALL;
+	rmt_unlock(here);
+	return count;
+}
+
+static void writer_that_comes_again_has_no_new_window(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < PATHS; i++) {
+		for (int closed = 0; closed < 2; closed++) {
+			int64_t sent, all = 0, flows = -1;
+			ramet_context *context;
+
+			open_tree(false);
+			context = reach(i);
+			for (int round = 0; round < 4; round++) {
+				assert_int_equal(
+					send_what_goes_call(context, to(), 30, &sent, NULL), 0);
+				all += sent;
+				assert_in_range(all, RMT_FLOW_WINDOW / 2, RMT_FLOW_WINDOW);
+			}
+			if (closed) {
+				ramet_receiver_close(receiver);
+			} else {
+				receive_bytes((uint64_t)all);
+				assert_end();
+			}
+			assert_int_equal(count_flows_call(context, &flows, NULL), 0);
+			assert_int_equal(flows, 0);
+			ramet_context_unref(context);
+			close_tree();
+		}
+	}
+}
+
 static void message_larger_than_the_window_arrives(void **state)
 {
 	const uint64_t size = 5 * RMT_FLOW_WINDOW + 12345;
@@ -362,6 +422,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(slow_reader_here_lets_no_process_grow),
 		FIXTURE_TEST(slow_reader_two_hops_away_lets_no_process_grow),
 #endif
+		FIXTURE_TEST(writer_that_comes_again_has_no_new_window),
 		FIXTURE_TEST(message_larger_than_the_window_arrives),
 		FIXTURE_TEST(send_that_does_not_wait_says_so),
 	};
