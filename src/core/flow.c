@@ -62,17 +62,21 @@ struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32
 	return flow;
 }
 
-void rmt_flow_unref(struct rmt_flow *flow)
+/* What was sent and not consumed yet still counts for whoever sends there next, so a flow stays until
+ * all was consumed. That of calls, which is used again and again, stays as long as its peer. */
+static bool must_stay(const struct rmt_flow *flow)
 {
-	struct rmt_peer *peer;
+	if (!flow->peer->alive)
+		return false;
+	return flow->handle == RMT_HANDLE_CALL ||
+	       (flow->lasting && !flow->closed && flow->in_flight > 0);
+}
 
-	if (!flow || --flow->references > 0)
-		return;
-	/* What was sent and not consumed yet still counts: the next thread that sends there goes on
-	 * with it. The flow of calls, which is used again and again, therefore stays as long as its
-	 * peer. */
-	peer = flow->peer;
-	if (flow->handle == RMT_HANDLE_CALL && peer->alive)
+static void release(struct rmt_flow *flow)
+{
+	struct rmt_peer *peer = flow->peer;
+
+	if (flow->references > 0 || must_stay(flow))
 		return;
 	rmt_table_remove(&peer->router->flows, &flow->node);
 	rmt_list_remove(&flow->of_peer);
@@ -82,11 +86,20 @@ void rmt_flow_unref(struct rmt_flow *flow)
 	rmt_peer_collect(peer);
 }
 
+void rmt_flow_unref(struct rmt_flow *flow)
+{
+	if (!flow)
+		return;
+	flow->references--;
+	release(flow);
+}
+
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
 	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
 void rmt_flow_close(struct rmt_flow *flow, const char *reason)
@@ -100,6 +113,7 @@ void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 			flow->handle, reason);
 	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
 static struct rmt_stream *stream_to(const struct rmt_flow *flow)
@@ -383,14 +397,26 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 	rmt_peer_collect(peer);
 }
 
+static void grant_all(struct rmt_inflow *inflow)
+{
+	size_t bytes = inflow->granted;
+
+	inflow->granted = 0;
+	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+}
+
 static void grant(struct rmt_inflow *inflow, size_t bytes)
 {
 	inflow->granted += bytes;
-	if (inflow->granted < RMT_FLOW_GRANT(window(inflow->handle)))
-		return;
-	bytes = inflow->granted;
-	inflow->granted = 0;
-	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+	if (inflow->granted >= RMT_FLOW_GRANT(window(inflow->handle)))
+		grant_all(inflow);
+}
+
+void rmt_inflow_settle(struct rmt_inflow *inflow)
+{
+	if (inflow->ended > 0 && inflow->ended >= inflow->given && inflow->waiting == 0 &&
+	    inflow->granted > 0)
+		grant_all(inflow);
 }
 
 static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *frame, int code)
@@ -406,8 +432,8 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 		return;
 	}
 	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
-	/* Its bytes were granted already. */
-	if (first.handle == RMT_HANDLE_CALL)
+	/* Its bytes were granted already, and who waits for an answer gets one. */
+	if (first.handle == RMT_HANDLE_CALL || first.reply != 0)
 		first.flags &= ~(unsigned)RMT_FRAME_COUNTED;
 	if (code == -EMSGSIZE)
 		rmt_dead_letter(inflow->peer->router, &first, EMSGSIZE,
@@ -478,4 +504,5 @@ void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
 		grant(inflow, inflow->held);
 		inflow->held = 0;
 	}
+	rmt_inflow_settle(inflow);
 }

@@ -29,6 +29,7 @@ struct rmt_flow {
 	uint64_t in_flight;
 	bool busy;      /* a thread is in the middle of a message */
 	bool closed;    /* nobody reads any more */
+	bool lasting;   /* to a stream: senders come and go, what is on its way counts for all */
 	uint32_t given; /* ENDs that the reader waits for from here */
 };
 
@@ -54,7 +55,8 @@ struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination,
 struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer); /* to its RMT_HANDLE_CALL */
 void rmt_flow_unref(struct rmt_flow *flow);
 
-/* The reader has consumed so much. */
+/* The reader has consumed so much. A flow that nobody refers to may be gone then, or when it is
+ * closed. */
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes);
 
 /* Nobody reads there any more: whoever sends gets -EPIPE. The reason is for the log. */
@@ -124,6 +126,10 @@ void rmt_inflow_free(struct rmt_inflow *inflow);
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message);
+
+/* If all senders of the source are closed and nothing is left of what they sent, it is granted to the
+ * last byte: the source then forgets the flow. */
+void rmt_inflow_settle(struct rmt_inflow *inflow);
 
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */

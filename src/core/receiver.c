@@ -377,6 +377,7 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count)
 {
 	inflow->ended += count;
+	rmt_inflow_settle(inflow);
 	rmt_receiver_changed(receiver);
 }
 
@@ -599,7 +600,9 @@ static void close_stream(ramet_receiver *receiver)
 		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow,
 							   of_receiver);
 
-		if (inflow->ended < inflow->given || inflow->given == 0)
+		/* Also those that have closed, but keep in mind what was not consumed. */
+		if (inflow->ended < inflow->given || inflow->given == 0 || inflow->waiting > 0 ||
+		    inflow->granted > 0)
 			rmt_control_closed(router, inflow->peer->id, router->id, handle, EPIPE,
 					   CLOSED);
 		if (inflow->assembly.chunk)
