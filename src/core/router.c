@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/child.h"
@@ -69,6 +70,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->ids.below);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
+	router->file_limit.root = -1;
 }
 
 static void router_free(ramet_router *router)
@@ -80,6 +82,7 @@ static void router_free(ramet_router *router)
 	rmt_table_done(&router->inflows);
 	rmt_chunk_pool_unref(router->chunks);
 	rmt_chunk_pool_unref(router->blocks);
+	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
 	pthread_cond_destroy(&router->log_flushed);

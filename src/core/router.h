@@ -124,6 +124,13 @@ struct rmt_execution {
 	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
 };
 
+/* What ramet_file_limit() has set; of the layer of services. */
+struct rmt_file_limit {
+	int root; /* -1: there is none */
+	bool read_only;
+	bool walks;
+};
+
 struct ramet_router {
 	pthread_mutex_t lock;
 	unsigned references; /* of the memory: users and all handles */
@@ -179,6 +186,8 @@ struct ramet_router {
 
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
+
+	struct rmt_file_limit file_limit;
 
 	uint64_t dropped; /* frames refused for a wrong source, see route.c */
 };
