@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "core/control.h"
+#include "core/flow.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -238,6 +239,18 @@ static void refuse(struct rmt_stream *from, const struct rmt_frame *frame, int c
 		rmt_dead_letter(router, frame, code, "%s", text);
 	else
 		rmt_control_gone(from, range, 1, text);
+}
+
+unsigned char *rmt_route_place(struct rmt_stream *stream, const struct rmt_frame *frame,
+			       struct rmt_chunk **ret_chunk)
+{
+	/* Nobody writes into what another is sending: a source that was not just found to be right
+	 * gets no place. */
+	if (frame->destination != stream->router->id || !stream->checked ||
+	    frame->source != stream->checked_source ||
+	    frame->authority != stream->checked_authority)
+		return NULL;
+	return rmt_inflow_place(stream->router, frame, ret_chunk);
 }
 
 void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,

@@ -455,6 +455,22 @@ static void describe_garbage(struct rmt_stream *stream, int code)
 			text);
 }
 
+/* A large frame has begun: the rest of a message goes behind what is there of it. */
+static void place_payload(struct rmt_stream *stream)
+{
+	struct rmt_frame frame;
+	struct rmt_chunk *chunk;
+	unsigned char *place;
+
+	if (!rmt_input_coming(&stream->input, &frame))
+		return;
+	place = rmt_route_place(stream, &frame, &chunk);
+	if (!place)
+		return;
+	rmt_input_place(&stream->input, chunk, place);
+	rmt_chunk_unref(chunk);
+}
+
 static void handle_frames(struct rmt_stream *stream)
 {
 	struct rmt_arrival arrival;
@@ -478,6 +494,8 @@ static void handle_frames(struct rmt_stream *stream)
 		rmt_route_arrival(stream, &arrival, &run);
 	}
 	rmt_run_forward(&run);
+	if (!stream->failed && !stream->frame)
+		place_payload(stream);
 }
 
 static void unread_run(struct rmt_deferred *deferred)
@@ -493,14 +511,14 @@ int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size)
 	const char *at = data;
 
 	while (size > 0) {
-		struct iovec space;
+		struct iovec space[2];
 		size_t part;
-		int r = rmt_input_space(&stream->input, &space);
+		int r = rmt_input_space(&stream->input, space);
 
 		if (r < 0)
 			return r;
-		part = RMT_MIN(size, space.iov_len);
-		memcpy(space.iov_base, at, part);
+		part = RMT_MIN(size, space[0].iov_len);
+		memcpy(space[0].iov_base, at, part);
 		rmt_input_filled(&stream->input, part);
 		at += part;
 		size -= part;
@@ -514,15 +532,16 @@ int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size)
  * will be cold when its turn comes. */
 static void read_frames(struct rmt_stream *stream)
 {
-	struct iovec space;
+	struct iovec space[2];
+	int pieces = rmt_input_space(&stream->input, space);
 	ssize_t n;
 
-	if (rmt_input_space(&stream->input, &space) < 0) {
+	if (pieces < 0) {
 		rmt_stream_fail(stream, "out of memory");
 		return;
 	}
 	do
-		n = read(stream->in.fd, space.iov_base, space.iov_len);
+		n = readv(stream->in.fd, space, pieces);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;
