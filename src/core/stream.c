@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/copy.h"
@@ -36,10 +35,22 @@ static int set_nonblocking(int fd)
 	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* True for a socket, whose buffer is made larger when it stays on this machine: others find their own
+ * size. */
+static bool prepare_socket(int fd)
+{
+	int domain;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) < 0)
+		return false;
+	if (domain == AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){RMT_SOCKET_BUFFER}, sizeof(int));
+	return true;
+}
+
 int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_stream **ret_stream)
 {
 	struct rmt_stream *stream;
-	struct stat status;
 	int r;
 
 	r = set_nonblocking(in_fd);
@@ -51,8 +62,7 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	if (!stream)
 		return -ENOMEM;
 	stream->router = router;
-	stream->is_socket = in_fd == out_fd && fstat(in_fd, &status) == 0 &&
-			    S_ISSOCK(status.st_mode);
+	stream->is_socket = in_fd == out_fd && prepare_socket(in_fd);
 	stream->in = (struct rmt_source){.fd = in_fd, .events = RMT_READABLE, .ready = in_ready};
 	stream->out = (struct rmt_source){.fd = out_fd, .ready = out_ready};
 	stream->loss.run = loss_run;

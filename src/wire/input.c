@@ -9,6 +9,9 @@
  * more than moving the piece of a frame that ends a chunk. */
 #define LARGE_PAYLOAD 16384u
 
+/* In a chunk with room for it, what is read stops one full frame later. */
+#define ANOTHER (RMT_FRAME_PAYLOAD_MAX + RMT_FRAME_HEADER_SIZE)
+
 /* A chunk with less room than this is left: reads of a few bytes each would cost more than a
  * fresh chunk does. */
 #define ROOM_MIN 8192u
@@ -98,8 +101,11 @@ int rmt_input_space(struct rmt_input *input, struct iovec ret_space[2])
 	}
 
 	room = input->chunk->capacity - input->end;
-	if (is_large(input))
+	if (is_large(input)) {
 		limit = input->wanted - (input->end - input->start) + RMT_FRAME_HEADER_SIZE;
+		if (room >= limit + ANOTHER)
+			limit += ANOTHER;
+	}
 	ret_space->iov_base = input->chunk->data + input->end;
 	ret_space->iov_len = room < limit ? room : limit;
 	return 1;

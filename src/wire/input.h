@@ -14,9 +14,10 @@
  *	}
  *
  * Small frames: many are read at once into one chunk and each arrival points into it. While the
- * payload of a large frame is incomplete, the space ends behind the next frame's header: that
- * header alone moves on to a fresh chunk, and a run of full frames is read without a copy, a chunk
- * each. Header and payload always lie behind each other.
+ * payload of a large frame is incomplete, the space ends behind the next frame's header, or behind
+ * the one after that, when there is room for a full frame more: that header alone moves on to a fresh
+ * chunk, and a run of full frames is read without a copy. Header and payload always lie behind each
+ * other.
  *
  * The payload of a large frame can also be read to where it is going to stay: while it is incomplete,
  * rmt_input_coming shows its header, and rmt_input_place says where.
