@@ -885,5 +885,7 @@ int ramet_open_max(void);
 #include "ramet-statistics.h" /* what contexts count */
 
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
+#include "ramet-exec.h"   /* commands */
+#include "ramet-file.h"   /* files in contexts */
 
 #endif

@@ -14,7 +14,7 @@
 #include "core/statistics.h"
 #include "core/stream.h"
 #include "core/wait.h"
-#include "service/face.h"
+#include "service/statistics.h"
 #include "wire/cbor.h"
 
 /* Children come and go while their parent is asked, page by page. */

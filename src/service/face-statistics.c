@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The public functions of services. They travel with programs that use them; what is behind them
- * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
- */
-#include "service/face.h"
+/* The public functions of statistics: they travel, what is behind them does not. */
 #include "parent/gate.h"
+#include "service/statistics.h"
 
 RMT_PUBLIC int ramet_context_statistics(ramet_context *context, ramet_statistics *statistics,
 					ramet_error *error)

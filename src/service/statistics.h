@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Behind the gate: what face.c calls. */
+/* Behind the gate: what face-statistics.c calls. */
 #pragma once
 
 #include "ramet.h"
