@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "core/log.h"
+#include "core/message.h"
 #include "fixture.h"
 #include "records.h"
 
@@ -23,6 +25,22 @@ RAMET_FUNCTION(none, flood, (i32, level), (i32, count), (i32, last))
 	for (int32_t i = 0; i < count; i++)
 		ramet_log(here, (enum ramet_log_level)level, "flood", "record %d", i);
 	ramet_log(here, (enum ramet_log_level)last, "last", "behind %d", count);
+}
+
+/* What no honest context sends, with these flags of a frame. */
+RAMET_FUNCTION(none, send_nonsense, (i32, flags), (bytes, data), (i32, times))
+{
+	ramet_router *here = ramet_call_router(call);
+	struct rmt_frame frame = {
+		.flags = (uint8_t)flags,
+		.handle = RMT_HANDLE_LOG,
+		.total = (uint32_t)(flags & RMT_FRAME_MORE ? 2 * data.size : data.size),
+	};
+
+	rmt_lock(here);
+	for (int32_t i = 0; i < times; i++)
+		rmt_send_frame(here, &frame, data.data, data.size, true);
+	rmt_unlock(here);
 }
 
 RAMET_CONCURRENT_FUNCTION(i64, process_id)
@@ -72,6 +90,17 @@ static long dropped(const char *level)
 	return sum;
 }
 
+/* Until each of the records has come, or is among those that were dropped. Returns the index of what says so first. */
+static size_t wait_for_all(const char *context, const char *source, const char *level, size_t count)
+{
+	size_t first = records_wait(&records, 0, context, "ramet", "were dropped"), at = first;
+
+	while (records_count(&records, source, NULL) + (size_t)dropped(level) < count)
+		at = records_wait(&records, at + 1, context, "ramet", "were dropped");
+	assert_int_equal(records_count(&records, source, NULL) + (size_t)dropped(level), count);
+	return first;
+}
+
 static void flood_of_records_is_dropped_and_counted(void **state)
 {
 	enum { COUNT = 20000 };
@@ -87,10 +116,8 @@ static void flood_of_records_is_dropped_and_counted(void **state)
 			flood_call(context, RAMET_LOG_INFO, COUNT, RAMET_LOG_WARNING, NULL), 0);
 		/* What is urgent has its own part of the window. */
 		records_wait(&records, 0, paths[i], "last", "behind 20000");
-		at = records_wait(&records, 0, paths[i], "ramet", "were dropped");
+		at = wait_for_all(paths[i], "flood", "info", COUNT);
 		assert_int_equal(records.items[at].level, RAMET_LOG_WARNING);
-		assert_int_equal(records_count(&records, "flood", NULL) + (size_t)dropped("info"),
-				 COUNT);
 		/* The rate allows for three seconds' worth at once, and what comes meanwhile. */
 		assert_in_range(records_count(&records, "flood", NULL), 1, COUNT / 2);
 		ramet_context_unref(context);
@@ -127,8 +154,7 @@ static void flood_in_the_master_is_dropped_and_counted(void **state)
 	router = records_router(&records, &options);
 	for (int i = 0; i < 1000; i++)
 		ramet_log(router, RAMET_LOG_DEBUG - (i % 2), "flood", "%d", i);
-	records_wait(&records, 0, "", "ramet", "were dropped");
-	assert_int_equal(records_count(&records, "flood", NULL) + (size_t)dropped("info"), 500);
+	wait_for_all("", "flood", "info", 500);
 	assert_int_equal(dropped("debug"), 0);
 	close_tree();
 }
@@ -265,6 +291,71 @@ static void lines_wait_while_the_sink_is_stuck(void **state)
 	}
 }
 
+/* A record as it stands on the wire, from `source`. */
+static ramet_bytes encode(const char *source, struct rmt_buffer *out)
+{
+	const ramet_log_record record = {
+		.level = RAMET_LOG_ERROR, .context = "liar", .source = source, .text = "text"};
+
+	rmt_log_record_encode(&record, out);
+	assert_int_equal(out->error, 0);
+	return (ramet_bytes){out->data, out->size};
+}
+
+static void nonsense_is_dropped_and_what_makes_sense_goes_on(void **state)
+{
+	struct rmt_buffer good = RMT_BUFFER_INIT;
+	ramet_statistics statistics = RAMET_STATISTICS_INIT;
+	ramet_bytes data = encode("uncounted", &good);
+	unsigned char wild[] = {0x86, 0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	ramet_context *context;
+
+	(void)state;
+	open_tree(0);
+	context = fixture_connect(router, "local/local");
+	/* Not paid for, in parts, cut short, and nothing at all like it. */
+	send_nonsense_call(context, 0, data, 1, NULL);
+	send_nonsense_call(context, RMT_FRAME_COUNTED | RMT_FRAME_MORE, data, 1, NULL);
+	for (size_t size = 0; size < data.size; size++)
+		send_nonsense_call(context, RMT_FRAME_COUNTED, (ramet_bytes){data.data, size}, 1,
+				   NULL);
+	send_nonsense_call(context, RMT_FRAME_COUNTED, (ramet_bytes){wild, sizeof(wild)}, 1, NULL);
+	assert_int_equal(flood_call(context, RAMET_LOG_INFO, 1, RAMET_LOG_INFO, NULL), 0);
+	records_wait(&records, 0, "local/local", "last", "behind 1");
+	assert_int_equal(records_count(&records, "uncounted", NULL), 0);
+	assert_int_equal(ramet_context_statistics(ramet_router_self(router), &statistics, NULL), 0);
+	assert_int_equal(statistics.refused, 2);
+	ramet_statistics_clear(&statistics);
+	ramet_context_unref(context);
+	close_tree();
+	rmt_buffer_done(&good);
+}
+
+/* The source does not keep to its own limits: the master has some for it. */
+static void flood_without_limits_is_dropped_by_the_master(void **state)
+{
+	enum { COUNT = 20000 };
+	ramet_router_options options = RAMET_ROUTER_OPTIONS_INIT;
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	ramet_context *context;
+	size_t at;
+
+	(void)state;
+	options.log_rate = 10;
+	router = records_router(&records, &options);
+	context = fixture_connect(router, "local");
+	assert_int_equal(
+		send_nonsense_call(context, RMT_FRAME_COUNTED, encode("liar", &out), COUNT, NULL),
+		0);
+	at = wait_for_all("", "liar", "error", COUNT);
+	assert_non_null(strstr(records.items[at].text, "records from below local were dropped"));
+	assert_int_equal(records.items[at].level, RAMET_LOG_WARNING);
+	assert_in_range(records_count(&records, "liar", NULL), 640, COUNT / 2);
+	ramet_context_unref(context);
+	close_tree();
+	rmt_buffer_done(&out);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +364,8 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(flood_in_the_master_is_dropped_and_counted),
 		FIXTURE_TEST(flood_of_lines_waits_for_the_sink),
 		FIXTURE_TEST(lines_wait_while_the_sink_is_stuck),
+		FIXTURE_TEST(nonsense_is_dropped_and_what_makes_sense_goes_on),
+		FIXTURE_TEST(flood_without_limits_is_dropped_by_the_master),
 	};
 
 	fixture_child(argc, argv);
