@@ -245,6 +245,12 @@ static void notices(ramet_router *router)
 	}
 }
 
+void rmt_log_child_lost(struct rmt_stream *stream)
+{
+	if (stream->peer)
+		notice(stream->router, &stream->log_limit, rmt_peer_name(stream->peer));
+}
+
 static void notice_run(struct rmt_timer *timer)
 {
 	notices(RMT_CONTAINER(timer, ramet_router, logging.notice));

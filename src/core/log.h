@@ -76,6 +76,9 @@ void rmt_log_pause(ramet_router *router, struct rmt_capture *capture);
 /* A message to RMT_HANDLE_LOG has arrived in the master. Takes its chunk. */
 void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt_message *message);
 
+/* The stream of a child is about to go: how many records from below it were dropped is said now. */
+void rmt_log_child_lost(struct rmt_stream *stream);
+
 /* The master has granted credit. */
 void rmt_log_credit(ramet_router *router, uint64_t bytes);
 
