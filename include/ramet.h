@@ -773,5 +773,6 @@ int ramet_open_max(void);
 #endif
 
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
+#include "ramet-module.h" /* code that is sent on demand */
 
 #endif

@@ -18,6 +18,7 @@ struct rmt_parent *rmt_parent_of(ramet_router *router)
 		rmt_list_init(&parent->connections);
 		rmt_admission_init(&parent->admission);
 		rmt_list_init(&parent->wishes);
+		rmt_modules_init(&parent->modules);
 		router->hooks_data = parent;
 	}
 	return router->hooks_data;
@@ -108,6 +109,8 @@ static void hook_done(ramet_router *router)
 	while (parent && !rmt_list_empty(&parent->connections))
 		rmt_connection_free(
 			rmt_list_first(&parent->connections, struct rmt_connection, node));
+	if (parent)
+		rmt_modules_done(&parent->modules);
 	free(parent);
 	router->hooks_data = NULL;
 }

@@ -4,3 +4,28 @@
  * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
  */
 #include "parent/gate.h"
+#include "parent/module.h"
+#include "service/module.h"
+
+RMT_PUBLIC int ramet_module_allow(ramet_router *router, const char *name, const char *file,
+				  ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_module_allow(router, name, file, error);
+}
+
+RMT_PUBLIC int ramet_module_allow_directory(ramet_router *router, const char *directory,
+					    ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_module_allow_directory(router, directory, error);
+}
+
+RMT_PUBLIC int ramet_module_load(ramet_context *context, const char *name, ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_module_load_call(context, name, error);
+}

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "service/module.h"
+
 static const struct ramet_function *const services[] = {
+	&rmt_module_load__function,
 	NULL,
 };
 
