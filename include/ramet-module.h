@@ -98,11 +98,11 @@ struct ramet_module {
 /* RAMET_MODULE(name);     once, in one source file of a shared object
  *
  * Makes it a module. The name is for messages: what it is loaded by is what it is allowed under. */
-#define RAMET_MODULE(name)                                                                       \
-	RAMET__MODULE_LINKAGE const struct ramet_module ramet_module_self                        \
-		__attribute__((visibility("default")));                                    \
-	const struct ramet_module ramet_module_self = {                                          \
-		sizeof(struct ramet_module), sizeof(struct ramet_function), #name,               \
-		RAMET_VERSION,		     ramet__functions_begin,	    ramet__functions_end}
+#define RAMET_MODULE(name)                                                                        \
+	RAMET__MODULE_LINKAGE const struct ramet_module ramet_module_self                         \
+		__attribute__((visibility("default")));                                           \
+	const struct ramet_module ramet_module_self = {                                           \
+		sizeof(struct ramet_module), sizeof(struct ramet_function), #name, RAMET_VERSION, \
+		ramet__functions_begin,      ramet__functions_end}
 
 #endif

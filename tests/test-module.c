@@ -323,7 +323,14 @@ static void load_hop_is_killed_call_fails(void **state)
 static void load_bad_names_are_refused(void **state)
 {
 	static const char *const names[] = {
-		"", "../greet", "a/b", "greet.so", ".", "a b", "gr\xc3\xbc\xc3\x9f", "a:b",
+		"",
+		"../greet",
+		"a/b",
+		"greet.so",
+		".",
+		"a b",
+		"gr\xc3\xbc\xc3\x9f",
+		"a:b",
 		"a234567890123456789012345678901234567890123456789",
 	};
 	ramet_router *router = router_with(NULL, NULL);
@@ -334,9 +341,9 @@ static void load_bad_names_are_refused(void **state)
 	for (size_t i = 0; i < RMT_COUNT(names); i++) {
 		assert_int_equal(ramet_module_load(context, names[i], &error), -EINVAL);
 		fixture_check_error(&error, -EINVAL, "is no name of a module", NULL);
-		assert_int_equal(ramet_module_allow(router, names[i], built("module-greet"),
-						    &error),
-				 -EINVAL);
+		assert_int_equal(
+			ramet_module_allow(router, names[i], built("module-greet"), &error),
+			-EINVAL);
 		fixture_check_error(&error, -EINVAL, "is no name of a module", NULL);
 	}
 	check_requests(router, 0, 0);
@@ -404,8 +411,7 @@ static void load_broken_modules_are_refused_with_the_reason(void **state)
 		if (broken[i].file && access(path, R_OK) < 0)
 			snprintf(path, sizeof(path), "%s/module-%s.so",
 				 getenv("RAMET_TEST_MODULES"), broken[i].name);
-		if (broken[i].file &&
-		    ramet_module_allow(router, broken[i].name, path, &error) < 0)
+		if (broken[i].file && ramet_module_allow(router, broken[i].name, path, &error) < 0)
 			fail_msg("%s", error.message);
 		assert_int_equal(ramet_module_load(context, broken[i].name, &error),
 				 broken[i].code);
@@ -532,7 +538,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	static const char *const names[] = {"big",   "late", "huge", "other",
+	static const char *const names[] = {"big",  "late",  "huge", "other",
 					    "text", "short", "tiny"};
 	char path[512];
 

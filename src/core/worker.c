@@ -127,7 +127,8 @@ void rmt_serial_wanted(ramet_router *router)
 	if (!router->is_child)
 		pthread_cond_broadcast(&execution->work);
 	else if (router->loop.waiting)
-		rmt_wait_changed(router); /* from a worker: nothing arrives that would wake the loop */
+		rmt_wait_changed(
+			router); /* from a worker: nothing arrives that would wake the loop */
 }
 
 bool rmt_workers_quiet(ramet_router *router, int64_t until)

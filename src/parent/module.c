@@ -314,8 +314,7 @@ int rmt_module_allow_directory(ramet_router *router, const char *path, ramet_err
 
 /* --- giving --------------------------------------------------------------------------------- */
 
-static void give(const struct allowed *allowed, const char *digest,
-		 struct rmt_shelf_wanted *wanted)
+static void give(const struct allowed *allowed, const char *digest, struct rmt_shelf_wanted *wanted)
 {
 	ramet_error error = RAMET_ERROR_INIT;
 

@@ -125,12 +125,11 @@ static void *open_file(int fd, unsigned ordinal, char *text, size_t text_size)
 	return handle;
 }
 
-static int check_descriptor(const char *name, const struct ramet_module *module,
-			    ramet_error *error)
+static int check_descriptor(const char *name, const struct ramet_module *module, ramet_error *error)
 {
 	if (!module)
-		return rmt_error_set(error, ENOEXEC,
-				     "module '%s' has no RAMET_MODULE() of its own", name);
+		return rmt_error_set(error, ENOEXEC, "module '%s' has no RAMET_MODULE() of its own",
+				     name);
 	if (module->size != sizeof(*module))
 		return rmt_error_set(error, ENOEXEC,
 				     "module '%s' was made for another version of the library",

@@ -55,9 +55,8 @@ static bool is_done(void *argument)
 static int get(ramet_router *router, const char *part, struct rmt_buffer *ret_bytes,
 	       ramet_error *error)
 {
-	struct want want = {.wanted.done = want_done,
-			    .bytes = RMT_BUFFER_INIT,
-			    .error = RAMET_ERROR_INIT};
+	struct want want = {
+		.wanted.done = want_done, .bytes = RMT_BUFFER_INIT, .error = RAMET_ERROR_INIT};
 	int r;
 
 	rmt_lock(router);
@@ -174,8 +173,8 @@ static int add(const struct ramet_module *module, const char *name, ramet_error 
 	if (r < 0) {
 		rmt_function_set_done(&loaded->functions);
 		free(loaded);
-		return r == -EEXIST ? rmt_error_set(error, r, "module '%s' defines '%s' twice", name,
-						    twice)
+		return r == -EEXIST ? rmt_error_set(error, r, "module '%s' defines '%s' twice",
+						    name, twice)
 				    : rmt_error_set(error, r, "out of memory");
 	}
 	while ((next = next_set(last)))
