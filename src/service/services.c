@@ -8,6 +8,10 @@
 
 static const struct ramet_function *const services[] = {
 	&rmt_module_load__function,
+#include "service/exec.h"
+
+static const struct ramet_function *const services[] = {
+	&rmt_exec__function,
 	NULL,
 };
 
