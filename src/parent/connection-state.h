@@ -10,6 +10,7 @@
 #include "parent/admission.h"
 #include "parent/bootstrap.h"
 #include "parent/connection.h"
+#include "parent/managed.h"
 #include "parent/module.h"
 
 enum rmt_connection_state {
@@ -55,6 +56,7 @@ struct rmt_parent {
 	struct rmt_admission admission;
 	struct rmt_list wishes; /* of other contexts: wish.h */
 	struct rmt_modules modules;
+	struct rmt_managed_set managed;
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */

@@ -333,7 +333,9 @@ static void give(const struct allowed *allowed, const char *digest, struct rmt_s
 
 void rmt_module_want(ramet_router *router, const char *part, struct rmt_shelf_wanted *wanted)
 {
-	struct rmt_parent *parent = rmt_parent_of(router);
+	/* Of a router that has ended nobody would free it. */
+	struct rmt_parent *parent = router->state != RMT_ROUTER_ENDED ? rmt_parent_of(router)
+								      : NULL;
 	ramet_error error = RAMET_ERROR_INIT;
 	struct allowed *allowed;
 	size_t size = strcspn(part, ":");

@@ -4,14 +4,12 @@
 
 #include <string.h>
 
+#include "service/exec.h"
 #include "service/module.h"
 
 static const struct ramet_function *const services[] = {
-	&rmt_module_load__function,
-#include "service/exec.h"
-
-static const struct ramet_function *const services[] = {
 	&rmt_exec__function,
+	&rmt_module_load__function,
 	NULL,
 };
 
