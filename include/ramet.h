@@ -906,6 +906,7 @@ int ramet_open_max(void);
 
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
 #include "ramet-exec.h"   /* commands */
+#include "ramet-file.h"   /* files in contexts */
 #include "ramet-module.h" /* code that is sent on demand */
 
 #endif

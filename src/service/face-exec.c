@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public functions of services. They travel with programs that use them; what is behind them
- * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
+ * The public functions of commands. They travel with programs that use them; what is behind them does
+ * not, until it is needed: each opens the gate first, or has an object that was made behind it.
  */
 #include "parent/gate.h"
-#include "parent/module.h"
 #include "service/job.h"
-#include "service/module.h"
-
-/* --- commands ------------------------------------------------------------------------------- */
 
 RMT_PUBLIC int ramet_command_start(ramet_context *context, const ramet_command_options *options,
 				   ramet_process **ret_process, ramet_error *error)
@@ -89,29 +85,4 @@ RMT_PUBLIC void ramet_command_result_clear(ramet_command_result *result)
 	ramet_free(result->output.data);
 	ramet_free(result->errors.data);
 	*result = (ramet_command_result){.truncated = false};
-}
-
-/* --- modules -------------------------------------------------------------------------------- */
-
-RMT_PUBLIC int ramet_module_allow(ramet_router *router, const char *name, const char *file,
-				  ramet_error *error)
-{
-	int r = rmt_gate_open(error);
-
-	return r < 0 ? r : rmt_module_allow(router, name, file, error);
-}
-
-RMT_PUBLIC int ramet_module_allow_directory(ramet_router *router, const char *directory,
-					    ramet_error *error)
-{
-	int r = rmt_gate_open(error);
-
-	return r < 0 ? r : rmt_module_allow_directory(router, directory, error);
-}
-
-RMT_PUBLIC int ramet_module_load(ramet_context *context, const char *name, ramet_error *error)
-{
-	int r = rmt_gate_open(error);
-
-	return r < 0 ? r : rmt_module_load_call(context, name, error);
 }
