@@ -10,6 +10,7 @@
 #include "parent/admission.h"
 #include "parent/bootstrap.h"
 #include "parent/connection.h"
+#include "wire/handshake.h"
 
 enum rmt_connection_state {
 	RMT_WAITING_FOR_ID,
@@ -19,6 +20,9 @@ enum rmt_connection_state {
 	RMT_CONNECTED,
 	RMT_FAILED, /* the process, if any, has to end before the error can be told */
 };
+
+struct rmt_met;
+struct rmt_detach;
 
 struct rmt_connection {
 	struct rmt_list node; /* in parent->connections */
@@ -43,6 +47,8 @@ struct rmt_connection {
 	struct rmt_process *process; /* NULL for one that was joined */
 	struct rmt_peer *peer;
 	bool peer_lost;
+	bool detached; /* it goes on, as a tree of its own */
+	struct rmt_met *met; /* that other tree, when it is one; adopt.h */
 	char *loss; /* why the stream ended */
 	ramet_error error;
 };
@@ -53,6 +59,10 @@ struct rmt_parent {
 	struct rmt_list connections;
 	struct rmt_admission admission;
 	struct rmt_list wishes; /* of other contexts: wish.h */
+	struct rmt_list listeners;  /* join.h */
+	struct rmt_list adoptions;  /* adopt.h */
+	struct rmt_list released;   /* struct rmt_process: of contexts that have detached themselves */
+	struct rmt_detach *detach;  /* detach.h; NULL: we do not */
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */
@@ -99,6 +109,9 @@ void rmt_connection_turn(struct rmt_ticket *ticket);
 /* Encodes the welcome; connection->welcome.error says whether that worked. */
 void rmt_connection_welcome(struct rmt_connection *connection);
 int rmt_connection_send_welcome(struct rmt_connection *connection);
+
+/* It is there. 0 or a negative errno. */
+int rmt_connection_connected(struct rmt_connection *connection, const struct rmt_hello *hello);
 
 /* The first frame of a child: rmt_stream.frame. */
 int rmt_connection_hello(struct rmt_stream *stream, const struct rmt_arrival *arrival);
