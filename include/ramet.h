@@ -321,7 +321,7 @@ int ramet_listen(const char *path, ramet_error *error);
 /* What those who join a tree may do in it. */
 enum ramet_join {
 	RAMET_JOIN_FULL, /* they and their parents command, like parents of the context that listens */
-	RAMET_JOIN_OWN,  /* they have an authority of their own: only what policies allow */
+	RAMET_JOIN_OWN, /* they have an authority of their own: only what policies allow */
 };
 
 /* Options of a listener. Fill with RAMET_LISTEN_OPTIONS_INIT, then change what is to differ. */

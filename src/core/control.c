@@ -300,9 +300,9 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 	const char *name;
 	size_t size;
 
-	if (!router->hooks || stream == router->uplink || stream->guest || rmt_cbor_read_u32(reader, &part) < 0 ||
-	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
-	    rmt_cbor_read_u64(reader, &offset) < 0)
+	if (!router->hooks || stream == router->uplink || stream->guest ||
+	    rmt_cbor_read_u32(reader, &part) < 0 || rmt_cbor_read_str(reader, &name, &size) < 0 ||
+	    !name || rmt_cbor_read_u64(reader, &offset) < 0)
 		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 	else
 		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,

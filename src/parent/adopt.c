@@ -14,7 +14,7 @@
 #include "core/stream.h"
 #include "parent/connection-state.h"
 
-#define CLASH                                                                                  \
+#define CLASH                                                                                    \
 	"some ids of that tree are known in this one: it is joined already by another path, or " \
 	"both have drawn the same (then a new run of this program will not)"
 
@@ -80,8 +80,7 @@ void rmt_adopt_undo(struct rmt_connection *connection)
 	met->routed = false;
 	rmt_region_unroute(router, &met->tree.region);
 	if (router->uplink && !router->uplink->failed)
-		rmt_control_gone(router->uplink,
-				 (const uint32_t(*)[2])met->tree.region.ranges,
+		rmt_control_gone(router->uplink, (const uint32_t(*)[2])met->tree.region.ranges,
 				 met->tree.region.count, "it was not joined");
 }
 
@@ -216,8 +215,8 @@ static int ask_up(ramet_router *router, const struct rmt_region *region, uint32_
 	}
 	rmt_list_init(&adoption->node);
 	for (size_t i = 0; i < region->count; i++)
-		if (rmt_region_add(&adoption->region, region->ranges[i][0],
-				   region->ranges[i][1]) < 0)
+		if (rmt_region_add(&adoption->region, region->ranges[i][0], region->ranges[i][1]) <
+		    0)
 			out.error = -ENOMEM;
 	rmt_adopt_encode(region, &out);
 	if (out.error < 0 || out.size > RMT_FRAME_PAYLOAD_MAX) {
@@ -303,7 +302,7 @@ void rmt_adopt_asked(ramet_router *router, struct rmt_stream *stream,
 	}
 	if (r < 0 || rmt_router_is_root(router))
 		answer_down(router, stream->peer->id, r,
-			    r == 0	   ? ""
+			    r == 0         ? ""
 			    : r == -EEXIST ? CLASH
 					   : rmt_strerror(r),
 			    &own);
@@ -345,9 +344,8 @@ void rmt_adopt_answered(ramet_router *router, struct rmt_stream *stream,
 	whole.position = 0;
 	if (stream != router->uplink || !parent || rmt_list_empty(&parent->adoptions) ||
 	    rmt_cbor_read_array(&whole, &items) < 0 || items < 3 ||
-	    rmt_cbor_read_u32(reader, &code) < 0 ||
-	    rmt_cbor_read_str(reader, &data, &size) < 0 || !data ||
-	    rmt_region_read(reader, items - 3, &own) < 0)
+	    rmt_cbor_read_u32(reader, &code) < 0 || rmt_cbor_read_str(reader, &data, &size) < 0 ||
+	    !data || rmt_region_read(reader, items - 3, &own) < 0)
 		return;
 	adoption = rmt_list_first(&parent->adoptions, struct rmt_adoption, node);
 	rmt_list_remove(&adoption->node);

@@ -47,9 +47,9 @@ struct rmt_connection {
 	struct rmt_process *process; /* NULL for one that was joined */
 	struct rmt_peer *peer;
 	bool peer_lost;
-	bool detached; /* it goes on, as a tree of its own */
+	bool detached;       /* it goes on, as a tree of its own */
 	struct rmt_met *met; /* that other tree, when it is one; adopt.h */
-	char *loss; /* why the stream ended */
+	char *loss;          /* why the stream ended */
 	ramet_error error;
 };
 
@@ -58,11 +58,12 @@ struct rmt_parent {
 	/* struct rmt_connection, from the start to the end of the process */
 	struct rmt_list connections;
 	struct rmt_admission admission;
-	struct rmt_list wishes; /* of other contexts: wish.h */
-	struct rmt_list listeners;  /* join.h */
-	struct rmt_list adoptions;  /* adopt.h */
-	struct rmt_list released;   /* struct rmt_process: of contexts that have detached themselves */
-	struct rmt_detach *detach;  /* detach.h; NULL: we do not */
+	struct rmt_list wishes;    /* of other contexts: wish.h */
+	struct rmt_list listeners; /* join.h */
+	struct rmt_list adoptions; /* adopt.h */
+	struct rmt_list
+		released; /* struct rmt_process: of contexts that have detached themselves */
+	struct rmt_detach *detach; /* detach.h; NULL: we do not */
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */

@@ -126,8 +126,9 @@ static void guest_lost(struct rmt_stream *stream, const char *reason)
 	ramet_router *router = stream->router;
 	struct rmt_peer *peer = stream->peer;
 
-	rmt_log(router, RMT_LOG_SELF, RAMET_LOG_DEBUG, "process %d of user %u is no guest any more: %s",
-		(int)guest->pid, (unsigned)guest->uid, reason);
+	rmt_log(router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
+		"process %d of user %u is no guest any more: %s", (int)guest->pid,
+		(unsigned)guest->uid, reason);
 	stream->chain_count = 0;
 	if (peer && peer->stream == stream) {
 		char *text = strdup(reason); /* it belongs to the stream */
@@ -462,8 +463,7 @@ void rmt_listeners_done(ramet_router *router)
 	struct rmt_parent *parent = router->hooks_data;
 
 	while (parent && !rmt_list_empty(&parent->listeners))
-		rmt_listener_free(
-			rmt_list_first(&parent->listeners, struct rmt_listener, node));
+		rmt_listener_free(rmt_list_first(&parent->listeners, struct rmt_listener, node));
 }
 
 /* --- guests ------------------------------------------------------------------------------- */

@@ -50,7 +50,8 @@ void rmt_tree_hello_encode(const struct rmt_tree_hello *tree, struct rmt_buffer 
 }
 
 /* The items that are left are ranges, and nothing follows. */
-static int read_region(struct rmt_cbor_reader *reader, uint64_t items, struct rmt_region *ret_region)
+static int read_region(struct rmt_cbor_reader *reader, uint64_t items,
+		       struct rmt_region *ret_region)
 {
 	int r = rmt_region_read(reader, items, ret_region);
 

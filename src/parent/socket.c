@@ -66,8 +66,7 @@ static bool directory(unsigned choice, char *text, size_t size)
 		return rmt_format(text, size, "%s/ramet", runtime) < size;
 	if (choice == 1)
 		return rmt_format(text, size, "/run/user/%u/ramet", (unsigned)geteuid()) < size;
-	return choice == 2 &&
-	       rmt_format(text, size, "/tmp/ramet-%u", (unsigned)geteuid()) < size;
+	return choice == 2 && rmt_format(text, size, "/tmp/ramet-%u", (unsigned)geteuid()) < size;
 }
 
 int rmt_socket_find(const char *name, unsigned choice, struct sockaddr_un *ret_address,
@@ -97,7 +96,8 @@ static int check_directory(const char *path, bool own, ramet_error *error)
 	if (!S_ISDIR(status.st_mode))
 		return rmt_error_set(error, ENOTDIR, "%s is no directory", path);
 	if (status.st_uid != geteuid() && (own || status.st_uid != 0))
-		return rmt_error_set(error, EPERM, "the directory %s belongs to another user", path);
+		return rmt_error_set(error, EPERM, "the directory %s belongs to another user",
+				     path);
 	if (status.st_mode & (own ? 077 : 022))
 		return rmt_error_set(error, EPERM, "the directory %s is open to others", path);
 	return 0;
@@ -116,8 +116,8 @@ int rmt_socket_place(const char *name, struct sockaddr_un *ret_address, ramet_er
 		if (r < 0)
 			return r;
 		/* "/" itself, or what is before the last slash. */
-		rmt_format(place, sizeof(place), "%.*s",
-			   slash == name ? 1 : (int)(slash - name), name);
+		rmt_format(place, sizeof(place), "%.*s", slash == name ? 1 : (int)(slash - name),
+			   name);
 		return check_directory(place, false, error);
 	}
 	/* The runtime directory is made by others, or it is not there. */

@@ -40,8 +40,8 @@ struct rmt_bound {
 	struct stat made; /* the socket's file */
 };
 
-#define RMT_BOUND_INIT            \
-	{                         \
+#define RMT_BOUND_INIT                \
+	{                             \
 		.fd = -1, .lock = -1, \
 	}
 
