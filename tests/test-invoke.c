@@ -145,6 +145,8 @@ static void invoke_with_what_does_not_fit_is_refused(void **state)
 	assert_refused("no_such", NULL, -ENOSYS, "'no_such'");
 	assert_refused("", NULL, -ENOSYS, "''");
 	assert_refused("ad", list(2, number(1), number(2)), -ENOSYS, "'ad'");
+	/* The library's own are looked for elsewhere. */
+	assert_refused("rmt_no_such", NULL, -ENOSYS, "'rmt_no_such'");
 	assert_refused(name, NULL, -EINVAL, "255");
 	name[255] = '\0';
 	assert_refused(name, NULL, -ENOSYS, "nnnn");

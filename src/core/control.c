@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
@@ -101,18 +102,32 @@ void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t hand
 	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
-			const char *text)
+void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
+			int code, const char *text)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
 
 	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_CLOSED);
+	begin(&out, 5, RMT_OP_CLOSED);
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
+	rmt_cbor_put_uint(&out, owner);
 	rmt_control_send(router, destination, &out);
+}
+
+void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 4, RMT_OP_CREDIT);
+	rmt_cbor_put_uint(&out, frame->handle);
+	rmt_cbor_put_uint(&out, frame->length);
+	rmt_cbor_put_uint(&out, frame->destination);
+	rmt_control_send(router, frame->source, &out);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -215,32 +230,50 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 	free(reason);
 }
 
-static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
-		   struct rmt_cbor_reader *reader)
+/* A flow from here to a handle of `owner`, of which `frame` speaks: its reader, or a router on the way
+ * there. */
+static struct rmt_flow *flow_of(const ramet_router *router, const struct rmt_frame *frame,
+				const struct rmt_stream *stream, uint32_t owner, uint32_t handle)
 {
-	struct rmt_flow *flow = NULL;
-	struct rmt_table_walk walk = {0};
-	struct rmt_table_node *node;
-	uint32_t handle;
+	if (owner != frame->source && stream &&
+	    (owner == router->id || rmt_route_to(router, owner) != stream))
+		return NULL;
+	return rmt_flow_find(router, owner, handle);
+}
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0)
+static void credit(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		   struct rmt_cbor_reader *reader, uint64_t items)
+{
+	uint32_t handle, owner = frame->source;
+	struct rmt_flow *flow;
+	uint64_t bytes;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0 ||
+	    (items > 3 && rmt_cbor_read_u32(reader, &owner) < 0))
 		return;
-	flow = rmt_flow_find(router, frame->source, handle);
-	/* A router on the way speaks of a flow to somebody behind it. */
-	for (node = flow ? NULL : rmt_table_walk(&router->flows, &walk); node && !flow;
-	     node = rmt_table_walk(&router->flows, &walk)) {
-		struct rmt_flow *other = RMT_CONTAINER(node, struct rmt_flow, node);
+	flow = flow_of(router, frame, stream, owner, handle);
+	if (flow)
+		rmt_flow_credit(flow, bytes);
+}
 
-		if (other->handle == handle && other->peer != router->self &&
-		    rmt_route_to(router, other->peer->id) == stream)
-			flow = other;
-	}
-	/* The flow of calls has no reader that could close: what did not arrive was answered by
-	 * itself, or logged. */
-	if (flow && handle != RMT_HANDLE_CALL)
-		rmt_flow_close(flow);
-	else if (flow)
-		flow->in_flight = 0;
+static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		   struct rmt_cbor_reader *reader, uint64_t items)
+{
+	uint32_t handle, code, owner = frame->source;
+	struct rmt_flow *flow;
+	const char *text;
+	char reason[256];
+	size_t size;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &code) < 0 ||
+	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text ||
+	    (items > 4 && rmt_cbor_read_u32(reader, &owner) < 0))
+		return;
+	flow = flow_of(router, frame, stream, owner, handle);
+	if (!flow)
+		return;
+	rmt_format(reason, sizeof(reason), "%.*s", (int)size, text);
+	rmt_flow_close(flow, reason);
 }
 
 static void given(ramet_router *router, struct rmt_cbor_reader *reader)
@@ -385,24 +418,16 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
 	struct rmt_cbor_reader reader;
 	uint64_t items, operation;
-	struct rmt_flow *flow;
-	uint32_t handle;
-	uint64_t bytes;
 
 	rmt_cbor_reader_init(&reader, data, frame->length);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || rmt_cbor_read_u64(&reader, &operation) < 0)
 		return;
 	switch (operation) {
 	case RMT_OP_CREDIT:
-		if (rmt_cbor_read_u32(&reader, &handle) < 0 ||
-		    rmt_cbor_read_u64(&reader, &bytes) < 0)
-			return;
-		flow = rmt_flow_find(router, frame->source, handle);
-		if (flow)
-			rmt_flow_credit(flow, bytes);
+		credit(router, frame, stream, &reader, items);
 		return;
 	case RMT_OP_CLOSED:
-		closed(router, frame, stream, &reader);
+		closed(router, frame, stream, &reader, items);
 		return;
 	case RMT_OP_GIVEN:
 		given(router, &reader);

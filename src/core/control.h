@@ -13,8 +13,11 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 
 void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle,
 			uint64_t bytes);
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
-			const char *text);
+void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
+			int code, const char *text);
+
+/* The credit of a frame that was refused, and that nobody grants back therefore. */
+void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame);
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply);
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);

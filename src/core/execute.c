@@ -36,7 +36,9 @@ void rmt_execute_init(ramet_router *router)
 
 	rmt_list_init(&execution->serial);
 	rmt_list_init(&execution->concurrent);
+	rmt_list_init(&execution->early);
 	rmt_list_init(&execution->running);
+	rmt_list_init(&execution->deferred);
 	rmt_list_init(&execution->idle_calls);
 	rmt_condition_init(&execution->work);
 	rmt_condition_init(&execution->quiet);
@@ -66,6 +68,7 @@ static ramet_call *call_new(ramet_router *router)
 	call->lost = false;
 	atomic_init(&call->cancelled, false);
 	call->caller = NULL;
+	call->deferral = NULL;
 	call->failure = (ramet_error)RAMET_ERROR_INIT;
 	return call;
 }
@@ -182,42 +185,53 @@ static void call_refused(ramet_call *call)
 	call_free(call);
 }
 
-void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
+static void refuse(ramet_call *call, int code, const char *text)
 {
-	struct rmt_execution *execution = &router->execution;
-	ramet_call *call = call_new(router);
-	const ramet_error *failed;
-	const char *name;
-	size_t name_size;
-	char text[RMT_FUNCTION_NAME_MAX + 64];
+	answer_failure(call, code, call->router->path, text);
+	call_refused(call);
+}
 
-	if (!call) {
-		rmt_inflow_consumed(router, NULL, message);
-		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
-		rmt_chunk_unref(message->chunk);
-		return;
-	}
-	call->message = *message;
-	call->function = NULL;
+/* 0: call->function is set; else as rmt_parent_hooks.service says. */
+static int find_function(ramet_call *call, const char *name, size_t size, const char **ret_text)
+{
+	const struct rmt_parent_hooks *hooks = call->router->hooks;
+
+	if (hooks && size > strlen(RMT_SERVICE_PREFIX) &&
+	    memcmp(name, RMT_SERVICE_PREFIX, strlen(RMT_SERVICE_PREFIX)) == 0)
+		return hooks->service(call->router, name, size, &call->function, ret_text);
+	call->function = rmt_function_find(name, size);
+	return call->function ? 0 : -ENOSYS;
+}
+
+/* Finds its function and queues it, or refuses it. */
+static void accept(ramet_call *call)
+{
+	ramet_router *router = call->router;
+	struct rmt_execution *execution = &router->execution;
+	const char *name, *why = NULL;
+	const ramet_error *failed;
+	char text[RMT_FUNCTION_NAME_MAX + 64];
+	size_t name_size;
+	int r;
+
 	if (parse(call, &name, &name_size) < 0) {
-		answer_failure(call, EPROTO, router->path, "the call makes no sense");
-		call_refused(call);
+		refuse(call, EPROTO, "the call makes no sense");
 		return;
 	}
-	call->function = rmt_function_find(name, name_size);
-	failed = rmt_chain_failure(router, message->frame.source, call->chain);
-	if (!call->function) {
+	r = find_function(call, name, name_size, &why);
+	failed = rmt_chain_failure(router, call->message.frame.source, call->chain);
+	if (r == -EAGAIN && router->state == RMT_ROUTER_RUNNING) {
+		rmt_list_append(&execution->early, &call->node);
+	} else if (r < 0) {
 		rmt_format(text, sizeof(text), "there is no function '%.*s' in this program",
 			   (int)name_size, name);
-		answer_failure(call, ENOSYS, router->path, text);
-		call_refused(call);
+		refuse(call, -r, why ? why : text);
 	} else if (failed) {
 		answer_failure(call, failed->code, failed->where ? failed->where : "",
 			       failed->message ? failed->message : "out of memory");
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
-		answer_failure(call, ESHUTDOWN, router->path, "this context is ending");
-		call_refused(call);
+		refuse(call, ESHUTDOWN, "this context is ending");
 	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		rmt_worker_wanted(router);
@@ -225,6 +239,38 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 		rmt_list_append(&execution->serial, &call->node);
 		rmt_serial_wanted(router);
 	}
+}
+
+void rmt_execute_resume(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	struct rmt_list early;
+
+	rmt_list_init(&early);
+	while (!rmt_list_empty(&execution->early)) {
+		struct rmt_list *node = execution->early.next;
+
+		rmt_list_remove(node);
+		rmt_list_append(&early, node);
+	}
+	while (!rmt_list_empty(&early))
+		accept(rmt_execute_take(&early));
+}
+
+void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
+{
+	ramet_call *call = call_new(router);
+
+	if (!call) {
+		rmt_inflow_consumed(router, NULL, message);
+		message->frame.flags &= ~(unsigned)RMT_FRAME_COUNTED; /* granted, that is */
+		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
+		rmt_chunk_unref(message->chunk);
+		return;
+	}
+	call->message = *message;
+	call->function = NULL;
+	accept(call);
 }
 
 static ramet_call *find(struct rmt_list *list, uint32_t caller, uint32_t reply)
@@ -249,6 +295,13 @@ static void cancel_queued(ramet_call *call)
 	call_refused(call);
 }
 
+static void cancel_begun(ramet_call *call)
+{
+	atomic_store(&call->cancelled, true);
+	if (call->state == RMT_CALL_DEFERRED)
+		call->deferral->cancelled(call->deferral);
+}
+
 void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 {
 	struct rmt_execution *execution = &router->execution;
@@ -259,13 +312,17 @@ void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 	call = find(&execution->serial, caller, reply);
 	if (!call)
 		call = find(&execution->concurrent, caller, reply);
+	if (!call)
+		call = find(&execution->early, caller, reply);
 	if (call) {
 		cancel_queued(call);
 		return;
 	}
 	call = find(&execution->running, caller, reply);
+	if (!call)
+		call = find(&execution->deferred, caller, reply);
 	if (call)
-		atomic_store(&call->cancelled, true);
+		cancel_begun(call);
 }
 
 static void lose_queued(struct rmt_list *list, uint32_t caller)
@@ -280,21 +337,29 @@ static void lose_queued(struct rmt_list *list, uint32_t caller)
 	}
 }
 
-void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
+static void lose_begun(struct rmt_list *list, uint32_t caller)
 {
-	struct rmt_execution *execution = &router->execution;
 	struct rmt_list *node, *following;
 
-	lose_queued(&execution->serial, caller);
-	lose_queued(&execution->concurrent, caller);
-	rmt_list_each(&execution->running, node, following) {
+	rmt_list_each(list, node, following) {
 		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
 
 		if (call->message.frame.source == caller) {
 			call->lost = true;
-			atomic_store(&call->cancelled, true);
+			cancel_begun(call);
 		}
 	}
+}
+
+void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	lose_queued(&execution->serial, caller);
+	lose_queued(&execution->concurrent, caller);
+	lose_queued(&execution->early, caller);
+	lose_begun(&execution->running, caller);
+	lose_begun(&execution->deferred, caller);
 	rmt_chains_forget(router, caller);
 }
 
@@ -307,8 +372,12 @@ void rmt_execute_cancel_all(ramet_router *router)
 		cancel_queued(rmt_list_first(&execution->serial, ramet_call, node));
 	while (!rmt_list_empty(&execution->concurrent))
 		cancel_queued(rmt_list_first(&execution->concurrent, ramet_call, node));
+	while (!rmt_list_empty(&execution->early))
+		cancel_queued(rmt_list_first(&execution->early, ramet_call, node));
 	rmt_list_each(&execution->running, node, following)
-		atomic_store(&RMT_CONTAINER(node, ramet_call, node)->cancelled, true);
+		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
+	rmt_list_each(&execution->deferred, node, following)
+		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
 	pthread_cond_broadcast(&execution->work);
 }
 
@@ -350,7 +419,7 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 	if (size > 0)
 		memset(executor->result, 0, size);
 	function->invoke(call, arguments, executor->result);
-	if (!call->failure.code && call->message.frame.reply != 0) {
+	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0) {
 		struct rmt_call_target target = {call->router, call->message.frame.source};
 
 		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks,
@@ -360,6 +429,64 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 					 "out of memory for the result of '%s'", function->name);
 	}
 	rmt_type_release(&function->arguments, arguments);
+}
+
+void rmt_call_defer(ramet_call *call, struct rmt_deferral *deferral)
+{
+	deferral->call = call;
+	call->deferral = deferral;
+}
+
+static void defer(ramet_call *call)
+{
+	struct rmt_execution *execution = &call->router->execution;
+
+	rmt_list_remove(&call->node);
+	rmt_list_append(&execution->deferred, &call->node);
+	call->state = RMT_CALL_DEFERRED;
+	call->message.chunk = rmt_chunk_unref(call->message.chunk);
+	if (call->router->state == RMT_ROUTER_ENDED) {
+		call->deferral->ended(call->deferral);
+		call_free(call);
+		return;
+	}
+	call->deferral->begin(call->deferral);
+	if (atomic_load(&call->cancelled))
+		call->deferral->cancelled(call->deferral);
+	if (rmt_list_empty(&execution->running))
+		rmt_wait_changed(call->router);
+}
+
+void rmt_call_answer(struct rmt_deferral *deferral, const void *result)
+{
+	ramet_call *call = deferral->call;
+	struct rmt_call_target target = {call->router, call->message.frame.source};
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	ramet_router *router = call->router;
+
+	call->state = RMT_CALL_QUEUED;
+	rmt_type_encode(call->function->result, result, &out, &rmt_call_hooks, &target);
+	if (out.error == 0 && out.size > RMT_FRAME_PAYLOAD_MAX)
+		out.error = -EMSGSIZE;
+	if (out.error < 0)
+		answer_failure(call, -out.error, router->path, "the result could not be sent");
+	else
+		answer_value(call, &out);
+	rmt_buffer_done(&out);
+	call_free(call);
+	rmt_wait_changed(router);
+}
+
+void rmt_execute_ended(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	while (!rmt_list_empty(&execution->deferred)) {
+		ramet_call *call = rmt_list_first(&execution->deferred, ramet_call, node);
+
+		call->deferral->ended(call->deferral);
+		call_free(call);
+	}
 }
 
 /* Runs one call, which is in no list. The lock is held, and released meanwhile. */
@@ -380,6 +507,10 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_lock(router);
 	if (refused)
 		rmt_senders_end(router, call->message.data, call->message.size);
+	if (call->deferral && !call->failure.code) {
+		defer(call);
+		return;
+	}
 	if (call->failure.code)
 		answer_failure(call, call->failure.code,
 			       call->failure.where ? call->failure.where : "",
@@ -455,8 +586,7 @@ void rmt_execute_main(ramet_router *router)
 
 void rmt_execute_refuse(ramet_call *call, int code, const char *text)
 {
-	answer_failure(call, code, call->router->path, text);
-	call_refused(call);
+	refuse(call, code, text);
 }
 
 void rmt_execute_done(ramet_router *router)

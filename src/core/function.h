@@ -8,6 +8,9 @@
 
 #include "ramet.h"
 
+/* The library's own functions, which are not the program's, begin with this. */
+#define RMT_SERVICE_PREFIX "rmt_"
+
 /* Tells the library which functions there are: [begin, end) is the program's table. 0, -EEXIST (two
  * of one name, which *ret_twice is), -ENOMEM. */
 int rmt_functions_set(const struct ramet_function *const *begin,

@@ -114,16 +114,21 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_list_each(&peer->flows, node, following) {
 		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
 
-		flow->closed = true;
 		flow->references++;
+		rmt_flow_close(flow, reason);
 		rmt_flow_unref(flow); /* frees those that nobody uses */
 	}
 	rmt_list_each(&peer->inflows, node, following) {
 		struct rmt_inflow *inflow = RMT_CONTAINER(node, struct rmt_inflow, of_peer);
 
-		if (inflow->receiver && !inflow->receiver->result)
-			rmt_receiver_source_lost(inflow->receiver, inflow, reason);
+		ramet_receiver *receiver = inflow->receiver;
+
+		if (receiver && !receiver->result)
+			rmt_receiver_source_lost(receiver, inflow, reason);
 		rmt_inflow_free(inflow);
+		/* What was the last to write may have been it. */
+		if (receiver && !receiver->result)
+			rmt_receiver_changed(receiver);
 	}
 	rmt_execute_caller_lost(router, peer->id);
 	rmt_wait_changed(router);

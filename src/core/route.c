@@ -173,6 +173,9 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	va_list arguments;
 	char text[512];
 
+	/* A stream is closed by the first refusal, but calls go on. */
+	if (frame->handle == RMT_HANDLE_CALL && (frame->flags & RMT_FRAME_COUNTED))
+		rmt_control_refused(router, frame);
 	/* Answers are not answered, and the rest of a message was answered with its first frame. */
 	if (frame->flags & (RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END))
 		return;
@@ -184,8 +187,10 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	if (frame->reply != 0) {
 		rmt_send_failure(router, frame->source, frame->reply, code, router->path, text,
 				 false);
-	} else if (frame->flags & RMT_FRAME_COUNTED) {
-		rmt_control_closed(router, frame->source, frame->handle, code, text);
+	}
+	if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
+		rmt_control_closed(router, frame->source, frame->destination, frame->handle, code,
+				   text);
 	}
 }
 

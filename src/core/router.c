@@ -14,6 +14,7 @@
 #include "core/flow.h"
 #include "core/ids.h"
 #include "core/log.h"
+#include "core/notice.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/stream.h"
@@ -61,6 +62,9 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
 	rmt_list_init(&router->dirty);
+	rmt_list_init(&router->notices);
+	rmt_list_init(&router->watched);
+	rmt_list_init(&router->turns);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
 	rmt_execute_init(router);
@@ -185,6 +189,8 @@ static bool nothing_below(void *argument)
 		if (stream != router->uplink && !stream->guest)
 			return false;
 	}
+	if (!rmt_list_empty(&router->execution.deferred))
+		return false;
 	return !router->hooks || !router->hooks->busy(router);
 }
 
@@ -275,8 +281,10 @@ void rmt_router_finish(ramet_router *router)
 	rmt_wait(router, all_written, router, rmt_after(FORCE_MS));
 	router->state = RMT_ROUTER_ENDED;
 	rmt_wait_changed(router);
+	rmt_notices_look(&router->notices, router);
 	rmt_broker_stop(router);
 	rmt_wait_end(router);
+	rmt_execute_ended(router);
 	lose_everything(router);
 	if (router->hooks)
 		router->hooks->done(router);

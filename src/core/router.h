@@ -53,6 +53,12 @@ struct rmt_parent_hooks {
 	/* An ANSWER to one of ours has arrived; password NULL: there is none, text says why. */
 	void (*answered)(ramet_router *router, uint32_t requester, uint32_t reply,
 			 const char *password, size_t size, const char *text, size_t text_size);
+	/* A call of one of the library's own functions has arrived, of a name that begins with
+	 * RMT_SERVICE_PREFIX. 0: *ret_function is it. -EAGAIN: it is being fetched, and
+	 * rmt_execute_resume() will be called. Another negative errno: it cannot be had, *ret_text
+	 * says why. */
+	int (*service)(ramet_router *router, const char *name, size_t size,
+		       const struct ramet_function **ret_function, const char **ret_text);
 	/* The child must end now (its grace is over): TERM, then KILL. */
 	void (*kill)(struct rmt_peer *child);
 	/* Connections that are under way end with an error (the router is ending). */
@@ -104,7 +110,9 @@ struct rmt_ids {
 struct rmt_execution {
 	struct rmt_list serial;     /* ramet_call: wait for the main thread */
 	struct rmt_list concurrent; /* wait for a worker */
+	struct rmt_list early;      /* wait for their function, see rmt_parent_hooks.service */
 	struct rmt_list running;
+	struct rmt_list deferred;   /* run no more, and are answered later */
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
@@ -161,8 +169,10 @@ struct ramet_router {
 
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
-	struct rmt_table flows;   /* struct rmt_flow by (destination, handle) */
-	struct rmt_table inflows; /* struct rmt_inflow by (source, handle) */
+	struct rmt_list notices, watched; /* struct rmt_notice */
+	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */
+	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
 	struct rmt_execution execution;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "core/child.h"
+#include "core/execute.h"
 #include "core/fetch.h"
 #include "core/wait.h"
 #include "parent/cold.h"
@@ -38,6 +39,7 @@ struct early {
 static struct {
 	atomic_bool opened;
 	bool fetching;
+	bool resuming; /* calls are told how the attempt has ended */
 	struct rmt_fetch fetch;
 	ramet_error error; /* of the last attempt */
 	struct rmt_list early;
@@ -143,6 +145,9 @@ static void fetched(struct rmt_fetch *fetch)
 	gate.fetching = false;
 	rmt_fetch_done(fetch);
 	answer_early(router);
+	gate.resuming = true;
+	rmt_execute_resume(router);
+	gate.resuming = false;
 	rmt_wait_changed(router);
 }
 
@@ -166,7 +171,7 @@ static bool is_settled(void *argument)
 	return !gate.fetching;
 }
 
-static int gate_open(ramet_error *error)
+int rmt_gate_open(ramet_error *error)
 {
 	ramet_router *router;
 	int r = 0;
@@ -239,6 +244,30 @@ static void hook_answered(ramet_router *router, uint32_t requester, uint32_t rep
 					      text_size);
 }
 
+static int hook_service(ramet_router *router, const char *name, size_t size,
+			const struct ramet_function **ret_function, const char **ret_text)
+{
+	const struct ramet_function *function;
+
+	if (!rmt_gate_is_open()) {
+		/* What calls wait for has come to nothing: they do not ask for it again. */
+		if (!gate.fetching && gate.resuming) {
+			*ret_text = reason();
+			return gate.error.code;
+		}
+		begin(router);
+		if (gate.fetching)
+			return -EAGAIN;
+		*ret_text = reason();
+		return gate.error.code;
+	}
+	function = rmt_service_find(name, size);
+	if (!function)
+		return -ENOSYS;
+	*ret_function = function;
+	return 0;
+}
+
 static void hook_kill(struct rmt_peer *child)
 {
 	if (rmt_gate_is_open())
@@ -304,6 +333,7 @@ const struct rmt_parent_hooks rmt_parent_hooks = {
 	.image = hook_image,
 	.asked = hook_asked,
 	.answered = hook_answered,
+	.service = hook_service,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
@@ -319,7 +349,7 @@ const struct rmt_parent_hooks rmt_parent_hooks = {
 RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_context,
 			     ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_connect(router, path, ret_context, error);
 }
@@ -327,14 +357,14 @@ RMT_PUBLIC int ramet_connect(ramet_router *router, const char *path, ramet_conte
 RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 				 ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_connect_all(router, paths, ret_group, error);
 }
 
 RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_listen(path, error);
 }
@@ -356,14 +386,14 @@ RMT_PUBLIC int ramet_detach(ramet_router *router, const char *name, ramet_error 
 
 RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_path_append(path, options, error);
 }
 
 RMT_PUBLIC int ramet_core_image(ramet_bytes *ret_image, ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_core_image(ret_image, error);
 }

@@ -17,6 +17,14 @@ bool rmt_gate_is_open(void);
 /* The process has begun, with this name. */
 void rmt_gate_begin(const char *argv0);
 
+/* Waits until the segment is there. 0, or the reason why it cannot be. For public functions of the
+ * layers above, which reach what is cold only then. Blocks. */
+int rmt_gate_open(ramet_error *error);
+
+/* One of the library's own functions, by name; NULL: there is none. Supplied by the layer of
+ * services, and cold. */
+const struct ramet_function *rmt_service_find(const char *name, size_t size);
+
 /* The other side of the public functions. */
 int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_context,
 		ramet_error *error);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All services there are. */
+#include "service/services.h"
+
+#include <string.h>
+
+#include "service/exec.h"
+
+static const struct ramet_function *const services[] = {
+	&rmt_exec__function,
+	NULL,
+};
+
+const struct ramet_function *rmt_service_find(const char *name, size_t size)
+{
+	for (const struct ramet_function *const *at = services; *at; at++)
+		if (strlen((*at)->name) == size && memcmp((*at)->name, name, size) == 0)
+			return *at;
+	return NULL;
+}
