@@ -265,7 +265,8 @@ static int detach_router(ramet_router *router, const char *name, ramet_error *er
 /* --- the parents' side -------------------------------------------------------------------- */
 
 /* The process of a context that has detached itself goes on, and is none of ours but for its end. A
- * tool that waits for it has nothing to do any more; it must not say anything to it either. */
+ * tool that waits for it has nothing to do any more; it must not say anything to it either. Those that
+ * guard their command would: they wait for as long as it lives. */
 static void let_go(struct rmt_connection *connection)
 {
 	struct rmt_process *process = connection->process;
@@ -274,7 +275,8 @@ static void let_go(struct rmt_connection *connection)
 	if (!process)
 		return;
 	rmt_process_hush(process);
-	if (connection->method->command && process->pid != connection->peer->pid) {
+	if (connection->method->command && !connection->method->guards &&
+	    process->pid != connection->peer->pid) {
 		rmt_process_kill_now(process);
 		return;
 	}

@@ -372,14 +372,14 @@ RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
 RMT_PUBLIC int ramet_router_listen(ramet_router *router, const char *name,
 				   const ramet_listen_options *options, ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_router_listen(router, name, options, error);
 }
 
 RMT_PUBLIC int ramet_detach(ramet_router *router, const char *name, ramet_error *error)
 {
-	int r = gate_open(error);
+	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_detach(router, name, error);
 }
