@@ -106,7 +106,9 @@ static int take(struct listener *listener)
 	if (rmt_socket_is_trusted(fd))
 		r = serve(listener, fd);
 	rmt_descriptor_close(fd);
-	return r;
+	/* That one finds its connection closed; the next may find room. */
+	listener->full = r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN;
+	return listener->full ? 0 : r;
 }
 
 /* Signals arrive while it waits, and only then: none is lost between two waits. */
