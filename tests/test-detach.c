@@ -208,10 +208,9 @@ static void detached_context_is_joined_by_the_same_tree(void **state)
 	assert_int_equal(hold_call(gone, "local", NULL), 0);
 	pidfd = fixture_pidfd(ramet_context_pid(gone));
 	detach_as(gone, "same");
-	for (int round = 0; round < 2; round++) {
-		context = fixture_connect(router, round ? "local#1/unix:same" : "unix:same");
-		below = fixture_connect(router,
-					round ? "local#1/unix:same/local" : "unix:same/local");
+	for (int round = 0; round < 3; round++) {
+		context = fixture_connect(router, "unix:same");
+		below = fixture_connect(router, "unix:same/local");
 		assert_int_equal(ramet_context_id(context), ramet_context_id(gone));
 		assert_false(ramet_context_alive(gone));
 		assert_int_equal(process_id_call(context, &pid, NULL), 0);

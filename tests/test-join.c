@@ -442,6 +442,7 @@ static void guest_of_a_killed_root_learns_it(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(wait_for_cancel_finish(call, SOON, &error), -ECONNRESET);
 	fixture_check_error(&error, -ECONNRESET, "gone", NULL);
+	ramet_receiver_unref(call);
 	assert_int_equal(ramet_context_wait(joined, SOON, &reason), 1);
 	assert_string_equal(reason, "the connection ended");
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -666,7 +667,7 @@ static void child_that_listens_is_joined(void **state)
 	ramet_context_unref(found);
 	/* New ones have ids that the guest learns. */
 	for (int i = 1; i < 3; i++) {
-		char path[32];
+		char path[48];
 
 		snprintf(path, sizeof(path), "unix:test/local/fork#%d", i);
 		found = fixture_connect(guest, path);

@@ -234,9 +234,53 @@ static int ask_up(ramet_router *router, const struct rmt_region *region, uint32_
 	return 0;
 }
 
-bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival)
+/* Some of it is still known because of a tree that is being left: that is over soon. */
+static bool is_being_left(const ramet_router *router, const struct rmt_region *region)
+{
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct rmt_route *route = &router->routes[i];
+		const struct rmt_peer *peer = route->stream->peer;
+
+		if (peer && peer->joined && peer->ending && rmt_region_has(region, route->first))
+			return true;
+	}
+	return false;
+}
+
+static void go_on(struct rmt_connection *connection)
 {
 	ramet_router *router = connection->router;
+	struct rmt_met *met = connection->met;
+	int r = route(connection);
+
+	met->parked = r == -EEXIST && is_being_left(router, &met->tree.region);
+	if (met->parked)
+		return;
+	if (r == 0 && rmt_router_is_root(router))
+		agree_here(connection);
+	else if (r == 0)
+		r = ask_up(router, &met->tree.region, 0, connection);
+	if (r < 0)
+		fail(connection, r, r == -EEXIST ? CLASH : rmt_strerror(r));
+}
+
+void rmt_adopt_again(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&parent->connections, node, following) {
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
+
+		if (connection->met && connection->met->parked && connection->stream &&
+		    !connection->stream->failed)
+			go_on(connection);
+	}
+}
+
+bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival)
+{
 	struct rmt_tree_hello tree;
 	struct rmt_met *met;
 	int r = rmt_tree_hello_decode(arrival->payload, arrival->frame.length, &tree);
@@ -262,13 +306,7 @@ bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival
 		rmt_stream_fail(connection->stream, "refused");
 		return true;
 	}
-	r = route(connection);
-	if (r == 0 && rmt_router_is_root(router))
-		agree_here(connection);
-	else if (r == 0)
-		r = ask_up(router, &tree.region, 0, connection);
-	if (r < 0)
-		fail(connection, r, r == -EEXIST ? CLASH : rmt_strerror(r));
+	go_on(connection);
 	return true;
 }
 

@@ -26,10 +26,14 @@ struct rmt_met {
 	struct rmt_adoption *adoption;
 	char host[65]; /* HOST_NAME_MAX of Linux, and a NUL */
 	bool routed;
+	bool parked; /* the same tree is being left: goes on when it is */
 };
 
 /* The first message is that of a tree: goes on with it from here on. False: it is not. */
 bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival);
+
+/* A tree has been left, or lost. */
+void rmt_adopt_again(ramet_router *router);
 
 /* The connection has failed before it was there: takes back what was said of it. */
 void rmt_adopt_undo(struct rmt_connection *connection);
