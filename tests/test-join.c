@@ -492,13 +492,14 @@ static void idle_tree_ends(void **state)
 	ramet_router *guest;
 
 	(void)state;
-	options.idle = 200;
-	open_tree(&options);
+	options.idle = SANITIZED ? 3000 : 300;
+	tree = records_router(&records, NULL);
 	child = fixture_connect(tree, "local");
 	guest = fixture_router(RAMET_POLLER_DEFAULT, 0);
+	listen_at("test", &options);
 	joined = fixture_connect(guest, "unix:test");
 	/* As long as somebody is there it goes on. */
-	assert_int_equal(ramet_context_wait(child, 600, NULL), 0);
+	assert_int_equal(ramet_context_wait(child, 2 * options.idle, NULL), 0);
 	ramet_context_unref(joined);
 	ramet_router_unref(guest);
 	assert_int_equal(ramet_context_wait(child, SOON, NULL), 1);
