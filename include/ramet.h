@@ -417,7 +417,7 @@ int ramet_context_wait_connected(ramet_context *context, int timeout);
  * user, or as root (see the method unix), gets a child context of this program, which runs as a
  * process of its own with the standard output and error of this one. `path` has to be in a directory
  * in which others cannot write; a socket that nobody listens at any more is replaced. Nobody else can
- * open the socket; while it is made, the umask of the process is 077.
+ * open the socket; a file beside it (".lock") says that it is taken.
  * Does not return but on failure; -EINTR when a signal handler has run. The socket is removed then,
  * and the contexts go on. Signals arrive only while it waits. Needs no router.
  * Errors: -ENAMETOOLONG, -EADDRINUSE (somebody listens there), and those of socket(2), bind(2),
@@ -425,6 +425,73 @@ int ramet_context_wait_connected(ramet_context *context, int timeout);
  * Blocks.
  */
 int ramet_listen(const char *path, ramet_error *error);
+
+/* What those who join a tree may do in it. */
+enum ramet_join {
+	RAMET_JOIN_FULL, /* they and their parents command, like parents of the context that listens */
+	RAMET_JOIN_OWN, /* they have an authority of their own: only what policies allow */
+};
+
+/* Options of a listener. Fill with RAMET_LISTEN_OPTIONS_INIT, then change what is to differ. */
+typedef struct ramet_listen_options {
+	/* sizeof(ramet_listen_options): tells the library which members there are */
+	size_t size;
+	enum ramet_join authority;
+	bool refuse_root; /* let in processes of this user only, not those of root */
+	/* ms without anybody who has joined, after which the router ends; 0: never */
+	int idle;
+} ramet_listen_options;
+
+#ifdef __cplusplus
+#define RAMET_LISTEN_OPTIONS_INIT            \
+	{                                    \
+		sizeof(ramet_listen_options) \
+	}
+#else
+#define RAMET_LISTEN_OPTIONS_INIT                    \
+	{                                            \
+		.size = sizeof(ramet_listen_options) \
+	}
+#endif
+
+/*
+ * Lets other processes of this program and user join this running tree: with ramet_connect() to
+ * "unix:NAME", where they get this very context, and below it those that are there already. A tree
+ * may have many guests at a time. To this context and all below it they are like further parents;
+ * they do not reach each other, nor what is above this context. When one leaves, or is lost, what it
+ * holds here is released, its calls are cancelled, and the tree goes on. ramet_context_shutdown()
+ * of a guest's handle ends the context that listens, with all below it; dropping the handle does not.
+ *
+ * name is that of a socket: without a slash, in a directory of this user's own ("ramet" in
+ * $XDG_RUNTIME_DIR, else /tmp/ramet-UID, which is made); with one, a path in a directory in which
+ * others cannot write. What a killed listener has left there is replaced; when the router ends, the
+ * socket is removed. options may be NULL.
+ *
+ * Errors: -EINVAL (name, options), -ENAMETOOLONG, -EADDRINUSE (somebody listens there), -EPERM (the
+ * directory), -ESHUTDOWN, and those of mkdir(2), socket(2) and bind(2). Authority: unix(7),
+ * SO_PEERCRED.
+ */
+int ramet_router_listen(ramet_router *router, const char *name, const ramet_listen_options *options,
+			ramet_error *error);
+
+/*
+ * In a child context, usually in one of its functions: it becomes the root of a tree of its own, which
+ * outlives its parent and the program that was the master, and can be joined under that name, as after
+ * ramet_router_listen(). (Call that before, with the same name, for other options.) It
+ * keeps all children that it has, and what its functions keep in memory. Calls that run here
+ * are answered first, for up to 3 s; then it loses its parents, to whom it is gone with the reason
+ * "detached as 'NAME'", and so are all contexts below it. It gets a session of its own without a
+ * terminal, ignores SIGHUP, and has /dev/null as standard input, output and error. What was in the
+ * parents' hands (open streams, receivers there) ends.
+ *
+ * The tree ends with ramet_context_shutdown() by whoever joins it, or after the listener's
+ * idle time. Ids and children stay; images for other machines can no longer be had from its former
+ * parents.
+ *
+ * Errors: -EINVAL (this is the root of its tree already), -EALREADY (it is about to), -ESHUTDOWN, and
+ * those of ramet_router_listen(). On failure it stays a child.
+ */
+int ramet_detach(ramet_router *router, const char *name, ramet_error *error);
 
 /* A flag that may also be left to what the method does by itself. */
 enum ramet_flag { RAMET_UNSET, RAMET_YES, RAMET_NO };

@@ -173,8 +173,7 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	rmt_control_send(router, destination, &out);
 }
 
-/* Behind all that waits for that neighbour. */
-static void send_behind(struct rmt_stream *stream, struct rmt_buffer *out)
+void rmt_control_behind(struct rmt_stream *stream, struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {
 		.destination = stream->peer->id,
@@ -198,7 +197,7 @@ void rmt_control_leave(struct rmt_stream *stream)
 	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 2, RMT_OP_DETACHED);
 	rmt_cbor_put_str(&out, "");
-	send_behind(stream, &out);
+	rmt_control_behind(stream, &out);
 }
 
 static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -214,7 +213,7 @@ static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	}
 	/* What came from the lost before must arrive before: the last values of a stream are still in
 	 * the queue when the context that sent them has ended. */
-	send_behind(stream, &out);
+	rmt_control_behind(stream, &out);
 }
 
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -365,7 +364,7 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 	const char *name;
 	size_t size;
 
-	if (!router->hooks || rmt_cbor_read_u32(reader, &part) < 0 ||
+	if (!router->hooks || stream->guest || rmt_cbor_read_u32(reader, &part) < 0 ||
 	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
 	    rmt_cbor_read_u64(reader, &offset) < 0 ||
 	    (stream == router->uplink && (part != RMT_PART_MODULE || frame->reply != 0)))

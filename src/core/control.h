@@ -46,3 +46,6 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 void rmt_control_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
 		      uint64_t a, uint64_t b);
 void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out);
+
+/* To a neighbour, behind all that waits for it. */
+void rmt_control_behind(struct rmt_stream *stream, struct rmt_buffer *out);

@@ -141,6 +141,26 @@ static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t t
 	rmt_control_send(router, stream->peer->id, &out);
 }
 
+void rmt_ids_settle(ramet_router *router)
+{
+	struct rmt_ids *ids = &router->ids;
+	uint32_t first;
+
+	ids->asked = false;
+	ids->wanted = 0;
+	while (!rmt_list_empty(&ids->below)) {
+		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
+		struct rmt_peer *child = rmt_peer_find(router, request->child);
+
+		rmt_list_remove(&request->node);
+		if (child && child->stream && rmt_ids_take(router, request->count, &first) == 0)
+			give_ids(router, child->stream, request->token, first,
+				 first + request->count - 1);
+		free(request);
+	}
+	router->hooks->ids_ready(router);
+}
+
 void rmt_ids_allocate(ramet_router *router, struct rmt_stream *stream,
 		      struct rmt_cbor_reader *reader)
 {

@@ -28,6 +28,9 @@ bool rmt_ids_known(const ramet_router *router, uint32_t first, uint32_t last);
  * asked for, hooks->ids_ready will be called; -ENOSPC: the tree has none left. */
 int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first);
 
+/* This context has become a root: what was asked for above is its own to give. */
+void rmt_ids_settle(ramet_router *router);
+
 void rmt_ids_done(ramet_router *router);
 
 /* ALLOCATE and ALLOCATED have come from a neighbour. */

@@ -183,6 +183,15 @@ static void child_done(struct rmt_wanted *wanted, struct rmt_peer *child, ramet_
 		step_failed(step, error);
 }
 
+/* Whoever asks is not believed for which context that is. */
+static char *path_of(const struct step *step)
+{
+	const char *before = step->before ? step->before->context->peer->path
+					  : step->plan->router->path;
+
+	return rmt_connection_path(before ? before : "", step->hop, step->index);
+}
+
 /* The answer to CONNECT: [id, path, pid]. */
 static struct rmt_peer *read_answer(struct step *step)
 {
@@ -191,19 +200,23 @@ static struct rmt_peer *read_answer(struct step *step)
 	struct rmt_peer *peer;
 	uint64_t items;
 	uint32_t id, pid;
-	const char *path;
-	size_t path_size;
+	const char *said;
+	size_t said_size;
+	char *path;
 
 	rmt_cbor_reader_init(&reader, message->data, message->size);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 3 ||
 	    rmt_cbor_read_u32(&reader, &id) < 0 ||
-	    rmt_cbor_read_str(&reader, &path, &path_size) < 0 || !path ||
+	    rmt_cbor_read_str(&reader, &said, &said_size) < 0 || !said ||
 	    rmt_cbor_read_u32(&reader, &pid) < 0)
 		return NULL;
 	peer = rmt_peer_get(step->plan->router, id);
 	if (!peer)
 		return NULL;
-	rmt_peer_describe(peer, path, path_size, (int)pid);
+	/* In a tree that was joined, it has another path. */
+	path = path_of(step);
+	rmt_peer_describe(peer, path ? path : said, path ? strlen(path) : said_size, (int)pid);
+	free(path);
 	if (!peer->via) {
 		peer->via = step->before->context->peer;
 		rmt_context_take(peer->via);
@@ -331,15 +344,6 @@ static void send_answer(struct step *step, const struct rmt_password *password,
 		rmt_send_control(router, step->before->context->peer->id, &out);
 	rmt_wipe(out.data, out.capacity);
 	rmt_buffer_done(&out);
-}
-
-/* Whoever asks is not believed for which context that is. */
-static char *path_of(const struct step *step)
-{
-	const char *before = step->before ? step->before->context->peer->path
-					  : step->plan->router->path;
-
-	return rmt_connection_path(before ? before : "", step->hop, step->index);
 }
 
 /* The user is asked without the lock: everything else goes on. */

@@ -12,6 +12,7 @@
 #include "parent/connection.h"
 #include "parent/managed.h"
 #include "parent/module.h"
+#include "wire/handshake.h"
 
 enum rmt_connection_state {
 	RMT_WAITING_FOR_ID,
@@ -21,6 +22,9 @@ enum rmt_connection_state {
 	RMT_CONNECTED,
 	RMT_FAILED, /* the process, if any, has to end before the error can be told */
 };
+
+struct rmt_met;
+struct rmt_detach;
 
 struct rmt_connection {
 	struct rmt_list node; /* in parent->connections */
@@ -46,7 +50,9 @@ struct rmt_connection {
 	struct rmt_process *process; /* NULL for one that was joined */
 	struct rmt_peer *peer;
 	bool peer_lost;
-	char *loss; /* why the stream ended */
+	bool detached;       /* it goes on, as a tree of its own */
+	struct rmt_met *met; /* that other tree, when it is one; adopt.h */
+	char *loss;          /* why the stream ended */
 	ramet_error error;
 };
 
@@ -55,7 +61,12 @@ struct rmt_parent {
 	/* struct rmt_connection, from the start to the end of the process */
 	struct rmt_list connections;
 	struct rmt_admission admission;
-	struct rmt_list wishes; /* of other contexts: wish.h */
+	struct rmt_list wishes;    /* of other contexts: wish.h */
+	struct rmt_list listeners; /* join.h */
+	struct rmt_list adoptions; /* adopt.h */
+	/* struct rmt_process: of contexts that have detached themselves */
+	struct rmt_list released;
+	struct rmt_detach *detach; /* detach.h; NULL: we do not */
 	struct rmt_modules modules;
 	struct rmt_managed_set managed;
 };
@@ -104,6 +115,9 @@ void rmt_connection_turn(struct rmt_ticket *ticket);
 /* Encodes the welcome; connection->welcome.error says whether that worked. */
 void rmt_connection_welcome(struct rmt_connection *connection);
 int rmt_connection_send_welcome(struct rmt_connection *connection);
+
+/* It is there. 0 or a negative errno. */
+int rmt_connection_connected(struct rmt_connection *connection, const struct rmt_hello *hello);
 
 /* The first frame of a child: rmt_stream.frame. */
 int rmt_connection_hello(struct rmt_stream *stream, const struct rmt_arrival *arrival);

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "core/ids.h"
 #include "core/wait.h"
+#include "parent/adopt.h"
 #include "parent/connection-state.h"
 #include "parent/keys.h"
 
@@ -25,6 +26,7 @@ void rmt_connection_free(struct rmt_connection *connection)
 
 	rmt_admission_leave(rmt_connection_admission(connection), &connection->ticket);
 	rmt_loop_timer_stop(&router->loop, &connection->away);
+	rmt_met_free(connection->met);
 	if (connection->stream) {
 		rmt_stream_free(connection->stream);
 		if (peer)
@@ -126,6 +128,7 @@ void rmt_connection_fail(struct rmt_connection *connection)
 		rmt_process_hush(connection->process);
 	if (connection->method->command)
 		rmt_bootstrap_stop(&connection->bootstrap);
+	rmt_adopt_undo(connection);
 	rmt_stream_free(connection->stream);
 	connection->stream = NULL;
 	if (!connection->process) {
@@ -169,7 +172,10 @@ static void lose_peer(struct rmt_connection *connection)
 		return;
 	connection->peer_lost = true;
 	rmt_loop_timer_stop(&connection->router->loop, &connection->timer);
-	if (process && process->ended && process->status != 0) {
+	if (connection->detached) {
+		rmt_format(reason, sizeof(reason), "%s",
+			   connection->loss ? connection->loss : "detached");
+	} else if (process && process->ended && process->status != 0) {
 		describe_end(connection, reason, sizeof(reason));
 	} else if ((!process || process->ended) && connection->peer->ending) {
 		rmt_format(reason, sizeof(reason), "it was ended");
@@ -179,6 +185,8 @@ static void lose_peer(struct rmt_connection *connection)
 	}
 	connection->stream = NULL;
 	rmt_child_lost(connection->peer, reason);
+	if (connection->met)
+		rmt_adopt_again(connection->router);
 }
 
 void rmt_connection_process_ended(struct rmt_process *process)

@@ -296,6 +296,26 @@ static void hook_ids_ready(ramet_router *router)
 		rmt_connection_hooks.ids_ready(router);
 }
 
+static void hook_ids_grew(ramet_router *router, uint32_t first, uint32_t last)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.ids_grew(router, first, last);
+}
+
+/* Whoever has other trees near has passed the gate because of them; so has who gives ids to children. */
+static void hook_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
+		      struct rmt_cbor_reader *reader)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.tree(router, stream, operation, reader);
+}
+
+static void hook_detaching(ramet_router *router, const char *text)
+{
+	if (rmt_gate_is_open())
+		rmt_connection_hooks.detaching(router, text);
+}
+
 static void hook_done(ramet_router *router)
 {
 	if (gate.fetch.router == router) {
@@ -319,6 +339,9 @@ const struct rmt_parent_hooks rmt_parent_hooks = {
 	.cancel = hook_cancel,
 	.busy = hook_busy,
 	.ids_ready = hook_ids_ready,
+	.ids_grew = hook_ids_grew,
+	.tree = hook_tree,
+	.detaching = hook_detaching,
 	.done = hook_done,
 };
 
@@ -361,6 +384,21 @@ RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)
 	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_listen(path, error);
+}
+
+RMT_PUBLIC int ramet_router_listen(ramet_router *router, const char *name,
+				   const ramet_listen_options *options, ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_router_listen(router, name, options, error);
+}
+
+RMT_PUBLIC int ramet_detach(ramet_router *router, const char *name, ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_detach(router, name, error);
 }
 
 RMT_PUBLIC int ramet_path_append(char **path, const ramet_hop_options *options, ramet_error *error)

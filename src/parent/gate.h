@@ -31,5 +31,8 @@ int rmt_connect(ramet_router *router, const char *path, ramet_context **ret_cont
 int rmt_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		    ramet_error *error);
 int rmt_listen(const char *path, ramet_error *error);
+int rmt_router_listen(ramet_router *router, const char *name, const ramet_listen_options *options,
+		      ramet_error *error);
+int rmt_detach(ramet_router *router, const char *name, ramet_error *error);
 int rmt_path_append(char **path, const ramet_hop_options *options, ramet_error *error);
 int rmt_core_image(ramet_bytes *ret_image, ramet_error *error);

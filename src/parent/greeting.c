@@ -8,6 +8,7 @@
 #include "core/function.h"
 #include "core/heartbeat.h"
 #include "core/route.h"
+#include "parent/adopt.h"
 #include "parent/connection-state.h"
 #include "parent/setup.h"
 #include "wire/handshake.h"
@@ -72,12 +73,15 @@ static void add_child(ramet_router *router, struct rmt_peer *peer)
 	rmt_list_append(before->next, &peer->child);
 }
 
-static int connected(struct rmt_connection *connection, const struct rmt_hello *hello)
+int rmt_connection_connected(struct rmt_connection *connection, const struct rmt_hello *hello)
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = rmt_peer_get(router, connection->id);
-	int r = peer ? rmt_route_add(router, connection->id, connection->id, connection->stream)
-		     : -ENOMEM;
+	int r = peer ? 0 : -ENOMEM;
+
+	/* For a tree there are routes already. */
+	if (r == 0 && !connection->met)
+		r = rmt_route_add(router, connection->id, connection->id, connection->stream);
 
 	if (r < 0)
 		return r;
@@ -86,6 +90,7 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 	connection->key = NULL;
 	peer->stream = connection->stream;
 	peer->process = connection->process;
+	peer->joined = connection->met;
 	connection->peer = peer;
 	connection->stream->peer = peer;
 	connection->stream->frame = NULL;
@@ -121,6 +126,8 @@ int rmt_connection_hello(struct rmt_stream *stream, const struct rmt_arrival *ar
 	struct rmt_text text;
 	int code, r;
 
+	if (connection->method->join && rmt_adopt_begin(connection, arrival))
+		return 0;
 	if (arrival->frame.source != connection->id || arrival->frame.handle != RMT_HANDLE_CONTROL)
 		r = -EBADMSG;
 	else
@@ -134,7 +141,7 @@ int rmt_connection_hello(struct rmt_stream *stream, const struct rmt_arrival *ar
 		rmt_error_set(&connection->error, EPROTO,
 			      "handshake: it is another program, or another version of it");
 	else
-		return connected(connection, &hello);
+		return rmt_connection_connected(connection, &hello);
 	/* The connection ends when the loop has left this stream. */
 	rmt_stream_fail(stream, "refused");
 	return 0;

@@ -20,13 +20,14 @@
 #include "parent/socket.h"
 #include "parent/spawn.h"
 
-/* Who may wait for us to accept. */
-#define BACKLOG 128
+/* Without descriptors or memory for another one: how long it is left alone, unless one ends. */
+#define PAUSE_MS 100
 
 /* polls[0] is the socket; polls[i] the pidfd of pids[i], or -1. */
 struct listener {
 	const char *path;
-	struct stat made; /* the socket's file */
+	struct rmt_bound socket;
+	bool full; /* there is no room for another one now */
 	struct pollfd *polls;
 	pid_t *pids;
 	size_t count;
@@ -37,57 +38,6 @@ static int complain(const struct listener *listener, int code, const char *what)
 {
 	return rmt_error_set(listener->error, code, "socket %s: %s%s%s", listener->path,
 			     what ? what : "", what ? ": " : "", rmt_strerror(code));
-}
-
-/* Nobody but this user may connect, from the first moment on. */
-static int bind_private(int fd, const struct sockaddr_un *address)
-{
-	mode_t before = umask(077);
-	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-
-	umask(before);
-	return r;
-}
-
-/* A socket at which nobody listens, as one leaves it who is killed. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat status;
-	bool stale;
-
-	if (fd < 0)
-		return false;
-	stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-		errno == ECONNREFUSED && lstat(address->sun_path, &status) == 0 &&
-		S_ISSOCK(status.st_mode);
-	close(fd);
-	return stale;
-}
-
-static int open_socket(struct listener *listener)
-{
-	struct sockaddr_un address;
-	int r = rmt_socket_address(listener->path, &address, listener->error), fd;
-
-	if (r < 0)
-		return r;
-	fd = rmt_descriptor_own(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	if (fd < 0)
-		return complain(listener, errno, NULL);
-	listener->polls[0] = (struct pollfd){fd, POLLIN, 0};
-	r = bind_private(fd, &address);
-	if (r == -EADDRINUSE && is_stale(&address) && unlink(listener->path) == 0)
-		r = bind_private(fd, &address);
-	if (r == 0 && (listen(fd, BACKLOG) < 0 || lstat(listener->path, &listener->made) < 0)) {
-		r = -errno;
-		unlink(listener->path);
-	}
-	if (r < 0) {
-		rmt_descriptor_close(fd);
-		return complain(listener, r, NULL);
-	}
-	return 0;
 }
 
 static int make_room(struct listener *listener, size_t count)
@@ -144,17 +94,21 @@ static void reap(struct listener *listener)
 /* One connection, or none. */
 static int take(struct listener *listener)
 {
-	int fd = accept4(listener->polls[0].fd, NULL, NULL, SOCK_CLOEXEC), r = 0;
+	int fd = accept4(listener->socket.fd, NULL, NULL, SOCK_CLOEXEC), r = 0;
 
+	listener->full = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+				    errno == ENOMEM);
 	if (fd < 0)
-		return errno == EAGAIN || errno == ECONNABORTED || errno == EINTR
+		return listener->full || errno == EAGAIN || errno == ECONNABORTED || errno == EINTR
 			       ? 0
 			       : complain(listener, errno, "a connection was not accepted");
 	rmt_descriptor_own(fd);
 	if (rmt_socket_is_trusted(fd))
 		r = serve(listener, fd);
 	rmt_descriptor_close(fd);
-	return r;
+	/* That one finds its connection closed; the next may find room. */
+	listener->full = r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN;
+	return listener->full ? 0 : r;
 }
 
 /* Signals arrive while it waits, and only then: none is lost between two waits. */
@@ -166,7 +120,12 @@ static int run(struct listener *listener)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (r == 0) {
-		if (ppoll(listener->polls, listener->count, NULL, &before) < 0) {
+		const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+
+		/* A negative descriptor is not looked at. */
+		listener->polls[0].fd = listener->full ? -1 : listener->socket.fd;
+		if (ppoll(listener->polls, listener->count, listener->full ? &pause : NULL,
+			  &before) < 0) {
 			r = complain(listener, errno, "its listener was interrupted");
 			break;
 		}
@@ -179,19 +138,20 @@ static int run(struct listener *listener)
 
 int rmt_listen(const char *path, ramet_error *error)
 {
-	struct listener listener = {.path = path, .error = error, .count = 1};
-	struct stat now;
+	struct listener listener = {
+		.path = path, .error = error, .count = 1, .socket = RMT_BOUND_INIT};
+	struct sockaddr_un address;
 	int r = make_room(&listener, 1);
 
 	if (r == 0)
-		r = open_socket(&listener);
+		r = rmt_socket_address(path, &address, error);
+	if (r == 0)
+		r = rmt_socket_bind(&address, &listener.socket, error);
 	if (r == 0) {
+		listener.polls[0] = (struct pollfd){.events = POLLIN};
 		r = run(&listener);
-		/* Somebody may have put another one into its place. */
-		if (lstat(path, &now) == 0 && now.st_ino == listener.made.st_ino &&
-		    now.st_dev == listener.made.st_dev)
-			unlink(path);
-		for (size_t i = 0; i < listener.count; i++)
+		rmt_socket_unbind(&listener.socket);
+		for (size_t i = 1; i < listener.count; i++)
 			rmt_descriptor_close(listener.polls[i].fd);
 	}
 	free(listener.polls);

@@ -162,4 +162,5 @@ const struct rmt_method rmt_method_sudo = {
 	.form = RMT_FORM_WORDS,
 	.terminal = RMT_TERMINAL_HYBRID,
 	.prompts = &rmt_prompts_sudo,
+	.guards = true,
 };

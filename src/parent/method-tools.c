@@ -94,6 +94,7 @@ const struct rmt_method rmt_tool_methods[] = {
 		.form = RMT_FORM_LINE,
 		.terminal = RMT_TERMINAL_FULL,
 		.prompts = &rmt_prompts_su,
+		.guards = true,
 	},
 	{
 		.name = "doas",
@@ -104,6 +105,7 @@ const struct rmt_method rmt_tool_methods[] = {
 		.words = "{tool|doas} {*args} -u {@} --",
 		.terminal = RMT_TERMINAL_HYBRID,
 		.prompts = &rmt_prompts_doas,
+		.guards = true,
 	},
 	{
 		.name = "docker",

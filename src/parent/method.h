@@ -48,6 +48,7 @@ struct rmt_method {
 	const struct rmt_prompts *prompts;
 	const char *hint;
 	bool crowded;
+	bool guards; /* the tool would end its command when it is ended itself by force */
 };
 
 /* Keys of every method, and of every method with a command. */

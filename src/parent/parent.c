@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "parent/adopt.h"
 #include "parent/connect.h"
 #include "parent/connection-state.h"
+#include "parent/detach.h"
+#include "parent/join.h"
 #include "parent/wish.h"
 
 struct rmt_parent *rmt_parent_of(ramet_router *router)
@@ -20,6 +23,9 @@ struct rmt_parent *rmt_parent_of(ramet_router *router)
 		rmt_list_init(&parent->wishes);
 		rmt_modules_init(&parent->modules);
 		rmt_managed_init(&parent->managed);
+		rmt_list_init(&parent->listeners);
+		rmt_list_init(&parent->adoptions);
+		rmt_list_init(&parent->released);
 		router->hooks_data = parent;
 	}
 	return router->hooks_data;
@@ -57,6 +63,8 @@ static void hook_kill(struct rmt_peer *child)
 {
 	if (child->process)
 		rmt_process_kill(child->process);
+	else if (child->stream)
+		rmt_stream_fail(child->stream, "it did not end in time");
 }
 
 static void hook_cancel(ramet_router *router)
@@ -66,6 +74,7 @@ static void hook_cancel(ramet_router *router)
 
 	if (!parent)
 		return;
+	rmt_listeners_close(router);
 	rmt_admission_close(&parent->admission);
 	rmt_list_each(&parent->connections, node, following) {
 		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
@@ -114,8 +123,30 @@ static void hook_done(ramet_router *router)
 		rmt_managed_done(&parent->managed, router);
 		rmt_modules_done(&parent->modules);
 	}
+	rmt_listeners_done(router);
+	rmt_adoptions_done(router);
+	rmt_detach_done(router);
+	while (parent && !rmt_list_empty(&parent->released))
+		rmt_process_free(rmt_list_first(&parent->released, struct rmt_process, node));
 	free(parent);
 	router->hooks_data = NULL;
+}
+
+static void hook_ids_grew(ramet_router *router, uint32_t first, uint32_t last)
+{
+	if (router->hooks_data)
+		rmt_guests_told(router, first, last);
+}
+
+static void hook_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
+		      struct rmt_cbor_reader *reader)
+{
+	if (operation == RMT_OP_ADOPT)
+		rmt_adopt_asked(router, stream, reader);
+	else if (operation == RMT_OP_ADOPTED)
+		rmt_adopt_answered(router, stream, reader);
+	else
+		rmt_detached_arrived(router, stream, reader);
 }
 
 const struct rmt_parent_hooks rmt_connection_hooks = {
@@ -127,5 +158,8 @@ const struct rmt_parent_hooks rmt_connection_hooks = {
 	.cancel = hook_cancel,
 	.busy = hook_busy,
 	.ids_ready = hook_ids_ready,
+	.ids_grew = hook_ids_grew,
+	.tree = hook_tree,
+	.detaching = rmt_detaching,
 	.done = hook_done,
 };

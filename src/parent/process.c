@@ -311,6 +311,27 @@ void rmt_process_kill(struct rmt_process *process)
 	be_patient(process);
 }
 
+void rmt_process_kill_now(struct rmt_process *process)
+{
+	process->asked = 1;
+	rmt_process_kill(process);
+}
+
+void rmt_process_release(struct rmt_process *process, struct rmt_list *released)
+{
+	rmt_capture_done(&process->output[0]);
+	rmt_capture_done(&process->output[1]);
+	rmt_loop_timer_stop(&process->router->loop, &process->timer);
+	process->on_end = rmt_process_free;
+	process->leaving = true;
+	rmt_list_append(released, &process->node);
+	/* Without a pidfd it is reaped by whoever reaps ours. */
+	if (rmt_process_reap(process))
+		finish_if_over(process);
+	else
+		watch(process);
+}
+
 void rmt_process_hush(struct rmt_process *process)
 {
 	for (int i = 0; i < 2; i++)

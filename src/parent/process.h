@@ -56,6 +56,13 @@ void rmt_process_leave(struct rmt_process *process);
 /* Its grace is over: TERM now, KILL soon. */
 void rmt_process_kill(struct rmt_process *process);
 
+/* KILL, now. */
+void rmt_process_kill_now(struct rmt_process *process);
+
+/* It goes on without us: nobody ends it, or reads what it prints; it is in that list until it has
+ * ended, and is then freed. */
+void rmt_process_release(struct rmt_process *process, struct rmt_list *released);
+
 /* What it says from now on is about being ended, and is no reason for anything. */
 void rmt_process_hush(struct rmt_process *process);
 

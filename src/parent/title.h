@@ -6,3 +6,6 @@
 /* What an administrator sees of a child in ps(1): the program, which context it is, and who started
  * it. malloc'd. */
 char *rmt_title(const struct rmt_hop *hop, const char *path);
+
+/* This process becomes "ramet(detached NAME)" there, as far as there is room. */
+void rmt_title_detached(const char *name);

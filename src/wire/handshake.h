@@ -30,7 +30,7 @@ struct rmt_setup {
 struct rmt_welcome {
 	uint64_t program; /* identity of the parent's program: names and types of its functions */
 	uint32_t id;      /* of the child */
-	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the master, [0] = 0, down to the parent */
+	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the root down to the parent */
 	size_t parent_count;
 	struct rmt_text path;
 	uint32_t message_size_max;
