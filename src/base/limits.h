@@ -72,6 +72,29 @@
  * executes them has done so before the broker thinks that nobody reads. */
 #define RMT_CALL_WINDOW (256u << 10)
 
+/* The same for the log records of one context. They are never waited for, so this is what a burst may
+ * have before some are dropped: some hundreds. A thousand contexts that all complain at once cost the
+ * master 64 MiB at the worst, and what came through one child RMT_LOG_HELD_MAX. */
+#define RMT_LOG_WINDOW (64u << 10)
+
+/* Bytes of records that came through one child, or were made here, and wait for the sink. */
+#define RMT_LOG_HELD_MAX (4u << 20)
+
+/* Records a second of one context unless the router's options say otherwise: more than anybody reads,
+ * and a core of the master can print some hundred times as many. And what may be saved up, in
+ * seconds: starting a thousand children says something about each. */
+#define RMT_LOG_RATE 1000u
+#define RMT_LOG_RATE_MAX 1000000u
+#define RMT_LOG_BURST_S 4
+
+/* The master takes so many times the rate of one context through each of its children. */
+#define RMT_LOG_STREAM_RATES 16u
+
+/* Fields of a record, and bytes of their names and texts together: a record fits a frame, and a
+ * window has room for several. */
+#define RMT_LOG_FIELDS_MAX 32u
+#define RMT_LOG_FIELDS_SIZE 8192u
+
 /* A receiver grants credit when this much was consumed: few grants (one per four full frames),
  * never a stall. */
 #define RMT_FLOW_GRANT(window) ((window) / 4)
@@ -101,6 +124,10 @@
 
 /* Bytes of one captured line of output; a longer line is split into several records. */
 #define RMT_CAPTURE_LINE_MAX 4096u
+
+/* Signs of life that a neighbour may leave out unless the router's options say otherwise: one may be
+ * late, two are bad luck. */
+#define RMT_HEARTBEAT_MISSES 3u
 
 /* Threads that run functions marked concurrent, per context. */
 #define RMT_WORKERS_MAX 16u

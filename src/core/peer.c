@@ -11,6 +11,7 @@
 #include "core/control.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/log.h"
 #include "core/receiver.h"
 #include "core/route.h"
 #include "core/stream.h"
@@ -358,6 +359,7 @@ void rmt_child_lost(struct rmt_peer *child, const char *reason)
 	}
 	rmt_route_remove(router, stream);
 	rmt_loop_timer_stop(&router->loop, &child->grace);
+	rmt_log_child_lost(stream);
 	child->stream = NULL;
 	child->handle.references++;
 	rmt_stream_free(stream);

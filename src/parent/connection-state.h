@@ -39,6 +39,7 @@ struct rmt_connection {
 	struct rmt_list wanted;
 	struct rmt_bootstrap bootstrap;
 	struct rmt_buffer welcome;
+	enum ramet_log_level log_level; /* that stands there */
 	struct rmt_ticket ticket;
 	struct rmt_timer away; /* until the next attempt */
 	struct rmt_stream *stream;

@@ -7,6 +7,7 @@ enum rmt_handle {
 	RMT_HANDLE_NONE = 0,
 	RMT_HANDLE_CONTROL = 1,  /* control messages, enum rmt_operation */
 	RMT_HANDLE_CALL = 2,     /* calls of functions */
+	RMT_HANDLE_LOG = 3,      /* log records, in the master */
 	RMT_HANDLE_FIRST = 1000, /* receivers */
 };
 
@@ -26,7 +27,6 @@ enum rmt_operation {
 	/* end: [op, reply handle]: of the call that was to be answered there */
 	RMT_OP_CANCEL = 10,
 	RMT_OP_RESET = 11, /* end: [op, chain]: a chain begins anew */
-	RMT_OP_LOG = 12,   /* end, to the root (0): [op, level, time, context, source, text] */
 	/* end, from a parent, with a reply handle: [op, hop, index]: start a child */
 	RMT_OP_CONNECT = 13,
 	/* end, from a parent: [op, id, ms or null]: one holder less; null: end it when it was the
@@ -42,6 +42,12 @@ enum rmt_operation {
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
+	RMT_OP_PING =
+		20, /* hop, or end, from a parent, with a reply handle: [op]: are you there? */
+	RMT_OP_PONG = 21,  /* hop: [op]: yes */
+	RMT_OP_LEVEL = 22, /* end, from a parent: [op, level]: what is recorded, there and below */
+	/* end, from a parent, with a reply handle: [op, link]: counters; links from that one on */
+	RMT_OP_STATISTICS = 23,
 	/* hop, from a tree that was joined, in the place of HELLO: see wire/handshake.h */
 	RMT_OP_TREE = 24,
 	/* hop, to that tree, see wire/handshake.h; and back: [op]: we are joined */
