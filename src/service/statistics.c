@@ -211,7 +211,7 @@ static int read_page(ramet_context *context, struct answer *answer, ramet_error 
 
 int rmt_context_statistics(ramet_context *context, ramet_statistics *statistics, ramet_error *error)
 {
-	ramet_router *router = context->peer->router;
+	ramet_router *router = context->router;
 	struct answer answer = {.all = RAMET_STATISTICS_INIT};
 	size_t before, size = statistics->size;
 	int r;
