@@ -211,7 +211,7 @@ static int read_page(ramet_context *context, struct answer *answer, ramet_error 
 
 int rmt_context_statistics(ramet_context *context, ramet_statistics *statistics, ramet_error *error)
 {
-	ramet_router *router = context->peer->router;
+	ramet_router *router = context->router;
 	struct answer answer = {.all = RAMET_STATISTICS_INIT};
 	size_t before, size = statistics->size;
 	int r;
@@ -239,12 +239,14 @@ int rmt_context_statistics(ramet_context *context, ramet_statistics *statistics,
 
 int rmt_context_ping(ramet_context *context, int timeout, int64_t *ret_us, ramet_error *error)
 {
-	struct rmt_peer *peer = context->peer;
-	ramet_router *router = peer->router;
+	ramet_router *router = context->router;
 	struct question question = {.context = context, .what = "ping", .timeout = timeout};
+	struct rmt_peer *peer;
 	int r;
 
 	rmt_lock(router);
+	/* The handle may get another peer while this one is waited for. */
+	peer = rmt_context_take(context->peer)->peer;
 	rmt_cbor_put_array(&question.text, 1);
 	rmt_cbor_put_uint(&question.text, RMT_OP_PING);
 	r = ask(&question, error);
@@ -254,6 +256,7 @@ int rmt_context_ping(ramet_context *context, int timeout, int64_t *ret_us, ramet
 			rmt_heartbeat_took(peer->stream, question.took);
 	}
 	question_done(&question);
+	rmt_context_drop(&peer->handle);
 	rmt_unlock(router);
 	return r;
 }
