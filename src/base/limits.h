@@ -59,6 +59,10 @@
  * never a stall. */
 #define RMT_FLOW_GRANT(window) ((window) / 4)
 
+/* Ids that a root draws at a time, out of 2^16 such regions: few enough that trees which meet seldom
+ * have drawn the same, enough for most trees. A power of two. */
+#define RMT_REGION_IDS 65536u
+
 /* Ids handed out with one request. One round trip to the master then serves 64 children, and a
  * route covers them. */
 #define RMT_ID_BLOCK 64u
