@@ -64,9 +64,20 @@ static uint64_t add_to_sum(uint64_t sum, const void *data, size_t size)
 	return sum;
 }
 
+static uint64_t add_arrival(uint64_t sum, const struct rmt_arrival *arrival)
+{
+	sum = add_to_sum(sum, arrival->header, RMT_FRAME_HEADER_SIZE);
+	return add_to_sum(sum, arrival->payload, arrival->frame.length);
+}
+
 static uint64_t sum_of(const struct rmt_arrival *arrival)
 {
-	return add_to_sum(0, arrival->header, RMT_FRAME_HEADER_SIZE + arrival->frame.length);
+	return add_arrival(0, arrival);
+}
+
+static bool was_placed(const struct rmt_arrival *arrival)
+{
+	return arrival->payload != arrival->header + RMT_FRAME_HEADER_SIZE;
 }
 
 /* --- making a stream ------------------------------------------------------------------------ */
@@ -112,7 +123,8 @@ static void run_drop_held(struct run *run)
 
 static void run_hold(struct run *run, const struct rmt_arrival *arrival)
 {
-	if (!run->seed || draw(&run->seed) & 1)
+	/* What was placed belongs to its message. */
+	if (!run->seed || draw(&run->seed) & 1 || was_placed(arrival))
 		return;
 	if (run->held_count == HELD_MAX)
 		run_drop_held(run);
@@ -143,12 +155,12 @@ static void run_take(struct run *run)
 	struct rmt_arrival arrival;
 
 	while ((run->error = rmt_input_next(&run->input, &arrival)) > 0) {
-		CHECK(arrival.payload == arrival.header + RMT_FRAME_HEADER_SIZE);
-		CHECK(arrival.header >= arrival.chunk->data);
+		CHECK(was_placed(&arrival) ? run->seed != 0
+					   : arrival.header >= arrival.chunk->data);
+		CHECK(arrival.payload >= arrival.chunk->data);
 		CHECK(arrival.payload + arrival.frame.length <=
 		      arrival.chunk->data + arrival.chunk->capacity);
-		run->sum = add_to_sum(run->sum, arrival.header,
-				      RMT_FRAME_HEADER_SIZE + arrival.frame.length);
+		run->sum = add_arrival(run->sum, &arrival);
 		run->frames++;
 		if (arrival.frame.flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))
 			run_assemble(run, &arrival);
@@ -160,6 +172,36 @@ static void run_take(struct run *run)
 		rmt_input_trim(&run->input);
 }
 
+/* Only where there is a seed: without, everything goes the long way, and must come to the same. */
+static void run_place(struct run *run)
+{
+	struct rmt_chunk *chunk;
+	struct rmt_frame frame;
+	unsigned char *place;
+
+	if (!run->seed || !rmt_input_coming(&run->input, &frame) ||
+	    !(frame.flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)) || draw(&run->seed) % 4 == 0)
+		return;
+	place = rmt_assembly_place(&run->flows[frame.handle % FLOWS], &frame, MESSAGE_LIMIT,
+				   &chunk);
+	if (!place)
+		return;
+	rmt_input_place(&run->input, chunk, place);
+	rmt_chunk_unref(chunk);
+}
+
+/* Puts so many bytes where they were asked for. */
+static void scatter(const struct iovec *space, const unsigned char *data, size_t size)
+{
+	for (; size > 0; space++) {
+		const size_t part = size < space->iov_len ? size : space->iov_len;
+
+		memcpy(space->iov_base, data, part);
+		data += part;
+		size -= part;
+	}
+}
+
 static void run_stream(struct run *run, struct rmt_chunk_pool *pool, const unsigned char *data,
 		       size_t size)
 {
@@ -168,22 +210,27 @@ static void run_stream(struct run *run, struct rmt_chunk_pool *pool, const unsig
 	rmt_input_init(&run->input, pool);
 	while (position < size && run->error >= 0) {
 		struct iovec space[2];
-		size_t step = size - position;
+		size_t step = size - position, room = 0;
+		const int pieces = rmt_input_space(&run->input, space);
 
-		CHECK(rmt_input_space(&run->input, space) == 1);
-		CHECK(space[0].iov_len > 0);
-		if (step > space[0].iov_len)
-			step = space[0].iov_len;
+		CHECK(pieces == 1 || (pieces == 2 && run->seed));
+		for (int i = 0; i < pieces; i++) {
+			CHECK(space[i].iov_len > 0);
+			room += space[i].iov_len;
+		}
+		if (step > room)
+			step = room;
 		if (run->seed) {
 			const size_t limit = (size_t)1 << draw(&run->seed) % 18;
 			const size_t piece = 1 + draw(&run->seed) % limit;
 
 			step = step < piece ? step : piece;
 		}
-		memcpy(space[0].iov_base, data + position, step);
+		scatter(space, data + position, step);
 		rmt_input_filled(&run->input, step);
 		position += step;
 		run_take(run);
+		run_place(run);
 	}
 	CHECK(run->error <= 0);
 }
@@ -199,10 +246,13 @@ static void run_done(struct run *run)
 static void compare(const unsigned char *data, size_t size, uint64_t seed)
 {
 	struct rmt_chunk_pool *pool = rmt_chunk_pool_new(RMT_INPUT_CHUNK, 4);
+	struct rmt_chunk_pool *messages = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, 1);
 	struct run *whole = calloc(1, sizeof(*whole)), *cut = calloc(1, sizeof(*cut));
 
-	CHECK(pool && whole && cut);
+	CHECK(pool && messages && whole && cut);
 	cut->seed = seed | 1;
+	for (int i = 0; i < FLOWS; i++)
+		rmt_assembly_init(&cut->flows[i], i & 1 ? messages : NULL);
 	run_stream(whole, pool, data, size);
 	run_stream(cut, pool, data, size);
 
@@ -215,6 +265,7 @@ static void compare(const unsigned char *data, size_t size, uint64_t seed)
 	/* The input goes first: what is held does not need it, nor the pool. */
 	rmt_input_done(&cut->input);
 	rmt_chunk_pool_unref(pool);
+	rmt_chunk_pool_unref(messages);
 	run_done(whole);
 	run_done(cut);
 	free(whole);

@@ -199,6 +199,139 @@ static void assembly_after_failure_takes_next_message(void **state)
 	check_message(1000, 100);
 }
 
+/* As a reader does that knows the header: the payload is in its place before it is added. */
+static void check_placed_message(struct rmt_chunk_pool *pool, uint32_t total, uint32_t piece,
+				 unsigned placed)
+{
+	const unsigned char *start = NULL;
+	struct rmt_chunk *whole = NULL;
+	struct rmt_frame first;
+	unsigned index = 0;
+
+	rmt_assembly_init(&assembly, pool);
+	for (uint32_t offset = 0; offset < total; offset += piece, index++) {
+		const uint32_t length = total - offset < piece ? total - offset : piece;
+		const bool more = offset + length < total;
+		struct rmt_frame frame = frame_of((more ? RMT_FRAME_MORE : 0u) |
+							  (offset ? RMT_FRAME_CONTINUES : 0u),
+						  length, offset ? offset : total);
+		struct rmt_chunk *chunk = rmt_chunk_new(NULL, 1 + length);
+		unsigned char *place = chunk->data + 1;
+
+		if (placed >> index % 8 & 1) {
+			rmt_chunk_unref(chunk);
+			place = rmt_assembly_place(&assembly, &frame, total, &chunk);
+			assert_non_null(place);
+			assert_true(place + length <= chunk->data + chunk->capacity);
+		}
+		memcpy(place, content + offset, length);
+		assert_int_equal(
+			rmt_assembly_add(&assembly, &frame, chunk, place, total, &whole, &first),
+			more ? 0 : 1);
+		if (offset == 0)
+			start = assembly.chunk->data;
+		if (offset == 0 && placed & 1)
+			assert_ptr_equal(place, start);
+		rmt_chunk_unref(chunk);
+	}
+	assert_memory_equal(whole->data, content, total);
+	if (pool)
+		assert_ptr_equal(whole->data, start);
+	assert_true(rmt_chunk_unshared(whole));
+	assert_int_equal(first.total, total);
+	assert_null(assembly.chunk);
+	rmt_chunk_unref(whole);
+}
+
+static void assembly_placed_frames_give_message(void **state)
+{
+	struct rmt_chunk_pool *pool = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, 1);
+
+	(void)state;
+	for (unsigned placed = 0; placed < 256; placed += 5) {
+		check_placed_message(pool, 200000, 65536, placed);
+		check_placed_message(NULL, 200000, 65536, placed);
+		check_placed_message(NULL, 1000, 130, placed);
+	}
+	check_placed_message(pool, LIMIT, 65536, 0xff);
+	rmt_chunk_pool_unref(pool);
+}
+
+static void assembly_what_was_placed_but_not_added_was_never_there(void **state)
+{
+	struct rmt_frame frame = frame_of(RMT_FRAME_CONTINUES, 90, 10), first;
+	struct rmt_chunk *chunk, *whole;
+	unsigned char *place;
+
+	(void)state;
+	assert_int_equal(add(frame_of(RMT_FRAME_MORE, 10, 100), LIMIT), 0);
+	place = rmt_assembly_place(&assembly, &frame, LIMIT, &chunk);
+	assert_non_null(place);
+	memset(place, 0xee, 90);
+	rmt_chunk_unref(chunk);
+	assert_int_equal(rmt_assembly_add(&assembly, &frame, untouched_chunk, content + 10, LIMIT,
+					  &whole, &first),
+			 1);
+	assert_memory_equal(whole->data, content, 100);
+	rmt_chunk_unref(whole);
+
+	/* A first frame for which there was a place has not begun anything. */
+	frame = frame_of(RMT_FRAME_MORE, 10, 100);
+	assert_non_null(rmt_assembly_place(&assembly, &frame, LIMIT, &chunk));
+	rmt_chunk_unref(chunk);
+	assert_null(assembly.chunk);
+	assert_int_equal(add(frame_of(RMT_FRAME_CONTINUES, 90, 10), LIMIT), -EBADMSG);
+}
+
+static void assembly_frame_that_does_not_fit_gets_no_place(void **state)
+{
+	const struct rmt_frame alone = frame_of(RMT_FRAME_CONTINUES, 90, 10),
+			       large = frame_of(RMT_FRAME_MORE, 10, 101),
+			       behind = frame_of(RMT_FRAME_CONTINUES, 89, 11),
+			       longer = frame_of(RMT_FRAME_CONTINUES, 91, 10);
+	struct rmt_frame other = alone;
+	struct rmt_chunk *chunk = untouched_chunk;
+
+	(void)state;
+	other.source++;
+	assert_null(rmt_assembly_place(&assembly, &alone, 100, &chunk));
+	assert_null(rmt_assembly_place(&assembly, &large, 100, &chunk));
+	assert_int_equal(add(frame_of(RMT_FRAME_MORE, 10, 100), LIMIT), 0);
+	assert_null(rmt_assembly_place(&assembly, &behind, 100, &chunk));
+	assert_null(rmt_assembly_place(&assembly, &longer, 100, &chunk));
+	assert_null(rmt_assembly_place(&assembly, &other, 100, &chunk));
+	assert_ptr_equal(chunk, untouched_chunk);
+	/* The message goes on. */
+	assert_int_equal(assembly.size, 10);
+}
+
+/* A small piece of a large claim takes no large chunk, nor does what would have to grow out of one. */
+static void assembly_pool_is_for_large_beginnings(void **state)
+{
+	const struct {
+		uint32_t length, total;
+		bool pooled;
+	} cases[] = {
+		{16383, 100000, false},
+		{16384, 100000, true},
+		{65536, RMT_ASSEMBLY_CHUNK, true},
+		{65536, RMT_ASSEMBLY_CHUNK + 1, false},
+	};
+	struct rmt_chunk_pool *pool = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, 1);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		rmt_assembly_init(&assembly, pool);
+		assert_int_equal(
+			add(frame_of(RMT_FRAME_MORE, cases[i].length, cases[i].total), SIZE_MAX),
+			0);
+		assert_int_equal(assembly.chunk->pool == pool, cases[i].pooled);
+		rmt_assembly_done(&assembly);
+	}
+	rmt_chunk_pool_unref(pool);
+	rmt_assembly_init(&assembly, NULL);
+}
+
 static void assembly_done_in_the_middle_frees(void **state)
 {
 	(void)state;
@@ -221,6 +354,10 @@ int main(void)
 		TEST(assembly_continuation_of_another_is_refused),
 		TEST(assembly_abort_forgets_message),
 		TEST(assembly_after_failure_takes_next_message),
+		TEST(assembly_placed_frames_give_message),
+		TEST(assembly_what_was_placed_but_not_added_was_never_there),
+		TEST(assembly_frame_that_does_not_fit_gets_no_place),
+		TEST(assembly_pool_is_for_large_beginnings),
 		TEST(assembly_done_in_the_middle_frees),
 	};
 

@@ -101,6 +101,25 @@ RAMET_FUNCTION(u64, take_served_slowly, (u64, most))
 	return got;
 }
 
+static unsigned char pattern(int64_t seed, size_t at)
+{
+	return (unsigned char)(at == 0 ? (size_t)seed : (size_t)seed * 57 + at * 7 + (at >> 8));
+}
+
+/* Messages of two frames and more, until there is no reader; how many. */
+RAMET_FUNCTION(i64, send_patterns, (sender, to), (i64, seed), (u64, size), (i64, count))
+{
+	unsigned char *data = malloc(size);
+	int64_t sent = 0;
+
+	for (size_t i = 0; i < size; i++)
+		data[i] = pattern(seed, i);
+	while (sent < count && ramet_send_bytes(to, (ramet_bytes){data, size}) == 0)
+		sent++;
+	free(data);
+	return sent;
+}
+
 /* --- helpers ---------------------------------------------------------------------------------------- */
 
 static ramet_router *router;
@@ -392,6 +411,90 @@ static void message_larger_than_the_window_arrives(void **state)
 	}
 }
 
+/* Takes one message and checks all of it; whose it is. */
+static int take_pattern(ramet_receiver *from, size_t size)
+{
+	ramet_value *value = NULL;
+	ramet_bytes bytes;
+	int seed;
+
+	assert_int_equal(ramet_receive(from, END_SOON, &value, NULL), 1);
+	bytes = ramet_value_bytes(value);
+	assert_int_equal(bytes.size, size);
+	seed = *(const unsigned char *)bytes.data;
+	for (size_t i = 1; i < size; i++)
+		if (((const unsigned char *)bytes.data)[i] != pattern(seed, i))
+			fail_msg("byte %zu of a message of writer %d", i, seed);
+	ramet_value_unref(value);
+	return seed;
+}
+
+/* Their frames come mixed, on one stream. */
+static void large_messages_of_two_writers_are_put_together_apart(void **state)
+{
+	enum { MESSAGES = 25 };
+	const size_t sizes[] = {65537, 300001, 1 << 20, 1500000};
+	ramet_context *near, *far;
+	ramet_receiver *calls[2];
+	int64_t sent;
+
+	(void)state;
+	open_tree(false);
+	assert_int_equal(ramet_connect(router, "local", &near, NULL), 0);
+	assert_int_equal(ramet_connect(router, "local/local", &far, NULL), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int count[3] = {0};
+
+		assert_int_equal(
+			send_patterns_start(near, to(), 1, sizes[i], MESSAGES, &calls[0], NULL), 0);
+		assert_int_equal(
+			send_patterns_start(far, to(), 2, sizes[i], MESSAGES, &calls[1], NULL), 0);
+		for (int n = 0; n < 2 * MESSAGES; n++) {
+			int whose = take_pattern(receiver, sizes[i]);
+
+			assert_in_range(whose, 1, 2);
+			count[whose]++;
+		}
+		assert_int_equal(count[1], MESSAGES);
+		for (int n = 0; n < 2; n++) {
+			assert_int_equal(send_patterns_finish(calls[n], END_SOON, &sent, NULL), 0);
+			assert_int_equal(sent, MESSAGES);
+			ramet_receiver_unref(calls[n]);
+		}
+	}
+	ramet_context_unref(far);
+	ramet_context_unref(near);
+	close_tree();
+}
+
+/* The reader goes away while the next messages are being put together. */
+static void large_messages_end_with_their_reader_and_begin_with_the_next(void **state)
+{
+	const size_t size = 700000;
+	ramet_context *context;
+
+	(void)state;
+	open_tree(false);
+	assert_int_equal(ramet_connect(router, "local/local", &context, NULL), 0);
+	for (int round = 1; round <= 20; round++) {
+		ramet_receiver *reader, *call;
+		int64_t sent;
+
+		assert_int_equal(ramet_receiver_new(router, &reader), 0);
+		assert_int_equal(send_patterns_start(context, ramet_receiver_sender(reader), round,
+						     size, INT64_MAX, &call, NULL),
+				 0);
+		for (int n = 0; n < round % 4 + 1; n++)
+			assert_int_equal(take_pattern(reader, size), round);
+		ramet_receiver_unref(reader);
+		assert_int_equal(send_patterns_finish(call, END_SOON, &sent, NULL), 0);
+		assert_true(sent >= round % 4 + 1);
+		ramet_receiver_unref(call);
+	}
+	ramet_context_unref(context);
+	close_tree();
+}
+
 static void send_that_does_not_wait_says_so(void **state)
 {
 	ramet_context *context;
@@ -424,6 +527,8 @@ int main(int argc, char **argv)
 #endif
 		FIXTURE_TEST(writer_that_comes_again_has_no_new_window),
 		FIXTURE_TEST(message_larger_than_the_window_arrives),
+		FIXTURE_TEST(large_messages_of_two_writers_are_put_together_apart),
+		FIXTURE_TEST(large_messages_end_with_their_reader_and_begin_with_the_next),
 		FIXTURE_TEST(send_that_does_not_wait_says_so),
 	};
 

@@ -35,6 +35,9 @@ struct run {
 	struct rmt_arrival *arrivals;
 	unsigned count;
 	bool hold; /* a reference to each arrival's chunk */
+	/* Large payloads are placed, each in a chunk of its own. */
+	bool place;
+	unsigned placed;
 };
 
 static uint64_t seed;
@@ -145,6 +148,12 @@ static const unsigned char *landed_at(const struct run *run, size_t offset)
 	return NULL;
 }
 
+/* Before what was not placed there is a header. */
+static bool was_placed(const struct rmt_arrival *arrival)
+{
+	return arrival->payload == arrival->chunk->data;
+}
+
 static void check_arrival(const struct stream *stream, unsigned index,
 			  const struct rmt_arrival *arrival)
 {
@@ -153,11 +162,14 @@ static void check_arrival(const struct stream *stream, unsigned index,
 	assert_true(index < stream->count);
 	assert_int_equal(arrival->frame.handle, index);
 	assert_int_equal(arrival->frame.length, stream->lengths[index]);
-	assert_ptr_equal(arrival->payload, arrival->header + RMT_FRAME_HEADER_SIZE);
-	assert_true(arrival->header >= arrival->chunk->data);
+	if (!was_placed(arrival)) {
+		assert_ptr_equal(arrival->payload, arrival->header + RMT_FRAME_HEADER_SIZE);
+		assert_true(arrival->header >= arrival->chunk->data);
+		assert_memory_equal(arrival->header, sent, RMT_FRAME_HEADER_SIZE);
+	}
 	assert_true(arrival->payload + arrival->frame.length <=
 		    arrival->chunk->data + arrival->chunk->capacity);
-	assert_memory_equal(arrival->header, sent, RMT_FRAME_HEADER_SIZE + stream->lengths[index]);
+	assert_memory_equal(arrival->payload, sent + RMT_FRAME_HEADER_SIZE, stream->lengths[index]);
 }
 
 static void take_arrivals(struct run *run, const struct stream *stream)
@@ -167,6 +179,12 @@ static void take_arrivals(struct run *run, const struct stream *stream)
 
 	while ((r = rmt_input_next(&run->input, &arrival)) > 0) {
 		check_arrival(stream, run->count, &arrival);
+		if (was_placed(&arrival)) {
+			run->placed++;
+			assert_memory_equal(arrival.header,
+					    stream->data + stream->starts[run->count],
+					    RMT_FRAME_HEADER_SIZE);
+		}
 		run->arrivals[run->count++] = arrival;
 		if (run->hold)
 			rmt_chunk_ref(arrival.chunk);
@@ -174,22 +192,44 @@ static void take_arrivals(struct run *run, const struct stream *stream)
 	assert_int_equal(r, 0);
 }
 
+static void place_payload(struct run *run, const struct stream *stream)
+{
+	struct rmt_chunk *chunk;
+	struct rmt_frame frame;
+
+	if (!run->place || !rmt_input_coming(&run->input, &frame))
+		return;
+	assert_int_equal(frame.handle, run->count);
+	assert_int_equal(frame.length, stream->lengths[run->count]);
+	chunk = rmt_chunk_new(NULL, frame.length);
+	assert_non_null(chunk);
+	rmt_input_place(&run->input, chunk, chunk->data);
+	rmt_chunk_unref(chunk);
+	assert_false(rmt_input_coming(&run->input, &frame));
+}
+
 /* Bytes [from, to) of the stream in reads of at most `piece` bytes. */
 static void feed(struct run *run, const struct stream *stream, size_t from, size_t to, size_t piece)
 {
 	while (from < to) {
 		struct iovec space[2];
-		size_t size = to - from < piece ? to - from : piece;
+		size_t left = to - from < piece ? to - from : piece, size = 0;
+		int pieces = rmt_input_space(&run->input, space);
 
-		assert_int_equal(rmt_input_space(&run->input, space), 1);
-		assert_true(space[0].iov_len > 0);
-		if (size > space[0].iov_len)
-			size = space[0].iov_len;
-		memcpy(space[0].iov_base, stream->data + from, size);
-		note_landing(run, from, size, space[0].iov_base);
+		assert_in_range(pieces, 1, run->place ? 2 : 1);
+		for (int i = 0; i < pieces && left > 0; i++) {
+			const size_t part = left < space[i].iov_len ? left : space[i].iov_len;
+
+			assert_true(part > 0);
+			memcpy(space[i].iov_base, stream->data + from + size, part);
+			note_landing(run, from + size, part, space[i].iov_base);
+			size += part;
+			left -= part;
+		}
 		rmt_input_filled(&run->input, size);
 		from += size;
 		take_arrivals(run, stream);
+		place_payload(run, stream);
 	}
 }
 
@@ -337,6 +377,29 @@ static void check_not_copied(struct rmt_chunk_pool *pool, const uint32_t lengths
 	stream_free(&stream);
 }
 
+/* In a chunk with room for two, two come with one read. */
+static void input_full_frames_fill_a_wide_chunk(void **state)
+{
+	struct rmt_chunk_pool *wide = rmt_chunk_pool_new(2 * RMT_INPUT_CHUNK, 4);
+	struct stream stream = {0};
+	struct run run;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		stream_add(&stream, RMT_FRAME_PAYLOAD_MAX);
+	run_init(&run, wide, true);
+	feed(&run, &stream, 0, RMT_FRAME_HEADER_SIZE, SIZE_MAX);
+	feed(&run, &stream, RMT_FRAME_HEADER_SIZE, stream.size, SIZE_MAX);
+	assert_int_equal(run.count, 20);
+	assert_int_equal(run.landing_count, 1 + 10);
+	for (unsigned i = 0; i < 20; i++)
+		assert_ptr_equal(run.arrivals[i].payload,
+				 landed_at(&run, stream.starts[i] + RMT_FRAME_HEADER_SIZE));
+	run_done(&run);
+	stream_free(&stream);
+	rmt_chunk_pool_unref(wide);
+}
+
 static void input_full_frames_in_pieces_are_not_copied(void **state)
 {
 	for (size_t piece = 1000; piece < 66000; piece += 1234)
@@ -402,6 +465,102 @@ static void input_unshared_chunk_is_used_again(void **state)
 	feed(&run, &stream, 0, stream.size - 1, SIZE_MAX);
 	for (unsigned i = 1; i < run.count; i++)
 		assert_ptr_equal(run.arrivals[i].chunk, run.arrivals[0].chunk);
+	run_done(&run);
+	stream_free(&stream);
+}
+
+static void check_placed(struct rmt_chunk_pool *pool, const struct stream *stream, size_t piece,
+			 bool hold, unsigned least)
+{
+	struct run run;
+
+	run_init(&run, pool, hold);
+	run.place = true;
+	feed(&run, stream, 0, stream->size, piece);
+	assert_int_equal(run.count, stream->count);
+	assert_true(rmt_input_at_boundary(&run.input));
+	assert_true(run.placed >= least);
+	for (unsigned i = 0; hold && i < run.count; i++)
+		check_arrival(stream, i, &run.arrivals[i]);
+	run_done(&run);
+}
+
+static void input_placed_payloads_land_where_they_stay(void **state)
+{
+	const uint32_t lengths[] = {65536, 65536, 16384, 65536, 40000, 65536};
+	struct stream stream = stream_of(6, lengths);
+	struct run run;
+
+	run_init(&run, pool_of(state), true);
+	run.place = true;
+	/* The first header alone, as the others come. */
+	feed(&run, &stream, 0, RMT_FRAME_HEADER_SIZE, SIZE_MAX);
+	feed(&run, &stream, RMT_FRAME_HEADER_SIZE, stream.size, SIZE_MAX);
+	assert_int_equal(run.placed, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		const size_t payload = stream.starts[i] + RMT_FRAME_HEADER_SIZE;
+
+		assert_ptr_equal(run.arrivals[i].payload, landed_at(&run, payload));
+		assert_ptr_equal(run.arrivals[i].payload + lengths[i] - 1,
+				 landed_at(&run, payload + lengths[i] - 1));
+	}
+	run_done(&run);
+	stream_free(&stream);
+}
+
+static void input_placed_payloads_in_any_pieces_give_same_frames(void **state)
+{
+	const uint32_t lengths[] = {65536, 5, 16384, 0, 65536, 65536, 40000, 100, 65536};
+	struct stream stream = stream_of(9, lengths), mixed = stream_mixed(20);
+
+	for (size_t piece = 1; piece < 140000; piece = piece * 5 / 4 + 1) {
+		const unsigned least = piece < 10000 ? 6 : 0;
+
+		check_placed(pool_of(state), &stream, piece, false, least);
+		check_placed(pool_of(state), &stream, piece, true, least);
+		check_placed(NULL, &mixed, piece, piece & 1, 0);
+	}
+	stream_free(&stream);
+	stream_free(&mixed);
+}
+
+/* Wherever a stream ends: nothing is lost, nothing is handed out, and it says that more was to come. */
+static void input_placed_payload_cut_off_is_not_at_boundary(void **state)
+{
+	struct stream stream = stream_of(2, (const uint32_t[]){20000, 20000});
+
+	for (size_t size = 1; size <= stream.size; size += size % 3000 < 100 ? 1 : 997) {
+		struct run run;
+
+		run_init(&run, pool_of(state), false);
+		run.place = true;
+		feed(&run, &stream, 0, size, 7000);
+		assert_int_equal(run.count, size / (stream.size / 2));
+		assert_int_equal(rmt_input_at_boundary(&run.input),
+				 size == stream.starts[1] || size == stream.size);
+		run_done(&run);
+	}
+	stream_free(&stream);
+}
+
+static void input_garbage_behind_placed_payload_is_error(void **state)
+{
+	struct stream stream = stream_of(2, (const uint32_t[]){65536, 10});
+	struct rmt_arrival arrival;
+	struct iovec space[2];
+	struct run run;
+
+	memcpy(stream.data + stream.starts[1], "Password for alice@db1: please enter", 36);
+	run_init(&run, pool_of(state), false);
+	run.place = true;
+	feed(&run, &stream, 0, stream.starts[1] + 31, 30000);
+	assert_int_equal(run.placed, 1);
+	assert_int_equal(rmt_input_space(&run.input, space), 1);
+	memcpy(space[0].iov_base, "e", 1);
+	rmt_input_filled(&run.input, 1);
+	assert_int_equal(rmt_input_next(&run.input, &arrival), -EBADMSG);
+	assert_false(rmt_input_coming(&run.input, &arrival.frame));
+	assert_int_equal(rmt_input_space(&run.input, space), -EBADMSG);
 	run_done(&run);
 	stream_free(&stream);
 }
@@ -504,11 +663,16 @@ int main(void)
 		TEST(input_big_and_small_frames_mixed_arrive_whole),
 		TEST(input_random_reads_give_same_frames),
 		TEST(input_run_of_full_frames_is_not_copied),
+		TEST(input_full_frames_fill_a_wide_chunk),
 		TEST(input_full_frames_in_pieces_are_not_copied),
 		TEST(input_large_frames_of_any_length_are_not_copied),
 		TEST(input_small_frames_share_one_read),
 		TEST(input_kept_small_frames_share_chunks),
 		TEST(input_unshared_chunk_is_used_again),
+		TEST(input_placed_payloads_land_where_they_stay),
+		TEST(input_placed_payloads_in_any_pieces_give_same_frames),
+		TEST(input_placed_payload_cut_off_is_not_at_boundary),
+		TEST(input_garbage_behind_placed_payload_is_error),
 		TEST(input_without_bytes_holds_no_chunk),
 		TEST(input_trim_drops_only_empty_chunk),
 		TEST(input_in_middle_of_frame_is_not_at_boundary),
