@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/ids.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -36,7 +38,7 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 
 /* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
  * leaves nobody. */
-static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 	int r = out->error < 0 ? out->error
@@ -48,7 +50,7 @@ static void send_control(ramet_router *router, uint32_t destination, struct rmt_
 }
 
 /* [operation, a, b] */
-static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+void rmt_control_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
 		      uint64_t a, uint64_t b)
 {
 	unsigned char memory[MESSAGE_SIZE];
@@ -58,7 +60,7 @@ static void send_pair(ramet_router *router, uint32_t destination, enum rmt_opera
 	begin(&out, 3, operation);
 	rmt_cbor_put_uint(&out, a);
 	rmt_cbor_put_uint(&out, b);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 /* [operation, a] */
@@ -71,12 +73,12 @@ static void send_one(ramet_router *router, uint32_t destination, enum rmt_operat
 	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 2, operation);
 	rmt_cbor_put_uint(&out, a);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
 {
-	send_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
+	rmt_control_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
 }
 
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
@@ -97,21 +99,35 @@ void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
 		       uint32_t context)
 {
-	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
+	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
-			const char *text)
+void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
+			int code, const char *text)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
 
 	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_CLOSED);
+	begin(&out, 5, RMT_OP_CLOSED);
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
-	send_control(router, destination, &out);
+	rmt_cbor_put_uint(&out, owner);
+	rmt_control_send(router, destination, &out);
+}
+
+void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 4, RMT_OP_CREDIT);
+	rmt_cbor_put_uint(&out, frame->handle);
+	rmt_cbor_put_uint(&out, frame->length);
+	rmt_cbor_put_uint(&out, frame->destination);
+	rmt_control_send(router, frame->source, &out);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -123,22 +139,44 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	begin(&out, 3, RMT_OP_RELEASE);
 	rmt_cbor_put_uint(&out, id);
 	if (ms < 0)
-		rmt_cbor_put_null(&out);
+		ms == RMT_KEEP ? rmt_cbor_put_bool(&out, true) : rmt_cbor_put_null(&out);
 	else
 		rmt_cbor_put_uint(&out, (unsigned)ms);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
+}
+
+/* Behind all that waits for that neighbour. */
+static void send_behind(struct rmt_stream *stream, struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {
+		.destination = stream->peer->id,
+		.source = stream->router->id,
+		.authority = stream->router->id,
+		.handle = RMT_HANDLE_CONTROL,
+		.length = (uint32_t)out->size,
+		.total = (uint32_t)out->size,
+	};
+
+	if (out->error == 0 && out->size <= RMT_FRAME_PAYLOAD_MAX)
+		rmt_stream_send_behind(stream, &frame, out->data);
+	rmt_buffer_done(out);
+}
+
+void rmt_control_leave(struct rmt_stream *stream)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 2, RMT_OP_DETACHED);
+	rmt_cbor_put_str(&out, "");
+	send_behind(stream, &out);
 }
 
 static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
-	struct rmt_frame frame = {
-		.destination = stream->peer->id,
-		.source = stream->router->id,
-		.authority = stream->router->id,
-		.handle = RMT_HANDLE_CONTROL,
-	};
 
 	begin(&out, (unsigned)(2 + 2 * count), RMT_OP_GONE);
 	rmt_cbor_put_str(&out, reason);
@@ -148,10 +186,7 @@ static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	}
 	/* What came from the lost before must arrive before: the last values of a stream are still in
 	 * the queue when the context that sent them has ended. */
-	frame.length = frame.total = (uint32_t)out.size;
-	if (out.error == 0 && out.size <= RMT_FRAME_PAYLOAD_MAX)
-		rmt_stream_send_behind(stream, &frame, out.data);
-	rmt_buffer_done(&out);
+	send_behind(stream, &out);
 }
 
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -160,133 +195,6 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	/* A control message is one frame. */
 	for (size_t at = 0; at < count; at += RANGES_MAX)
 		send_gone(stream, ranges + at, RMT_MIN(count - at, RANGES_MAX), reason);
-}
-
-/* --- ids -------------------------------------------------------------------------------------
- *
- * The master owns all ids. Who needs some asks its parent, hop by hop up; on the way down each hop notes the block as
- * a route to whoever asked it.
- */
-
-struct id_request {
-	struct rmt_list node; /* in ids->below */
-	uint32_t child;       /* who asked */
-	uint32_t token;       /* its own name for the request */
-	uint32_t count;
-};
-
-static void ask_for_ids(ramet_router *router)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t count = ids->wanted;
-	uint32_t token = 0;
-
-	if (ids->asked || !router->uplink)
-		return;
-	if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-
-		count = request->count;
-		token = 1;
-	} else if (count == 0) {
-		return;
-	}
-	ids->asked = true;
-	send_pair(router, router->uplink->peer->id, RMT_OP_ALLOCATE, count, token);
-}
-
-int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
-{
-	struct rmt_ids *ids = &router->ids;
-
-	if (ids->end - ids->next >= count) {
-		*ret_first = ids->next;
-		ids->next += count;
-		return 0;
-	}
-	if (router->id == 0)
-		return -ENOSPC;
-	ids->wanted = RMT_MAX(ids->wanted, RMT_MAX(count, RMT_ID_BLOCK));
-	ask_for_ids(router);
-	return -EAGAIN;
-}
-
-void rmt_ids_done(ramet_router *router)
-{
-	while (!rmt_list_empty(&router->ids.below)) {
-		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request,
-							    node);
-
-		rmt_list_remove(&request->node);
-		free(request);
-	}
-}
-
-static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
-		     uint32_t first, uint32_t last)
-{
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	if (rmt_route_add(router, first, last, stream) < 0)
-		return;
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_ALLOCATED);
-	rmt_cbor_put_uint(&out, token);
-	rmt_cbor_put_uint(&out, first);
-	rmt_cbor_put_uint(&out, last);
-	send_control(router, stream->peer->id, &out);
-}
-
-static void allocate(ramet_router *router, struct rmt_stream *stream,
-		     struct rmt_cbor_reader *reader)
-{
-	struct id_request *request;
-	uint32_t count, token, first;
-
-	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 ||
-	    count == 0 || count > RMT_COUNT_MAX || stream == router->uplink)
-		return;
-	if (router->id == 0) {
-		if (rmt_ids_take(router, count, &first) == 0)
-			give_ids(router, stream, token, first, first + count - 1);
-		return;
-	}
-	request = calloc(1, sizeof(*request));
-	if (!request)
-		return;
-	*request = (struct id_request){.child = stream->peer->id, .token = token, .count = count};
-	rmt_list_append(&router->ids.below, &request->node);
-	ask_for_ids(router);
-}
-
-static void allocated(ramet_router *router, struct rmt_stream *stream,
-		      struct rmt_cbor_reader *reader)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t token, first, last;
-
-	if (rmt_cbor_read_u32(reader, &token) < 0 || rmt_cbor_read_u32(reader, &first) < 0 ||
-	    rmt_cbor_read_u32(reader, &last) < 0 || last < first || stream != router->uplink)
-		return;
-	ids->asked = false;
-	if (token == 0) {
-		ids->next = first;
-		ids->end = last + 1;
-		ids->wanted = 0;
-		if (router->hooks)
-			router->hooks->ids_ready(router);
-	} else if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-		struct rmt_peer *child = rmt_peer_find(router, request->child);
-
-		rmt_list_remove(&request->node);
-		/* If the child is gone meanwhile its block is lost with it: there are 2^32. */
-		if (child && child->stream && !child->stream->failed)
-			give_ids(router, child->stream, request->token, first, last);
-		free(request);
-	}
-	ask_for_ids(router);
 }
 
 /* --- arriving ----------------------------------------------------------------------------- */
@@ -314,38 +222,59 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 			  rmt_route_below(router, ranges[i][1]) != stream))
 			count = 0;
 	}
+	/* Ids are not used again; those of a tree that was joined may come back by another way. */
+	for (size_t i = 0; reason && ranges && i < count && stream != router->uplink; i++)
+		rmt_route_forget(router, ranges[i][0], ranges[i][1]);
 	if (reason && ranges && count > 0)
 		rmt_peers_lost(router, (const uint32_t(*)[2])ranges, count, reason, stream);
 	free(ranges);
 	free(reason);
 }
 
-static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
-		   struct rmt_cbor_reader *reader)
+/* A flow from here to a handle of `owner`, of which `frame` speaks: its reader, or a router on the way
+ * there. */
+static struct rmt_flow *flow_of(const ramet_router *router, const struct rmt_frame *frame,
+				const struct rmt_stream *stream, uint32_t owner, uint32_t handle)
 {
-	struct rmt_flow *flow = NULL;
-	struct rmt_table_walk walk = {0};
-	struct rmt_table_node *node;
-	uint32_t handle;
+	if (owner != frame->source && stream &&
+	    (owner == router->id || rmt_route_to(router, owner) != stream))
+		return NULL;
+	return rmt_flow_find(router, owner, handle);
+}
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0)
+static void credit(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		   struct rmt_cbor_reader *reader, uint64_t items)
+{
+	uint32_t handle, owner = frame->source;
+	struct rmt_flow *flow;
+	uint64_t bytes;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0 ||
+	    (items > 3 && rmt_cbor_read_u32(reader, &owner) < 0))
 		return;
-	flow = rmt_flow_find(router, frame->source, handle);
-	/* A router on the way speaks of a flow to somebody behind it. */
-	for (node = flow ? NULL : rmt_table_walk(&router->flows, &walk); node && !flow;
-	     node = rmt_table_walk(&router->flows, &walk)) {
-		struct rmt_flow *other = RMT_CONTAINER(node, struct rmt_flow, node);
+	flow = flow_of(router, frame, stream, owner, handle);
+	if (flow)
+		rmt_flow_credit(flow, bytes);
+}
 
-		if (other->handle == handle && other->peer != router->self &&
-		    rmt_route_to(router, other->peer->id) == stream)
-			flow = other;
-	}
-	/* The flow of calls has no reader that could close: what did not arrive was answered by
-	 * itself, or logged. */
-	if (flow && handle != RMT_HANDLE_CALL)
-		rmt_flow_close(flow);
-	else if (flow)
-		flow->in_flight = 0;
+static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+		   struct rmt_cbor_reader *reader, uint64_t items)
+{
+	uint32_t handle, code, owner = frame->source;
+	struct rmt_flow *flow;
+	const char *text;
+	char reason[256];
+	size_t size;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &code) < 0 ||
+	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text ||
+	    (items > 4 && rmt_cbor_read_u32(reader, &owner) < 0))
+		return;
+	flow = flow_of(router, frame, stream, owner, handle);
+	if (!flow)
+		return;
+	rmt_format(reason, sizeof(reason), "%.*s", (int)size, text);
+	rmt_flow_close(flow, reason);
 }
 
 static void given(ramet_router *router, struct rmt_cbor_reader *reader)
@@ -363,15 +292,20 @@ static void given(ramet_router *router, struct rmt_cbor_reader *reader)
 static void release(ramet_router *router, const struct rmt_frame *frame,
 		    struct rmt_cbor_reader *reader)
 {
+	struct rmt_cbor_reader other;
 	struct rmt_peer *child;
 	uint32_t id, ms;
+	bool keep;
 
 	if (rmt_cbor_read_u32(reader, &id) < 0)
 		return;
 	child = rmt_peer_find(router, id);
 	if (!child || !child->stream)
 		return;
-	if (rmt_cbor_read_u32(reader, &ms) == 0)
+	other = *reader;
+	if (rmt_cbor_read_bool(&other, &keep) == 0)
+		child->kept = true;
+	else if (rmt_cbor_read_u32(reader, &ms) == 0)
 		rmt_child_end(child, ms > INT_MAX ? INT_MAX : (int)ms);
 	else
 		rmt_peer_unhold(child, frame->source, 1);
@@ -438,8 +372,8 @@ static void answered(ramet_router *router, const struct rmt_frame *frame,
 }
 
 /* What only a parent may say. */
-static void command(ramet_router *router, const struct rmt_frame *frame, uint64_t operation,
-		    struct rmt_cbor_reader *reader)
+static void command(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
+		    uint64_t operation, struct rmt_cbor_reader *reader)
 {
 	uint32_t number;
 
@@ -452,7 +386,9 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 	}
 	switch (operation) {
 	case RMT_OP_SHUTDOWN:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
+		/* A parent that ends cannot know yet that we shall stay. */
+		if (rmt_cbor_read_u32(reader, &number) == 0 &&
+		    !(router->detaching && stream == router->uplink))
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
 	case RMT_OP_CANCEL:
@@ -483,24 +419,16 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
 	struct rmt_cbor_reader reader;
 	uint64_t items, operation;
-	struct rmt_flow *flow;
-	uint32_t handle;
-	uint64_t bytes;
 
 	rmt_cbor_reader_init(&reader, data, frame->length);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || rmt_cbor_read_u64(&reader, &operation) < 0)
 		return;
 	switch (operation) {
 	case RMT_OP_CREDIT:
-		if (rmt_cbor_read_u32(&reader, &handle) < 0 ||
-		    rmt_cbor_read_u64(&reader, &bytes) < 0)
-			return;
-		flow = rmt_flow_find(router, frame->source, handle);
-		if (flow)
-			rmt_flow_credit(flow, bytes);
+		credit(router, frame, stream, &reader, items);
 		return;
 	case RMT_OP_CLOSED:
-		closed(router, frame, stream, &reader);
+		closed(router, frame, stream, &reader, items);
 		return;
 	case RMT_OP_GIVEN:
 		given(router, &reader);
@@ -509,16 +437,16 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		asked(router, frame, &reader);
 		return;
 	case RMT_OP_LOG:
-		if (router->id == 0)
+		if (rmt_router_is_root(router))
 			rmt_log_arrived(router, data, frame->length);
 		return;
 	case RMT_OP_ALLOCATE:
 		if (neighbour)
-			allocate(router, stream, &reader);
+			rmt_ids_allocate(router, stream, &reader);
 		return;
 	case RMT_OP_ALLOCATED:
 		if (neighbour)
-			allocated(router, stream, &reader);
+			rmt_ids_allocated(router, stream, &reader);
 		return;
 	case RMT_OP_GONE:
 		if (neighbour)
@@ -528,7 +456,13 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		if (neighbour)
 			image(router, frame, stream, &reader);
 		return;
+	case RMT_OP_ADOPT:
+	case RMT_OP_ADOPTED:
+	case RMT_OP_DETACHED:
+		if (neighbour && router->hooks)
+			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
+		return;
 	default:
-		command(router, frame, operation, &reader);
+		command(router, stream, frame, operation, &reader);
 	}
 }

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "core/control.h"
+#include "core/log.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
@@ -61,17 +62,21 @@ struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32
 	return flow;
 }
 
-void rmt_flow_unref(struct rmt_flow *flow)
+/* What was sent and not consumed yet still counts for whoever sends there next, so a flow stays until
+ * all was consumed. That of calls, which is used again and again, stays as long as its peer. */
+static bool must_stay(const struct rmt_flow *flow)
 {
-	struct rmt_peer *peer;
+	if (!flow->peer->alive)
+		return false;
+	return flow->handle == RMT_HANDLE_CALL ||
+	       (flow->lasting && !flow->closed && flow->in_flight > 0);
+}
 
-	if (!flow || --flow->references > 0)
-		return;
-	/* What was sent and not consumed yet still counts: the next thread that sends there goes on
-	 * with it. The flow of calls, which is used again and again, therefore stays as long as its
-	 * peer. */
-	peer = flow->peer;
-	if (flow->handle == RMT_HANDLE_CALL && peer->alive)
+static void release(struct rmt_flow *flow)
+{
+	struct rmt_peer *peer = flow->peer;
+
+	if (flow->references > 0 || must_stay(flow))
 		return;
 	rmt_table_remove(&peer->router->flows, &flow->node);
 	rmt_list_remove(&flow->of_peer);
@@ -81,18 +86,34 @@ void rmt_flow_unref(struct rmt_flow *flow)
 	rmt_peer_collect(peer);
 }
 
+void rmt_flow_unref(struct rmt_flow *flow)
+{
+	if (!flow)
+		return;
+	flow->references--;
+	release(flow);
+}
+
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
 	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
-void rmt_flow_close(struct rmt_flow *flow)
+void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 {
+	if (flow->closed)
+		return;
 	flow->closed = true;
+	if (flow->handle != RMT_HANDLE_CALL)
+		rmt_log(flow->peer->router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
+			"nobody reads at %s any more (handle %u): %s", rmt_peer_name(flow->peer),
+			flow->handle, reason);
 	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
 static struct rmt_stream *stream_to(const struct rmt_flow *flow)
@@ -102,51 +123,72 @@ static struct rmt_stream *stream_to(const struct rmt_flow *flow)
 	return flow->peer == router->self ? NULL : rmt_route_to(router, flow->peer->id);
 }
 
-static bool flow_is_free(void *argument)
-{
-	struct rmt_flow *flow = argument;
-
-	return !flow->busy || flow->closed;
-}
-
-/* The next frame may go: there is credit, and the stream is not behind. A bulk frame waits for an
- * idle stream, so that it can be written from where it is; small ones may queue up. */
-struct room {
+/* What a thread that sends waits for. */
+struct sending {
 	struct rmt_flow *flow;
-	uint32_t size;
+	struct rmt_flow *const *held; /* NULL, or where the flow is as long as it may go on */
+	int64_t until;
+	bool gather;
+	uint32_t size; /* of the next frame */
 };
 
-static bool flow_has_room(void *argument)
+static bool is_over(const struct sending *sending)
 {
-	struct room *room = argument;
-	struct rmt_flow *flow = room->flow;
-	struct rmt_stream *stream;
-
-	if (flow->closed)
-		return true;
-	if (flow->in_flight > 0 && flow->in_flight + room->size > window(flow->handle))
-		return false;
-	stream = stream_to(flow);
-	return !stream || stream->failed || rmt_stream_idle(stream) ||
-	       stream->output.bytes + room->size < RMT_FRAME_PAYLOAD_MAX;
+	return sending->flow->closed || (sending->held && *sending->held != sending->flow);
 }
 
-static int send_piece(struct rmt_flow *flow, struct rmt_frame *frame, const void *data,
-		      uint32_t size, int64_t until, bool gather)
+static bool flow_is_free(void *argument)
 {
+	struct sending *sending = argument;
+
+	return !sending->flow->busy || is_over(sending);
+}
+
+/* A bulk frame waits for an idle stream, so that it can be written from where it is, and small ones
+ * may queue up. A call waits for nothing but credit: it goes before the bulk that waits there, and
+ * must not wait behind it. */
+static bool stream_has_room(const struct rmt_flow *flow, uint32_t size)
+{
+	struct rmt_stream *stream;
+
+	if (flow->handle == RMT_HANDLE_CALL)
+		return true;
+	stream = stream_to(flow);
+	return !stream || stream->failed || rmt_stream_idle(stream) ||
+	       stream->output.bytes + size < RMT_FRAME_PAYLOAD_MAX;
+}
+
+bool rmt_flow_has_room(const struct rmt_flow *flow, uint32_t size)
+{
+	if (flow->closed)
+		return true;
+	if (flow->in_flight > 0 && flow->in_flight + size > window(flow->handle))
+		return false;
+	return stream_has_room(flow, size);
+}
+
+static bool frame_has_room(void *argument)
+{
+	struct sending *sending = argument;
+
+	return is_over(sending) || rmt_flow_has_room(sending->flow, sending->size);
+}
+
+static int send_piece(struct sending *sending, struct rmt_frame *frame, const void *data)
+{
+	struct rmt_flow *flow = sending->flow;
 	ramet_router *router = flow->peer->router;
-	struct room room = {flow, size};
 	int r;
 
-	if (!flow_has_room(&room)) {
-		r = rmt_wait(router, flow_has_room, &room, until);
+	if (sending->until != RMT_AT_ONCE && !frame_has_room(sending)) {
+		r = rmt_wait(router, frame_has_room, sending, sending->until);
 		if (r < 0)
 			return r;
 	}
-	if (flow->closed)
+	if (is_over(sending))
 		return -EPIPE;
-	flow->in_flight += size;
-	return rmt_send_frame(router, frame, data, size, gather);
+	flow->in_flight += sending->size;
+	return rmt_send_frame(router, frame, data, sending->size, sending->gather);
 }
 
 /* The reader has the beginning of a message whose rest will not come. */
@@ -160,9 +202,10 @@ static void abort_message(struct rmt_flow *flow, const struct rmt_frame *first)
 		rmt_send_frame(flow->peer->router, &frame, NULL, 0, false);
 }
 
-static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, const char *data,
-		       size_t size, int64_t until, bool gather)
+static int send_pieces(struct sending *sending, const struct rmt_frame *first, const char *data,
+		       size_t size)
 {
+	struct rmt_flow *flow = sending->flow;
 	size_t at = 0;
 
 	do {
@@ -176,7 +219,8 @@ static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, con
 		frame.flags |= RMT_FRAME_COUNTED | (piece < left ? RMT_FRAME_MORE : 0) |
 			       (at > 0 ? RMT_FRAME_CONTINUES : 0);
 		frame.total = (uint32_t)(at > 0 ? at : size);
-		r = send_piece(flow, &frame, data + at, piece, until, gather);
+		sending->size = piece;
+		r = send_piece(sending, &frame, data + at);
 		if (r < 0) {
 			if (at > 0)
 				abort_message(flow, &frame);
@@ -187,9 +231,29 @@ static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, con
 	return 0;
 }
 
-int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
-		  size_t size, int64_t until, bool gather)
+/* Waits for this thread's turn; without waiting, for room for all of the message. */
+static int begin(struct sending *sending, size_t size)
 {
+	struct rmt_flow *flow = sending->flow;
+	uint32_t first = size > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX : (uint32_t)size;
+	int r = 0;
+
+	if (sending->until == RMT_AT_ONCE && !is_over(sending)) {
+		if (size > window(flow->handle) && size > RMT_FRAME_PAYLOAD_MAX)
+			return -EMSGSIZE;
+		if (flow->busy || !rmt_flow_has_room(flow, first) ||
+		    (flow->in_flight > 0 && flow->in_flight + size > window(flow->handle)))
+			return -EAGAIN;
+	}
+	while (r == 0 && !flow_is_free(sending))
+		r = rmt_wait(flow->peer->router, flow_is_free, sending, sending->until);
+	return r == 0 && is_over(sending) ? -EPIPE : r;
+}
+
+static int send_message(struct sending *sending, const struct rmt_frame *frame, const void *data,
+			size_t size)
+{
+	struct rmt_flow *flow = sending->flow;
 	ramet_router *router = flow->peer->router;
 	int r;
 
@@ -198,34 +262,41 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 	if (router->state == RMT_ROUTER_ENDED)
 		return -ESHUTDOWN;
 	flow->references++;
-	while (flow->busy && !flow->closed) {
-		r = rmt_wait(router, flow_is_free, flow, until);
-		if (r < 0) {
-			rmt_flow_unref(flow);
-			return r;
+	r = begin(sending, size);
+	if (r == 0) {
+		flow->busy = true;
+		r = send_pieces(sending, frame, data, size);
+		flow->busy = false;
+		if (size > RMT_FRAME_PAYLOAD_MAX) {
+			/* others may have waited for their turn */
+			rmt_flow_turns_look(router);
+			rmt_wait_changed(router);
 		}
-	}
-	if (flow->closed) {
-		rmt_flow_unref(flow);
-		return -EPIPE;
-	}
-	flow->busy = true;
-	r = send_pieces(flow, frame, data, size, until, gather);
-	flow->busy = false;
-	if (size > RMT_FRAME_PAYLOAD_MAX) {
-		/* others may have waited for their turn */
-		rmt_flow_turns_look(router);
-		rmt_wait_changed(router);
 	}
 	rmt_flow_unref(flow);
 	return r;
 }
 
+int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
+		  size_t size, int64_t until, bool gather)
+{
+	struct sending sending = {.flow = flow, .until = until, .gather = gather};
+
+	return send_message(&sending, frame, data, size);
+}
+
+int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
+		       const void *data, size_t size, int64_t until, bool gather)
+{
+	struct sending sending = {.flow = *held, .held = held, .until = until, .gather = gather};
+
+	return send_message(&sending, frame, data, size);
+}
+
 bool rmt_flow_has_turn(const struct rmt_flow_turn *turn)
 {
-	struct room room = {turn->flow, turn->size};
-
-	return turn->flow->closed || (!turn->flow->busy && flow_has_room(&room));
+	return turn->flow->closed ||
+	       (!turn->flow->busy && rmt_flow_has_room(turn->flow, turn->size));
 }
 
 bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size)
@@ -326,14 +397,26 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 	rmt_peer_collect(peer);
 }
 
+static void grant_all(struct rmt_inflow *inflow)
+{
+	size_t bytes = inflow->granted;
+
+	inflow->granted = 0;
+	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+}
+
 static void grant(struct rmt_inflow *inflow, size_t bytes)
 {
 	inflow->granted += bytes;
-	if (inflow->granted < RMT_FLOW_GRANT(window(inflow->handle)))
-		return;
-	bytes = inflow->granted;
-	inflow->granted = 0;
-	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+	if (inflow->granted >= RMT_FLOW_GRANT(window(inflow->handle)))
+		grant_all(inflow);
+}
+
+void rmt_inflow_settle(struct rmt_inflow *inflow)
+{
+	if (inflow->ended > 0 && inflow->ended >= inflow->given && inflow->waiting == 0 &&
+	    inflow->granted > 0)
+		grant_all(inflow);
 }
 
 static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *frame, int code)
@@ -342,9 +425,16 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 
 	grant(inflow, inflow->held);
 	inflow->held = 0;
-	if (code == -ECANCELED)
+	if (code == -ECANCELED) {
+		/* Its sender may have closed meanwhile: then this was the end. */
+		if (inflow->receiver)
+			rmt_receiver_changed(inflow->receiver);
 		return;
+	}
 	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
+	/* Its bytes were granted already, and who waits for an answer gets one. */
+	if (first.handle == RMT_HANDLE_CALL || first.reply != 0)
+		first.flags &= ~(unsigned)RMT_FRAME_COUNTED;
 	if (code == -EMSGSIZE)
 		rmt_dead_letter(inflow->peer->router, &first, EMSGSIZE,
 				"the message is larger than the %u bytes that are allowed here",
@@ -414,4 +504,5 @@ void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
 		grant(inflow, inflow->held);
 		inflow->held = 0;
 	}
+	rmt_inflow_settle(inflow);
 }

@@ -29,6 +29,7 @@ struct rmt_flow {
 	uint64_t in_flight;
 	bool busy;      /* a thread is in the middle of a message */
 	bool closed;    /* nobody reads any more */
+	bool lasting;   /* to a stream: senders come and go, what is on its way counts for all */
 	uint32_t given; /* ENDs that the reader waits for from here */
 };
 
@@ -54,19 +55,35 @@ struct rmt_flow *rmt_flow_find(const ramet_router *router, uint32_t destination,
 struct rmt_flow *rmt_flow_of_calls(struct rmt_peer *peer); /* to its RMT_HANDLE_CALL */
 void rmt_flow_unref(struct rmt_flow *flow);
 
-/* The reader has consumed so much. */
+/* The reader has consumed so much. A flow that nobody refers to may be gone then, or when it is
+ * closed. */
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes);
-void rmt_flow_close(struct rmt_flow *flow);
+
+/* Nobody reads there any more: whoever sends gets -EPIPE. The reason is for the log. */
+void rmt_flow_close(struct rmt_flow *flow, const char *reason);
+
+/* A frame of so many bytes could go now, or never. */
+bool rmt_flow_has_room(const struct rmt_flow *flow, uint32_t size);
+
+/* Until when somebody waits who does not wait at all. */
+#define RMT_AT_ONCE 0
 
 /*
  * Sends a message of any size, in frames, waiting for credit and room; the lock is given up
  * meanwhile. The caller sets handle, reply and flags of the frame; data must stay. `gather` as for
  * streams. Threads that send on one flow take turns, a message each. 0, -EPIPE (closed, or the
- * destination is gone), -ETIMEDOUT, -ECANCELED (stop() said so), -EMSGSIZE, -ESHUTDOWN, -ENOMEM.
- * After a failure nothing of the message is delivered.
+ * destination is gone), -ETIMEDOUT, -EMSGSIZE, -ESHUTDOWN, -ENOMEM. After a failure nothing of the
+ * message is delivered.
+ *
+ * RMT_AT_ONCE: all of it goes now, or nothing: -EAGAIN, or -EMSGSIZE for what is larger than a
+ * window, which never could.
  */
 int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
 		  size_t size, int64_t until, bool gather);
+
+/* The same for who may let go of the flow meanwhile: when *held is another one, it is -EPIPE. */
+int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
+		       const void *data, size_t size, int64_t until, bool gather);
 
 /*
  * Sending without a thread that waits, for what the loop does by itself. `deferred.run` is set by the
@@ -109,6 +126,10 @@ void rmt_inflow_free(struct rmt_inflow *inflow);
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message);
+
+/* If all senders of the source are closed and nothing is left of what they sent, it is granted to the
+ * last byte: the source then forgets the flow. */
+void rmt_inflow_settle(struct rmt_inflow *inflow);
 
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */

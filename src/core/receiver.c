@@ -11,9 +11,11 @@
 #include "base/time.h"
 #include "core/control.h"
 #include "core/flow.h"
+#include "core/notice.h"
 #include "core/peer.h"
 #include "core/route.h"
 #include "core/select.h"
+#include "core/tick.h"
 #include "core/value.h"
 #include "core/wait.h"
 #include "wire/handshake.h"
@@ -46,23 +48,31 @@ ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle)
 	return node ? RMT_CONTAINER(node, ramet_receiver, node) : NULL;
 }
 
-static void receiver_init(ramet_receiver *receiver, ramet_router *router)
+void rmt_receiver_init(ramet_receiver *receiver, ramet_router *router)
 {
 	*receiver = (ramet_receiver){.router = router, .references = 1};
 	rmt_list_init(&receiver->pending);
 	rmt_list_init(&receiver->inflows);
 	rmt_list_init(&receiver->in_select);
 	rmt_list_init(&receiver->announced);
-	register_handle(receiver);
 }
 
-static void changed(ramet_receiver *receiver)
+void rmt_receiver_changed(ramet_receiver *receiver)
 {
-	if (receiver->select)
+	if (receiver->select && rmt_receiver_has_something(receiver))
 		rmt_select_announce(receiver->select, receiver);
+	rmt_notice_update(receiver->notice, receiver->router);
 	if (receiver->notify)
 		receiver->notify(receiver);
 	rmt_wait_changed(receiver->router);
+}
+
+/* It may have nothing any more. */
+static void settled(ramet_receiver *receiver)
+{
+	if (receiver->select && !rmt_receiver_has_something(receiver))
+		rmt_select_withdraw(receiver->select, receiver);
+	rmt_notice_update(receiver->notice, receiver->router);
 }
 
 /* --- the queue ---------------------------------------------------------------------------- */
@@ -70,6 +80,8 @@ static void changed(ramet_receiver *receiver)
 /* Up to this many bytes are copied out of the chunk that they came in: one read brings hundreds of
  * small messages, and a chunk should not stay for one of them. */
 #define SMALL_MESSAGE 128
+
+#define CLOSED "the reader has closed"
 
 static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_message *message)
 {
@@ -128,10 +140,34 @@ static void entry_free(struct rmt_entry *entry)
 		rmt_chunk_unref(entry->block);
 }
 
+/* Tells a sender that waits for it what became of its value; code 0: it was taken. */
+static void confirm(ramet_router *router, const struct rmt_frame *value, int code, const char *text)
+{
+	struct rmt_frame frame = {.destination = value->source, .handle = value->reply};
+
+	if (value->reply == 0 || router->state == RMT_ROUTER_ENDED)
+		return;
+	if (code != 0)
+		rmt_send_failure(router, value->source, value->reply, code, router->path, text,
+				 false);
+	else if (rmt_send_frame(router, &frame, NULL, 0, false) == -ENOMEM)
+		rmt_answer_lost(router, value->source, value->reply);
+}
+
+/* Nobody takes them: not those who wait for that, nor the senders in them. */
 static void discard_messages(ramet_receiver *receiver)
 {
-	while (receiver->first)
-		entry_free(pop(receiver));
+	while (receiver->first) {
+		struct rmt_entry *entry = pop(receiver);
+		const struct rmt_message *message = &entry->message;
+
+		if (!receiver->result && !(message->frame.flags & RMT_FRAME_ERROR)) {
+			confirm(receiver->router, &message->frame, EPIPE, CLOSED);
+			if (!(message->frame.flags & RMT_FRAME_RAW))
+				rmt_senders_end(receiver->router, message->data, message->size);
+		}
+		entry_free(entry);
+	}
 }
 
 /* --- results of calls --------------------------------------------------------------------- */
@@ -147,13 +183,14 @@ static void result_done(ramet_receiver *receiver)
 	receiver->respondent = NULL;
 	rmt_loop_timer_stop(&receiver->router->loop, &receiver->timer);
 	rmt_peer_collect(respondent);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
 			 const char *function)
 {
-	receiver_init(receiver, respondent->router);
+	rmt_receiver_init(receiver, respondent->router);
+	register_handle(receiver);
 	receiver->result = true;
 	receiver->respondent = respondent;
 	receiver->function = function;
@@ -167,6 +204,7 @@ void rmt_receiver_done(ramet_receiver *receiver)
 	unregister_handle(receiver);
 	if (receiver->select)
 		rmt_select_leave(receiver->select, receiver);
+	rmt_notice_free(receiver->notice);
 	discard_messages(receiver);
 	while (!rmt_list_empty(&receiver->inflows))
 		rmt_inflow_free(rmt_list_first(&receiver->inflows, struct rmt_inflow, of_receiver));
@@ -255,10 +293,12 @@ RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_rec
 	if (!receiver)
 		return -ENOMEM;
 	rmt_lock(router);
-	if (router->state == RMT_ROUTER_ENDED)
+	if (router->state == RMT_ROUTER_ENDED) {
 		r = -ESHUTDOWN;
-	else
-		receiver_init(receiver, router);
+	} else {
+		rmt_receiver_init(receiver, router);
+		register_handle(receiver);
+	}
 	if (r == 0) {
 		receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key,
 						  true);
@@ -286,17 +326,18 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
 	}
 	if (push(receiver, message) < 0) {
 		rmt_inflow_consumed(receiver->router, receiver, message);
+		confirm(receiver->router, &message->frame, ENOMEM, "out of memory");
 		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM);
 		rmt_chunk_unref(message->chunk);
 	} else if (receiver->first == receiver->last)
-		changed(receiver);
+		rmt_receiver_changed(receiver);
 }
 
 void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code)
 {
 	if (!receiver->result) {
 		receiver->trouble = code;
-		changed(receiver);
+		rmt_receiver_changed(receiver);
 	} else if (receiver->respondent && receiver->respondent->id == source) {
 		rmt_receiver_fail(receiver, -code,
 				  "the answer of %s to '%s' was lost on its arrival: %s",
@@ -330,13 +371,14 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 			rmt_chunk_unref(message.chunk);
 	}
 	rmt_buffer_done(&out);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count)
 {
 	inflow->ended += count;
-	changed(receiver);
+	rmt_inflow_settle(inflow);
+	rmt_receiver_changed(receiver);
 }
 
 /* The routers between tell of a loss those who have talked to the lost, besides all parents. */
@@ -359,6 +401,7 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
 	if (inflow->peer->alive) {
 		if (inflow->given++ == 0)
 			make_known(receiver, context);
+		settled(receiver);
 	} else {
 		rmt_inflow_free(inflow);
 	}
@@ -375,7 +418,7 @@ void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context)
 	inflow->given--;
 	if (inflow->given == 0 && inflow->ended == 0 && inflow->waiting == 0)
 		rmt_inflow_free(inflow);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 /* Every sender that was given away is closed. */
@@ -403,16 +446,19 @@ bool rmt_receiver_is_done(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->result ? receiver->done
-				: receiver->closed || (!receiver->first && !receiver->trouble &&
-						       all_ended(receiver));
+	if (receiver->result)
+		return receiver->done;
+	if (receiver->closed || receiver->ticks)
+		return receiver->closed;
+	return !receiver->first && !receiver->trouble && all_ended(receiver);
 }
 
 bool rmt_receiver_has_something(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->first || receiver->trouble || rmt_receiver_is_done(receiver);
+	return receiver->first || receiver->trouble || receiver->expired ||
+	       rmt_receiver_is_done(receiver);
 }
 
 static int take_message(ramet_receiver *receiver, struct rmt_message *message,
@@ -438,6 +484,29 @@ static int take_message(ramet_receiver *receiver, struct rmt_message *message,
 	return 1;
 }
 
+/* Takes a value's confirmation behind its decoding, which is done without the lock. */
+static void confirm_taken(ramet_router *router, const struct rmt_frame *frame, int r)
+{
+	if (frame->reply == 0)
+		return;
+	rmt_lock(router);
+	if (r < 0)
+		confirm(router, frame, -r, "the value cannot be read");
+	else
+		confirm(router, frame, 0, NULL);
+	rmt_unlock(router);
+}
+
+/* The lock is held, and given up. */
+static int take_tick(ramet_receiver *receiver, ramet_value **ret_value, ramet_error *error)
+{
+	int r = rmt_tick_take(receiver, ret_value);
+
+	settled(receiver);
+	rmt_unlock(receiver->router);
+	return r < 0 ? rmt_error_set(error, r, "out of memory") : 1;
+}
+
 RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
 			     ramet_error *error)
 {
@@ -459,10 +528,13 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	if (r == 0 && receiver->trouble) {
 		r = receiver->trouble;
 		receiver->trouble = 0;
+		settled(receiver);
 		rmt_unlock(router);
 		return rmt_error_set(error, r, "a value was lost on its arrival: %s",
 				     rmt_strerror(r));
 	}
+	if (r == 0 && receiver->expired)
+		return take_tick(receiver, ret_value, error);
 	if (r < 0 || !receiver->first) {
 		rmt_unlock(router);
 		if (r == -ETIMEDOUT)
@@ -471,12 +543,16 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
 	}
 	entry = pop(receiver);
-	rmt_unlock(router);
+	settled(receiver);
 	if (entry->value) {
+		confirm(router, &entry->message.frame, 0, NULL);
+		rmt_unlock(router);
 		*ret_value = entry->value; /* which keeps the block */
 		return 1;
 	}
+	rmt_unlock(router);
 	r = take_message(receiver, &entry->message, ret_value, error);
+	confirm_taken(router, &entry->message.frame, r);
 	entry_free(entry);
 	return r;
 }
@@ -513,6 +589,7 @@ int rmt_receiver_take_bytes(ramet_receiver *receiver, ramet_value **ret_value)
 /* Nobody reads any more: all who might still send are told. */
 static void close_stream(ramet_receiver *receiver)
 {
+	ramet_router *router = receiver->router;
 	uint32_t handle = (uint32_t)receiver->node.key;
 
 	if (receiver->closed)
@@ -523,12 +600,19 @@ static void close_stream(ramet_receiver *receiver)
 		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow,
 							   of_receiver);
 
-		if (inflow->ended < inflow->given || inflow->given == 0)
-			rmt_control_closed(receiver->router, inflow->peer->id, handle, EPIPE,
-					   "the reader has closed");
+		/* Also those that have closed, but keep in mind what was not consumed. */
+		if (inflow->ended < inflow->given || inflow->given == 0 || inflow->waiting > 0 ||
+		    inflow->granted > 0)
+			rmt_control_closed(router, inflow->peer->id, router->id, handle, EPIPE,
+					   CLOSED);
+		if (inflow->assembly.chunk)
+			confirm(router, &inflow->assembly.first, EPIPE, CLOSED);
 		rmt_inflow_free(inflow);
 	}
-	changed(receiver);
+	rmt_loop_timer_stop(&router->loop, &receiver->timer);
+	receiver->expired = false;
+	discard_messages(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 RMT_PUBLIC void ramet_receiver_close(ramet_receiver *receiver)
@@ -550,7 +634,8 @@ void rmt_receiver_drop(ramet_receiver *receiver)
 		return;
 	if (!receiver->result) {
 		close_stream(receiver);
-		rmt_sender_drop(receiver->sender);
+		if (receiver->sender)
+			rmt_sender_drop(receiver->sender);
 	}
 	rmt_receiver_done(receiver);
 	free(receiver);
@@ -603,6 +688,17 @@ RMT_PUBLIC bool ramet_receiver_done(ramet_receiver *receiver)
 	done = rmt_receiver_is_done(receiver);
 	rmt_unlock(receiver->router);
 	return done;
+}
+
+RMT_PUBLIC int ramet_receiver_fd(ramet_receiver *receiver)
+{
+	int fd;
+
+	rmt_lock(receiver->router);
+	fd = rmt_notice_fd(&receiver->notice, receiver->router, false, rmt_receiver_has_something,
+			   receiver);
+	rmt_unlock(receiver->router);
+	return fd;
 }
 
 RMT_PUBLIC void ramet_receiver_set_data(ramet_receiver *receiver, void *data)

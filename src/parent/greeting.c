@@ -97,7 +97,7 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 	rmt_connection_tell(connection, peer);
 	/* Whoever wanted it may have given up. */
 	if (peer->handle.references == 0 && peer->holder_count == 0)
-		rmt_child_end(peer, router->shutdown_timeout);
+		rmt_child_leave(peer, router->shutdown_timeout);
 	return 0;
 }
 
