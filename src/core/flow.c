@@ -362,7 +362,7 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 		return NULL;
 	}
 	inflow->handle = handle;
-	rmt_assembly_init(&inflow->assembly);
+	rmt_assembly_init(&inflow->assembly, router->messages);
 	rmt_list_init(&inflow->of_receiver);
 	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
 	if (inflow->receiver)
@@ -447,6 +447,19 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 		rmt_receiver_message_lost(inflow->receiver, frame->source, code);
 }
 
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk)
+{
+	struct rmt_inflow *inflow;
+
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		return NULL;
+	inflow = rmt_inflow_find(router, frame->source, frame->handle);
+	return inflow && inflow->receiver ? rmt_assembly_place(&inflow->assembly, frame,
+							       router->message_size_max, ret_chunk)
+					  : NULL;
+}
+
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message)
@@ -463,7 +476,7 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		inflow->waiting++;
 		return 1;
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, payload,
+	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload,
 			     inflow->peer->router->message_size_max, &ret_message->chunk,
 			     &ret_message->frame);
 	if (r < 0) {

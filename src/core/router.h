@@ -161,12 +161,13 @@ struct ramet_router {
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
 
-	struct rmt_chunk_pool *chunks; /* for reading */
-	struct rmt_chunk_pool *blocks; /* for small messages that wait */
-	struct rmt_list streams;       /* struct rmt_stream */
-	struct rmt_list dirty;         /* those with frames gathered but not written */
-	struct rmt_stream *uplink;     /* to the parent */
-	struct rmt_route *routes;      /* sorted by first id */
+	struct rmt_chunk_pool *chunks;   /* for reading */
+	struct rmt_chunk_pool *messages; /* for putting together */
+	struct rmt_chunk_pool *blocks;   /* for small messages that wait */
+	struct rmt_list streams;         /* struct rmt_stream */
+	struct rmt_list dirty;           /* those with frames gathered but not written */
+	struct rmt_stream *uplink;       /* to the parent */
+	struct rmt_route *routes;        /* sorted by first id */
 	size_t route_count, route_capacity;
 	struct rmt_ids ids;
 
