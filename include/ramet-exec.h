@@ -135,8 +135,9 @@ ramet_sender *ramet_process_stdin(ramet_process *process);
 ramet_receiver *ramet_process_stdout(ramet_process *process);
 ramet_receiver *ramet_process_stderr(ramet_process *process);
 
-/* For a ramet_select: announced when ramet_process_wait() will not have to wait long. Nothing else may
- * be done with it. Borrowed from the process. */
+/* For a ramet_select: announced when ramet_process_wait() will not have to wait long. Cancelling it
+ * (ramet_receiver_cancel()) kills the command by the ladder, and what it still writes is lost; nothing
+ * else may be done with it. Borrowed from the process. */
 ramet_receiver *ramet_process_over(ramet_process *process);
 
 /*

@@ -184,8 +184,10 @@ exits "a path with a mistake exits with 255" 255 run 'local//local' -- true
 says "... and the place" "character 7"
 exits "a directory that is not there exits with 255" 255 run 'local?cwd=%2Fno-such-directory' -- true
 says "... and is named" "/no-such-directory"
+# Between a context and its command stands a guard.
 exits "a context that is lost exits with 255" 255 run 'local,local#1' -- \
-	sh -c 'if grep -q "ramet local#1," /proc/$PPID/cmdline; then kill -9 $PPID; else echo unharmed; exit 4; fi'
+	sh -c 'read -r _ _ _ context _ </proc/$PPID/stat
+		if grep -q "ramet local#1," /proc/$context/cmdline; then kill -9 $context; sleep 60; else echo unharmed; exit 4; fi'
 says "... and is named" "local#1 is gone"
 same "... and the others go on" "local: unharmed" "$(cat stdout)"
 status=0

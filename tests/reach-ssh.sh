@@ -60,6 +60,32 @@ for shell in sh dash bash busybox mksh zsh fish csh tcsh; do
 	rm -f "$home/.ssh/rc" "$home/.bashrc"
 done
 
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+# open_by FILE: some process has it open
+open_by()
+{
+	find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | grep -q .
+}
+
+# A command, what it has put into another session, and what it has forked twice: all hold a file open.
+for path in "ssh:r_dash@$here" "local/ssh:r_bash@$here/local"; do
+	held=$rig/held
+	: >"$held"
+	chmod 666 "$held"
+	"$RAMET_OUT/ramet" run "$path" -- sh -c 'exec 3>>"$0"; trap "" TERM; setsid sleep 1000 &
+		sh -c "setsid sh -c \"setsid sleep 1000 & echo begun >&3\" &"; sleep 1000' "$held" >"$rig/said" 2>&1 </dev/null &
+	master=$!
+	deadline=$((SECONDS + 30))
+	until grep -q begun "$held" || [ "$SECONDS" -ge "$deadline" ]; do sleep 0.02; done
+	same "a command runs over $path" begun "$(cat "$held" "$rig/said")"
+	kill -KILL "$master"
+	wait "$master" 2>/dev/null
+	deadline=$((SECONDS + 30))
+	while open_by "$held" && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.02; done
+	same "... the master killed, nothing of it is left" gone "$(open_by "$held" || echo gone)"
+done
+
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 "$RAMET_OUT/bin/ramet-cc" -O2 -o "$rig/tail" "$RAMET_SOURCE/examples/tail.c" || exit 1

@@ -218,7 +218,9 @@ static int target_report(struct target *target)
 	}
 	signal = result->signal ? ramet_signal_name(result->signal) : NULL;
 	status = result->signal ? RMT_EXIT_SIGNAL + result->signal : result->status;
-	if (signal)
+	if (result->cause == RAMET_CAUSE_UNGUARDED)
+		rmt_complain("%s: the command was killed because its guard was", path);
+	else if (signal)
 		rmt_complain("%s: the command was killed by %s", path, signal);
 	else if (status && run.count > 1)
 		rmt_complain("%s: the command exited with status %d", path, status);

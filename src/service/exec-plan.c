@@ -2,8 +2,6 @@
 #include "service/exec-plan.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,9 +12,6 @@
 
 /* Where execvp(3) looks when there is no PATH. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"
-
-/* For the strings of one entry of passwd(5); beyond what any has. */
-#define ENTRY_SIZE 65536
 
 extern char **environ;
 
@@ -75,11 +70,21 @@ static int set_new(struct rmt_exec_plan *plan, const char *name, const char *val
 	return r;
 }
 
-/* Those that are the user's own: HOME, SHELL, USER, LOGNAME; and TERM. */
+/* HOME, SHELL, USER, LOGNAME; and TERM. */
 #define OWN_VARIABLES 5
 
-static int make_env(struct rmt_exec_plan *plan, const rmt_exec_spec *spec,
-		    const struct passwd *entry, ramet_error *error)
+static int set_user(struct rmt_exec_plan *plan, const struct rmt_user *user)
+{
+	int r = set_new(plan, "HOME", user->home);
+
+	if (r == 0)
+		r = set_new(plan, "SHELL", *user->shell ? user->shell : "/bin/sh");
+	if (r == 0)
+		r = set_new(plan, "USER", user->name);
+	return r < 0 ? r : set_new(plan, "LOGNAME", user->name);
+}
+
+static int make_env(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, ramet_error *error)
 {
 	char **inherited = NULL, *const * from;
 	size_t count = 0;
@@ -97,15 +102,8 @@ static int make_env(struct rmt_exec_plan *plan, const rmt_exec_spec *spec,
 	else
 		r = -ENOMEM;
 	free(inherited);
-	if (r == 0 && entry) {
-		r = set_new(plan, "HOME", entry->pw_dir);
-		if (r == 0)
-			r = set_new(plan, "SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh");
-		if (r == 0)
-			r = set_new(plan, "USER", entry->pw_name);
-		if (r == 0)
-			r = set_new(plan, "LOGNAME", entry->pw_name);
-	}
+	if (r == 0 && spec->user)
+		r = set_user(plan, &plan->user);
 	if (r == 0 && spec->term)
 		r = set_new(plan, "TERM", spec->term);
 	if (r < 0)
@@ -123,63 +121,21 @@ static int make_env(struct rmt_exec_plan *plan, const rmt_exec_spec *spec,
 
 /* --- the user --------------------------------------------------------------------------------- */
 
-static bool is_number(const char *text, uint64_t *ret_number)
+static int find_user(struct rmt_exec_plan *plan, const char *name, ramet_error *error)
 {
-	uint64_t number = 0;
+	int r = rmt_user_find(name, &plan->user);
 
-	for (const char *at = text; *at; at++) {
-		if (*at < '0' || *at > '9' || number > UINT32_MAX)
-			return false;
-		number = number * 10 + (uint64_t)(*at - '0');
-	}
-	*ret_number = number;
-	return *text && number < UINT32_MAX;
-}
-
-static int find_groups(struct rmt_exec_plan *plan, const struct passwd *entry)
-{
-	int count = 64, room;
-
-	do {
-		gid_t *grown = realloc(plan->groups, (size_t)count * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		plan->groups = grown;
-		room = count;
-	} while (getgrouplist(entry->pw_name, entry->pw_gid, plan->groups, &count) < 0 &&
-		 count > room);
-	plan->user = (struct rmt_guard_user){.uid = entry->pw_uid,
-					     .gid = entry->pw_gid,
-					     .groups = plan->groups,
-					     .group_count = (size_t)count};
-	return 0;
-}
-
-/* A number need not be in any table, and is then a user without groups. */
-static int find_user(struct rmt_exec_plan *plan, const char *user, char *strings,
-		     struct passwd *entry, ramet_error *error)
-{
-	struct passwd *found = NULL;
-	uint64_t number;
-	int r;
-
-	if (is_number(user, &number))
-		r = getpwuid_r((uid_t)number, entry, strings, ENTRY_SIZE, &found);
-	else
-		r = getpwnam_r(user, entry, strings, ENTRY_SIZE, &found);
-	if (!found && is_number(user, &number))
-		*entry = (struct passwd){.pw_name = (char *)(uintptr_t)user,
-					 .pw_uid = (uid_t)number,
-					 .pw_gid = (gid_t)number,
-					 .pw_dir = (char *)(uintptr_t) "/",
-					 .pw_shell = (char *)(uintptr_t) ""};
-	else if (!found)
-		return rmt_error_set(error, ESRCH, "there is no user '%s'%s%s", user,
-				     r != 0 ? ": " : "", r != 0 ? rmt_strerror(r) : "");
+	if (r == -ESRCH)
+		return rmt_error_set(error, r, "there is no user '%s'", name);
+	if (r < 0)
+		return rmt_error_set(error, r, "the user '%s': %s", name, rmt_strerror(r));
+	plan->become = (struct rmt_guard_user){.uid = plan->user.uid,
+					       .gid = plan->user.gid,
+					       .groups = plan->user.groups,
+					       .group_count = plan->user.group_count};
 	/* Who has no privileges need none to stay the same. */
-	plan->switches = geteuid() == 0 || entry->pw_uid != geteuid();
-	return find_groups(plan, entry) < 0 ? rmt_error_set(error, ENOMEM, "out of memory") : 0;
+	plan->switches = geteuid() == 0 || plan->user.uid != geteuid();
+	return 0;
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -231,20 +187,16 @@ static int make_argv(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, rame
 
 int rmt_exec_plan_make(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, ramet_error *error)
 {
-	char *strings = spec->user ? malloc(ENTRY_SIZE) : NULL;
-	struct passwd entry;
 	int r;
 
 	*plan = (struct rmt_exec_plan){0};
 	r = make_argv(plan, spec, error);
 	if (r == 0 && spec->user)
-		r = strings ? find_user(plan, spec->user, strings, &entry, error)
-			    : rmt_error_set(error, ENOMEM, "out of memory");
+		r = find_user(plan, spec->user, error);
 	if (r == 0)
-		r = make_env(plan, spec, spec->user ? &entry : NULL, error);
+		r = make_env(plan, spec, error);
 	if (r == 0 && make_files(plan, plan->argv[0]) < 0)
 		r = rmt_error_set(error, ENOMEM, "out of memory");
-	free(strings);
 	if (r < 0)
 		rmt_exec_plan_done(plan);
 	return r;
@@ -258,6 +210,6 @@ void rmt_exec_plan_done(struct rmt_exec_plan *plan)
 	free(plan->argv);
 	free(plan->env);
 	free(plan->files);
-	free(plan->groups);
+	rmt_user_done(&plan->user);
 	*plan = (struct rmt_exec_plan){0};
 }

@@ -319,7 +319,7 @@ static int open_terminal(struct command *command, const struct rmt_exec_plan *pl
 		return r;
 	ioctl(theirs[INPUT], TIOCSWINSZ, &size);
 	/* Where this is not allowed it is as with the tools that ramet starts: another's terminal. */
-	if (plan->switches && fchown(theirs[INPUT], plan->user.uid, (gid_t)-1) < 0)
+	if (plan->switches && fchown(theirs[INPUT], plan->become.uid, (gid_t)-1) < 0)
 		errno = 0;
 	for (int i = OUTPUT; i <= ERRORS; i++)
 		theirs[i] = rmt_descriptor_own(fcntl(theirs[INPUT], F_DUPFD_CLOEXEC, 3));
@@ -412,7 +412,7 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 		.umask = spec->umask,
 		.nice = spec->nice,
 		.grace = spec->grace,
-		.user = plan->switches ? &plan->user : NULL,
+		.user = plan->switches ? &plan->become : NULL,
 	};
 	int ends[2], r;
 

@@ -344,6 +344,8 @@ static _Noreturn void guard_main(const struct rmt_guard *guard)
 	for (int fd = 0; fd < LIFE; fd++)
 		close(fd);
 	if (failure.code < 0) {
+		while (watch.command > 0 && waitpid(watch.command, NULL, 0) < 0 && errno == EINTR)
+			;
 		report = (struct rmt_guard_report){.news = RMT_GUARD_FAILED,
 						   .step = (enum rmt_guard_step)failure.step,
 						   .value = -failure.code};
