@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
+#include "core/account.h"
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
@@ -36,20 +38,27 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 
 /* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
  * leaves nobody. */
-static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+static void send_control_for(ramet_router *router, uint32_t authority, uint32_t destination,
+			     struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 	int r = out->error < 0 ? out->error
-			       : rmt_send_frame(router, &frame, out->data, out->size, false);
+			       : rmt_send_frame_for(router, authority, &frame, out->data, out->size,
+						    false);
 
 	if (r == -ENOMEM && destination != router->id)
 		rmt_answer_lost(router, destination, 0);
 	rmt_buffer_done(out);
 }
 
+static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+{
+	send_control_for(router, router->id, destination, out);
+}
+
 /* [operation, a, b] */
-static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
-		      uint64_t a, uint64_t b)
+static void send_pair_for(ramet_router *router, uint32_t authority, uint32_t destination,
+			  enum rmt_operation operation, uint64_t a, uint64_t b)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
@@ -58,7 +67,13 @@ static void send_pair(ramet_router *router, uint32_t destination, enum rmt_opera
 	begin(&out, 3, operation);
 	rmt_cbor_put_uint(&out, a);
 	rmt_cbor_put_uint(&out, b);
-	send_control(router, destination, &out);
+	send_control_for(router, authority, destination, &out);
+}
+
+static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+		      uint64_t a, uint64_t b)
+{
+	send_pair_for(router, router->id, destination, operation, a, b);
 }
 
 /* [operation, a] */
@@ -74,9 +89,10 @@ static void send_one(ramet_router *router, uint32_t destination, enum rmt_operat
 	send_control(router, destination, &out);
 }
 
-void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
+void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, uint64_t bytes)
 {
-	send_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
+	send_pair_for(router, authority, destination, RMT_OP_CREDIT, handle, bytes);
 }
 
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
@@ -100,8 +116,8 @@ void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t hand
 	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
-			const char *text)
+void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, int code, const char *text)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
@@ -111,7 +127,7 @@ void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t han
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
-	send_control(router, destination, &out);
+	send_control_for(router, authority, destination, &out);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -169,8 +185,8 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
  */
 
 struct id_request {
-	struct rmt_list node; /* in ids->below */
-	uint32_t child;       /* who asked */
+	struct rmt_list node;        /* in ids->below */
+	struct rmt_account *account; /* of who asked */
 	uint32_t token;       /* its own name for the request */
 	uint32_t count;
 };
@@ -206,20 +222,25 @@ int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
 	}
 	if (router->id == 0)
 		return -ENOSPC;
+	if (ids->refused < 0)
+		return ids->refused;
 	ids->wanted = RMT_MAX(ids->wanted, RMT_MAX(count, RMT_ID_BLOCK));
 	ask_for_ids(router);
 	return -EAGAIN;
 }
 
+static void request_free(struct id_request *request)
+{
+	request->account->requests--;
+	rmt_account_unref(request->account);
+	rmt_list_remove(&request->node);
+	free(request);
+}
+
 void rmt_ids_done(ramet_router *router)
 {
-	while (!rmt_list_empty(&router->ids.below)) {
-		struct id_request *request = rmt_list_first(&router->ids.below, struct id_request,
-							    node);
-
-		rmt_list_remove(&request->node);
-		free(request);
-	}
+	while (!rmt_list_empty(&router->ids.below))
+		request_free(rmt_list_first(&router->ids.below, struct id_request, node));
 }
 
 static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
@@ -230,6 +251,7 @@ static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t t
 
 	if (rmt_route_add(router, first, last, stream) < 0)
 		return;
+	stream->account->contexts += last - first + 1;
 	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 4, RMT_OP_ALLOCATED);
 	rmt_cbor_put_uint(&out, token);
@@ -238,54 +260,122 @@ static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t t
 	send_control(router, stream->peer->id, &out);
 }
 
+static void refuse_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token, int code,
+		       const char *text)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 6, RMT_OP_ALLOCATED);
+	rmt_cbor_put_uint(&out, token);
+	rmt_cbor_put_uint(&out, 0);
+	rmt_cbor_put_uint(&out, 0);
+	rmt_cbor_put_uint(&out, (unsigned)code);
+	rmt_cbor_put_str(&out, text);
+	send_control(router, stream->peer->id, &out);
+}
+
 static void allocate(ramet_router *router, struct rmt_stream *stream,
 		     struct rmt_cbor_reader *reader)
 {
+	struct rmt_account *account = stream->account;
 	struct id_request *request;
 	uint32_t count, token, first;
+	char text[160];
 
-	if (rmt_cbor_read_u32(reader, &count) < 0 || rmt_cbor_read_u32(reader, &token) < 0 ||
-	    count == 0 || count > RMT_COUNT_MAX || stream == router->uplink)
+	if (!account || rmt_cbor_read_u32(reader, &count) < 0 ||
+	    rmt_cbor_read_u32(reader, &token) < 0 || count == 0 || count > RMT_COUNT_MAX)
 		return;
+	/* A route for each block: they must not be as small as who asks would like. */
+	count = (count + RMT_ID_BLOCK - 1) / RMT_ID_BLOCK * RMT_ID_BLOCK;
+	if (count > router->quota.contexts - RMT_MIN(account->contexts, router->quota.contexts)) {
+		rmt_format(text, sizeof(text),
+			   "the quota of %u contexts at and below %s is used up in '%.64s'",
+			   router->quota.contexts, rmt_peer_name(stream->peer), router->path);
+		rmt_misbehaved(router, "%s", text);
+		refuse_ids(router, stream, token, EDQUOT, text);
+		return;
+	}
 	if (router->id == 0) {
 		if (rmt_ids_take(router, count, &first) == 0)
 			give_ids(router, stream, token, first, first + count - 1);
+		else
+			refuse_ids(router, stream, token, ENOSPC, "the tree has no ids left");
 		return;
 	}
-	request = calloc(1, sizeof(*request));
-	if (!request)
+	request = account->requests < RMT_ALLOCATE_MAX ? calloc(1, sizeof(*request)) : NULL;
+	if (!request) {
+		refuse_ids(router, stream, token,
+			   account->requests < RMT_ALLOCATE_MAX ? ENOMEM : EBUSY,
+			   "ids could not be asked for");
 		return;
-	*request = (struct id_request){.child = stream->peer->id, .token = token, .count = count};
+	}
+	*request = (struct id_request){
+		.account = rmt_account_ref(account), .token = token, .count = count};
+	account->requests++;
 	rmt_list_append(&router->ids.below, &request->node);
 	ask_for_ids(router);
 }
 
-static void allocated(ramet_router *router, struct rmt_stream *stream,
-		      struct rmt_cbor_reader *reader)
+/* For children of our own. */
+static void own_ids(ramet_router *router, uint32_t first, uint32_t last, int code,
+		    const char *text, size_t size)
 {
 	struct rmt_ids *ids = &router->ids;
-	uint32_t token, first, last;
+
+	ids->wanted = 0;
+	if (code == 0) {
+		ids->next = first;
+		ids->end = last + 1;
+	} else {
+		ids->refused = -code;
+		ids->reason = strndup(text, size);
+	}
+	if (router->hooks)
+		router->hooks->ids_ready(router);
+	ids->refused = 0;
+	free(ids->reason);
+	ids->reason = NULL;
+}
+
+/* For who has asked us first. If it is gone meanwhile its block is lost with it: there are 2^32. */
+static void ids_below(ramet_router *router, uint32_t first, uint32_t last, int code,
+		      const char *text, size_t size)
+{
+	struct id_request *request = rmt_list_first(&router->ids.below, struct id_request, node);
+	struct rmt_stream *stream = request->account->stream;
+	char reason[160];
+
+	if (stream && !stream->failed && code == 0) {
+		give_ids(router, stream, request->token, first, last);
+	} else if (stream && !stream->failed) {
+		rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)), text);
+		refuse_ids(router, stream, request->token, code, reason);
+	}
+	request_free(request);
+}
+
+static void allocated(ramet_router *router, struct rmt_stream *stream,
+		      struct rmt_cbor_reader *reader, uint64_t items)
+{
+	struct rmt_ids *ids = &router->ids;
+	uint32_t token, first, last, code = 0;
+	const char *text = "";
+	size_t size = 0;
 
 	if (rmt_cbor_read_u32(reader, &token) < 0 || rmt_cbor_read_u32(reader, &first) < 0 ||
 	    rmt_cbor_read_u32(reader, &last) < 0 || last < first || stream != router->uplink)
 		return;
+	if (items == 6 &&
+	    (rmt_cbor_read_u32(reader, &code) < 0 || code == 0 || code > INT_MAX ||
+	     rmt_cbor_read_str(reader, &text, &size) < 0 || !text))
+		return;
 	ids->asked = false;
-	if (token == 0) {
-		ids->next = first;
-		ids->end = last + 1;
-		ids->wanted = 0;
-		if (router->hooks)
-			router->hooks->ids_ready(router);
-	} else if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-		struct rmt_peer *child = rmt_peer_find(router, request->child);
-
-		rmt_list_remove(&request->node);
-		/* If the child is gone meanwhile its block is lost with it: there are 2^32. */
-		if (child && child->stream && !child->stream->failed)
-			give_ids(router, child->stream, request->token, first, last);
-		free(request);
-	}
+	if (token == 0)
+		own_ids(router, first, last, (int)code, text, size);
+	else if (!rmt_list_empty(&ids->below))
+		ids_below(router, first, last, (int)code, text, size);
 	ask_for_ids(router);
 }
 
@@ -308,10 +398,11 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 		if (rmt_cbor_read_u32(reader, &ranges[i][0]) < 0 ||
 		    rmt_cbor_read_u32(reader, &ranges[i][1]) < 0)
 			count = 0;
-		/* A neighbour may speak for what lies behind it, and for nothing else. */
-		else if (stream != router->uplink &&
-			 (rmt_route_below(router, ranges[i][0]) != stream ||
-			  rmt_route_below(router, ranges[i][1]) != stream))
+		/* A neighbour may speak for what lies behind it, and for nothing else; for all of it
+		 * once. */
+		else if ((stream != router->uplink &&
+			  !rmt_route_covers(router, ranges[i][0], ranges[i][1], stream)) ||
+			 (i > 0 && ranges[i][0] <= ranges[i - 1][1]))
 			count = 0;
 	}
 	if (reason && ranges && count > 0)
@@ -320,35 +411,24 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 	free(reason);
 }
 
-static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
+/* From the reader, or from a router on the way to it, in its place. */
+static void closed(ramet_router *router, const struct rmt_frame *frame,
 		   struct rmt_cbor_reader *reader)
 {
-	struct rmt_flow *flow = NULL;
-	struct rmt_table_walk walk = {0};
-	struct rmt_table_node *node;
+	struct rmt_flow *flow;
 	uint32_t handle;
 
 	if (rmt_cbor_read_u32(reader, &handle) < 0)
 		return;
-	flow = rmt_flow_find(router, frame->source, handle);
-	/* A router on the way speaks of a flow to somebody behind it. */
-	for (node = flow ? NULL : rmt_table_walk(&router->flows, &walk); node && !flow;
-	     node = rmt_table_walk(&router->flows, &walk)) {
-		struct rmt_flow *other = RMT_CONTAINER(node, struct rmt_flow, node);
-
-		if (other->handle == handle && other->peer != router->self &&
-		    rmt_route_to(router, other->peer->id) == stream)
-			flow = other;
-	}
+	flow = rmt_flow_find(router, frame->authority, handle);
 	/* The flow of calls has no reader that could close: what did not arrive was answered by
 	 * itself, or logged. */
 	if (flow && handle != RMT_HANDLE_CALL)
 		rmt_flow_close(flow);
-	else if (flow)
-		flow->in_flight = 0;
 }
 
-static void given(ramet_router *router, struct rmt_cbor_reader *reader)
+static void given(ramet_router *router, const struct rmt_frame *frame,
+		  struct rmt_cbor_reader *reader)
 {
 	uint32_t handle, context;
 	ramet_receiver *receiver;
@@ -356,8 +436,8 @@ static void given(ramet_router *router, struct rmt_cbor_reader *reader)
 	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0)
 		return;
 	receiver = rmt_receiver_find(router, handle);
-	if (receiver && !receiver->result)
-		rmt_receiver_given(receiver, context);
+	if (receiver && !receiver->result && rmt_receiver_may_give(receiver, frame))
+		rmt_receiver_given(receiver, context, rmt_account_of(router, frame->source));
 }
 
 static void release(ramet_router *router, const struct rmt_frame *frame,
@@ -455,14 +535,6 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 		if (rmt_cbor_read_u32(reader, &number) == 0)
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
-	case RMT_OP_CANCEL:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_execute_cancel(router, frame->source, number);
-		return;
-	case RMT_OP_RESET:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_chain_reset(router, frame->source, number);
-		return;
 	case RMT_OP_CONNECT:
 		connect_child(router, frame, reader);
 		return;
@@ -495,22 +567,31 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		if (rmt_cbor_read_u32(&reader, &handle) < 0 ||
 		    rmt_cbor_read_u64(&reader, &bytes) < 0)
 			return;
-		flow = rmt_flow_find(router, frame->source, handle);
+		flow = rmt_flow_find(router, frame->authority, handle);
 		if (flow)
 			rmt_flow_credit(flow, bytes);
 		return;
 	case RMT_OP_CLOSED:
-		closed(router, frame, stream, &reader);
+		closed(router, frame, &reader);
+		return;
+	/* Both name what the sender itself has sent before. */
+	case RMT_OP_CANCEL:
+		if (rmt_cbor_read_u32(&reader, &handle) == 0)
+			rmt_execute_cancel(router, frame->source, handle);
+		return;
+	case RMT_OP_RESET:
+		if (rmt_cbor_read_u32(&reader, &handle) == 0)
+			rmt_chain_reset(router, frame->source, handle);
 		return;
 	case RMT_OP_GIVEN:
-		given(router, &reader);
+		given(router, frame, &reader);
 		return;
 	case RMT_OP_ASK:
 		asked(router, frame, &reader);
 		return;
 	case RMT_OP_LOG:
 		if (router->id == 0)
-			rmt_log_arrived(router, data, frame->length);
+			rmt_log_arrived(router, stream, data, frame->length);
 		return;
 	case RMT_OP_ALLOCATE:
 		if (neighbour)
@@ -518,7 +599,7 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		return;
 	case RMT_OP_ALLOCATED:
 		if (neighbour)
-			allocated(router, stream, &reader);
+			allocated(router, stream, &reader, items);
 		return;
 	case RMT_OP_GONE:
 		if (neighbour)

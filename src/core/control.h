@@ -11,10 +11,13 @@
 void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 			 const struct rmt_frame *frame, const unsigned char *data);
 
-void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle,
-			uint64_t bytes);
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t handle, int code,
-			const char *text);
+/* In the name of `authority`, which is this context, or one that does not get what was sent to it. */
+void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, uint64_t bytes);
+
+/* Nobody reads at that handle of `authority`, which is this context, or one that is not there. */
+void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, int code, const char *text);
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply);
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);

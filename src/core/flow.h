@@ -45,6 +45,12 @@ struct rmt_inflow {
 	size_t held;
 	size_t waiting; /* whole messages that wait here to be consumed */
 	size_t granted; /* consumed, but the grant was not sent yet */
+	size_t taken;   /* charged to its credit and not granted: never more than a window */
+	/* of the source, which pays for bytes, `charged` of them for the message that is being put
+	 * together; and of whoever made this necessary */
+	struct rmt_account *account, *cause;
+	size_t charged;
+	bool refusing; /* the rest of a message that was refused is ignored */
 	/* for streams: senders that the source was given, and those it has closed */
 	uint32_t given, ended;
 };
@@ -68,7 +74,11 @@ void rmt_flow_close(struct rmt_flow *flow);
 int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
 		  size_t size, int64_t until, bool gather);
 
-struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle);
+/* Finds it, or makes one. NULL: out of memory, or `cause`, who is charged for it, has so many already
+ * (rmt_inflow_none says which). */
+struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle,
+				  struct rmt_account *cause);
+int rmt_inflow_none(const ramet_router *router, const struct rmt_account *cause);
 
 /* The same for a receiver, where the last one is mostly the right one. */
 struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source);
@@ -86,4 +96,7 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */
 void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
-			 const struct rmt_message *message);
+			 struct rmt_message *message);
+
+/* The source has closed a sender: what it sends through another one has credit of its own. */
+void rmt_inflow_ended(struct rmt_inflow *inflow);

@@ -12,6 +12,9 @@
 #include "base/printable.h"
 #include "base/write.h"
 #include "core/message.h"
+#include "core/peer.h"
+#include "core/route.h"
+#include "core/stream.h"
 #include "wire/cbor.h"
 
 #define RECORD_ITEMS 6
@@ -256,7 +259,8 @@ static char *read_string(struct rmt_cbor_reader *reader)
 	return strndup(data, size);
 }
 
-void rmt_log_arrived(ramet_router *router, const unsigned char *data, size_t size)
+void rmt_log_arrived(ramet_router *router, const struct rmt_stream *stream,
+		     const unsigned char *data, size_t size)
 {
 	struct rmt_cbor_reader reader;
 	char *context = NULL, *source = NULL, *text = NULL;
@@ -274,7 +278,10 @@ void rmt_log_arrived(ramet_router *router, const unsigned char *data, size_t siz
 	context = read_string(&reader);
 	source = context ? read_string(&reader) : NULL;
 	text = source ? read_string(&reader) : NULL;
-	if (text && level <= (uint32_t)router->log_level)
+	if (text && stream && !rmt_peer_path_covers(stream->peer, context))
+		rmt_misbehaved(router, "dropped a log record that claims to come from '%.64s', but came "
+				       "from %s", context, rmt_peer_name(stream->peer));
+	else if (text && level <= (uint32_t)router->log_level)
 		emit(router, &(ramet_log_record){level, time, context, source, text});
 	free(context);
 	free(source);

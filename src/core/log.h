@@ -25,8 +25,9 @@ void rmt_log(ramet_router *router, const char *source, enum ramet_log_level leve
 void rmt_log_text(ramet_router *router, const char *context, const char *source,
 		  enum ramet_log_level level, const char *text, size_t size);
 
-/* A LOG message has arrived in the master. */
-void rmt_log_arrived(ramet_router *router, const unsigned char *data, size_t size);
+/* A LOG message has arrived in the master, through the stream to a child: it is to be from there. */
+void rmt_log_arrived(ramet_router *router, const struct rmt_stream *stream,
+		     const unsigned char *data, size_t size);
 
 /* "error", "warning", "info", "debug", "io", or a number; 0 for anything else. */
 enum ramet_log_level rmt_log_level_parse(const char *text);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -14,6 +15,7 @@
 #include "core/flow.h"
 #include "core/log.h"
 #include "core/peer.h"
+#include "core/policy.h"
 #include "core/receiver.h"
 #include "core/stream.h"
 #include "core/wait.h"
@@ -41,6 +43,14 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->shutdown_timeout = options->shutdown_timeout > 0 ? options->shutdown_timeout
 								 : RMT_SHUTDOWN_MASTER_MS;
 	router->allow_siblings = options->allow_siblings;
+	router->quota = (struct rmt_quota){
+		.bytes = options->quota_bytes ? options->quota_bytes
+					      : RMT_MAX((uint64_t)RMT_QUOTA_BYTES,
+							2 * (uint64_t)router->message_size_max),
+		.unread = options->quota_unread ? options->quota_unread : RMT_QUOTA_UNREAD,
+		.flows = options->quota_flows ? options->quota_flows : RMT_QUOTA_FLOWS,
+		.contexts = options->quota_contexts ? options->quota_contexts : RMT_QUOTA_CONTEXTS,
+	};
 	router->log_level = options->log_level ? options->log_level : ramet_log_level();
 	router->log = options->log;
 	router->log_data = options->log_data;
@@ -62,6 +72,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->dirty);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
+	rmt_list_init(&router->allowed);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
 }
@@ -69,6 +80,7 @@ static void router_init(ramet_router *router)
 static void router_free(ramet_router *router)
 {
 	rmt_execute_done(router);
+	rmt_policy_done(router);
 	rmt_table_done(&router->peers);
 	rmt_table_done(&router->receivers);
 	rmt_table_done(&router->flows);
@@ -100,6 +112,9 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	if (!router)
 		return -ENOMEM;
 	router_init(router);
+	/* Without randomness, right after the boot of a machine, handles are only as good as before. */
+	if (getrandom(&router->handle_key, sizeof(router->handle_key), GRND_NONBLOCK) < 0)
+		router->handle_key = (uint64_t)rmt_now();
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
 	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);

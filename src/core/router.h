@@ -94,6 +94,14 @@ struct rmt_ids {
 	bool asked;            /* an ALLOCATE of our own is on its way */
 	uint32_t wanted;       /* as many as this, when it arrives */
 	struct rmt_list below; /* requests of children, waiting for the answer from above */
+	int refused;           /* while ids_ready is called: there are none, and why */
+	char *reason;
+};
+
+/* What a child may make us hold, see account.h. */
+struct rmt_quota {
+	uint64_t bytes, unread;
+	uint32_t flows, contexts;
 };
 
 /* Calls that have arrived. See execute.h. */
@@ -129,6 +137,9 @@ struct ramet_router {
 	uint32_t message_size_max;
 	int connect_timeout, shutdown_timeout;
 	bool allow_siblings;
+	struct rmt_quota quota;
+	struct rmt_timer stalled; /* runs while a child is paused, see account.c */
+	struct rmt_list allowed;  /* who may call what, see policy.c */
 	enum ramet_log_level log_level;
 	ramet_log_sink *log;
 	void *log_data;
@@ -157,6 +168,7 @@ struct ramet_router {
 
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
+	uint64_t handle_key; /* makes handles of it that cannot be guessed */
 	struct rmt_table flows;   /* struct rmt_flow by (destination, handle) */
 	struct rmt_table inflows; /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
@@ -166,7 +178,7 @@ struct ramet_router {
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
 
-	uint64_t dropped; /* frames refused for a wrong source, see route.c */
+	uint64_t dropped; /* what was refused that no honest context sends, see route.c */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */

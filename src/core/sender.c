@@ -77,7 +77,7 @@ int rmt_sender_give(ramet_sender *sender, uint32_t context)
 		return 0;
 	}
 	receiver = rmt_receiver_find(router, sender->handle);
-	return receiver ? rmt_receiver_given(receiver, context) : 0;
+	return receiver ? rmt_receiver_given(receiver, context, NULL) : 0;
 }
 
 /* Holds any number, and most lines of text. */

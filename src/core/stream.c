@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/broker.h"
 #include "core/route.h"
 
@@ -27,6 +28,15 @@
 static void in_ready(struct rmt_source *source, unsigned events);
 static void out_ready(struct rmt_source *source, unsigned events);
 static void loss_run(struct rmt_deferred *deferred);
+void rmt_stream_pause(struct rmt_stream *stream, bool paused)
+{
+	struct rmt_source *in = &stream->in;
+	unsigned events = in->events & ~(unsigned)RMT_READABLE;
+
+	if (!stream->failed)
+		rmt_loop_modify(&stream->router->loop, in, events | (paused ? 0 : RMT_READABLE));
+}
+
 static void unread_run(struct rmt_deferred *deferred);
 
 static int set_nonblocking(int fd)
@@ -112,6 +122,7 @@ void rmt_stream_free(struct rmt_stream *stream)
 	rmt_input_done(&stream->input);
 	rmt_output_done(&stream->output);
 	rmt_chunk_unref(stream->gathered);
+	rmt_account_close(stream->account);
 	free(stream->talked);
 	free(stream->reason);
 	free(stream);
@@ -318,6 +329,12 @@ static bool gather_run(struct rmt_stream *stream, const unsigned char *data, siz
 	return true;
 }
 
+static int queued(struct rmt_stream *stream, int r)
+{
+	rmt_account_unread(stream);
+	return r;
+}
+
 int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload,
 		    struct rmt_chunk *chunk, bool gather)
 {
@@ -335,7 +352,7 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	rmt_frame_encode(frame, header);
 	if (rmt_stream_idle(stream))
 		return write_now(stream, header, sizeof(header), payload, frame->length, chunk);
-	return rmt_output_push(&stream->output, frame, header, payload, chunk);
+	return queued(stream, rmt_output_push(&stream->output, frame, header, payload, chunk));
 }
 
 int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *frame,
@@ -349,7 +366,7 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 		return rmt_stream_send(stream, frame, payload, NULL, false);
 	stream->frames_out++;
 	rmt_frame_encode(frame, header);
-	return rmt_output_push_behind(&stream->output, frame, header, payload);
+	return queued(stream, rmt_output_push_behind(&stream->output, frame, header, payload));
 }
 
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
@@ -377,7 +394,7 @@ int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, siz
 			return r;
 		at += RMT_FRAME_HEADER_SIZE + frame.length;
 	}
-	return 0;
+	return queued(stream, 0);
 }
 
 static void write_waiting(struct rmt_stream *stream)

@@ -15,6 +15,7 @@
 #include "wire/input.h"
 #include "wire/output.h"
 
+struct rmt_account;
 struct rmt_inflow;
 
 struct rmt_stream {
@@ -46,6 +47,7 @@ struct rmt_stream {
 
 	struct rmt_peer *peer; /* at the other end; NULL before the handshake is done */
 	char *reason;          /* of its failure */
+	struct rmt_account *account; /* of a child */
 
 	/* What was checked last, to check it once for a run of frames. Cleared when routes change.
 	 */
@@ -54,7 +56,9 @@ struct rmt_stream {
 	uint32_t talked_last; /* the destination last noted in `talked` */
 	uint32_t *talked;     /* sorted: contexts that this neighbour's side has sent to */
 	size_t talked_count, talked_capacity;
+	bool talked_all; /* too many to be noted */
 
+	uint64_t bytes_out_then; /* when it was last asked whether anything is read, see account.c */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out;
 };
 
@@ -90,6 +94,9 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 /* Forwards frames as they arrived, one behind the other in chunk. */
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
 		       struct rmt_chunk *chunk);
+
+/* Nothing is read from it, or is again. */
+void rmt_stream_pause(struct rmt_stream *stream, bool paused);
 
 /* True when a write could be tried at once: nothing waits. */
 static inline bool rmt_stream_idle(const struct rmt_stream *stream)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/function.h"
 #include "core/route.h"
 #include "parent/connection-state.h"
@@ -22,6 +23,10 @@ void rmt_connection_welcome(struct rmt_connection *connection)
 		.connect_timeout = router->connect_timeout,
 		.allow_siblings = router->allow_siblings,
 		.log_level = router->log_level,
+		.quota_bytes = router->quota.bytes,
+		.quota_unread = router->quota.unread,
+		.quota_flows = router->quota.flows,
+		.quota_contexts = router->quota.contexts,
 	};
 	struct rmt_setup_texts texts;
 
@@ -67,8 +72,10 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = rmt_peer_get(router, connection->id);
-	int r = peer ? rmt_route_add(router, connection->id, connection->id, connection->stream)
-		     : -ENOMEM;
+	int r = peer ? rmt_account_open(connection->stream) : -ENOMEM;
+
+	if (r == 0)
+		r = rmt_route_add(router, connection->id, connection->id, connection->stream);
 
 	if (r < 0)
 		return r;

@@ -8,8 +8,9 @@
 #include "wire/cbor.h"
 #include "wire/handle.h"
 
-#define WELCOME_ITEMS 13
+#define WELCOME_ITEMS 14
 #define HELLO_ITEMS 5
+#define QUOTA_ITEMS 4
 
 static void put_text(struct rmt_buffer *out, struct rmt_text text)
 {
@@ -70,6 +71,24 @@ void rmt_welcome_encode(const struct rmt_welcome *welcome, struct rmt_buffer *ou
 	rmt_cbor_put_array(out, welcome->setup.env_count);
 	for (size_t i = 0; i < welcome->setup.env_count; i++)
 		put_text(out, welcome->setup.env[i]);
+	rmt_cbor_put_array(out, QUOTA_ITEMS);
+	rmt_cbor_put_uint(out, welcome->quota_bytes);
+	rmt_cbor_put_uint(out, welcome->quota_unread);
+	rmt_cbor_put_uint(out, welcome->quota_flows);
+	rmt_cbor_put_uint(out, welcome->quota_contexts);
+}
+
+static int read_quota(struct rmt_cbor_reader *reader, struct rmt_welcome *welcome)
+{
+	uint64_t count;
+
+	if (rmt_cbor_read_array(reader, &count) < 0 || count != QUOTA_ITEMS ||
+	    rmt_cbor_read_u64(reader, &welcome->quota_bytes) < 0 ||
+	    rmt_cbor_read_u64(reader, &welcome->quota_unread) < 0 ||
+	    rmt_cbor_read_u32(reader, &welcome->quota_flows) < 0 ||
+	    rmt_cbor_read_u32(reader, &welcome->quota_contexts) < 0)
+		return -EBADMSG;
+	return 0;
 }
 
 static int read_parents(struct rmt_cbor_reader *reader, struct rmt_welcome *welcome)
@@ -110,7 +129,7 @@ int rmt_welcome_decode(const void *data, size_t size, struct rmt_text *env, size
 	for (size_t i = 0; i < count; i++)
 		if (read_text(&reader, &env[i]) < 0 || !env[i].data)
 			return -EBADMSG;
-	if (reader.position != size)
+	if (read_quota(&reader, &welcome) < 0 || reader.position != size)
 		return -EBADMSG;
 	welcome.setup.env_count = (size_t)count;
 	welcome.setup.env = env;

@@ -38,6 +38,9 @@ struct rmt_welcome {
 	bool allow_siblings;
 	int log_level;
 	struct rmt_setup setup;
+	/* of each child, with all below it */
+	uint64_t quota_bytes, quota_unread;
+	uint32_t quota_flows, quota_contexts;
 };
 
 struct rmt_hello {
