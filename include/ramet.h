@@ -584,6 +584,17 @@ typedef struct ramet_receiver_options {
 int ramet_receiver_new_with(ramet_router *router, const ramet_receiver_options *options,
 			    ramet_receiver **ret_receiver);
 
+/*
+ * A timer that is read like a stream: first after `first` ms, then every `interval` ms (0: only
+ * once), on the monotonic clock. A value is the number of expirations (I64, at least 1) since the
+ * last one was taken; never does more than one wait. Intervals are counted from the first expiration,
+ * so that delays do not add up. Once it has expired for the last time and that was taken, or when it
+ * is closed, it is at its end. It has no sender.
+ * Errors: -EINVAL (negative times), -ESHUTDOWN.
+ */
+int ramet_receiver_new_timer(ramet_router *router, int first, int interval,
+			     ramet_receiver **ret_receiver);
+
 /* One more reference. */
 ramet_receiver *ramet_receiver_ref(ramet_receiver *receiver);
 
@@ -591,7 +602,7 @@ ramet_receiver *ramet_receiver_ref(ramet_receiver *receiver);
  * cancelled: cancel it first, or use the _post form. */
 void ramet_receiver_unref(ramet_receiver *receiver);
 
-/* The other end, borrowed from the receiver; NULL for the result of a call. */
+/* The other end, borrowed from the receiver; NULL for the result of a call, and for a timer. */
 ramet_sender *ramet_receiver_sender(ramet_receiver *receiver);
 
 /*
@@ -605,8 +616,20 @@ ramet_sender *ramet_receiver_sender(ramet_receiver *receiver);
 int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
 		  ramet_error *error);
 
-/* Takes no more: waiting threads get 0, senders -EPIPE. */
+/* Takes no more: waiting threads get 0, senders -EPIPE. What has arrived and was not taken is dropped.
+ * A timer stops. No effect on the result of a call. */
 void ramet_receiver_close(ramet_receiver *receiver);
+
+/*
+ * A descriptor for poll(2), epoll(7) and the loops that are made of them: readable exactly as long as
+ * ramet_receive() would not wait (for the result of a call: _finish). It is made when it is first
+ * asked for, belongs to the receiver and goes away with it; others must only wait for it, never read,
+ * write or close it. The library's own thread keeps it right: a program may sit in poll(2) and never
+ * wait in here. Close-on-exec. A context of the method fork does not have it; in a copy that the caller
+ * forked by itself it shows what the original sees.
+ * Errors: -EMFILE, -ENFILE; the receiver works as before.
+ */
+int ramet_receiver_fd(ramet_receiver *receiver);
 
 /* Cancels a call: the function learns it through ramet_call_cancelled(), or does not begin at all,
  * and the result becomes -ECANCELED when the other side has confirmed. No effect on a result that
@@ -631,9 +654,12 @@ void ramet_sender_unref(ramet_sender *sender);
 
 /*
  * Sends one value. Returns when it is on its way; blocks while the reader is behind (a window of
- * bytes in flight bounds what everybody in between holds), for at most the sender's time-out.
- * Errors: -EPIPE (this end is closed, or the reader closed or is gone), -ETIMEDOUT and -EAGAIN
- * (time-out 0): the value was not sent; -EMSGSIZE; -EINVAL (a NULL value).
+ * bytes in flight bounds what everybody in between holds), for at most the sender's time-out. A value
+ * goes as a whole or not at all, whatever its size.
+ * Errors: -EPIPE (this end is closed, by another thread perhaps, or the reader closed or is gone),
+ * -ETIMEDOUT and -EAGAIN (time-out 0): the value was not sent; -EMSGSIZE (larger than
+ * message_size_max; with time-out 0: than the window, 1 MiB, as more never goes without waiting);
+ * -EINVAL (a NULL value). For those of an acknowledged send see ramet_sender_set_acknowledged().
  */
 int ramet_send_boolean(ramet_sender *sender, bool value);
 int ramet_send_i64(ramet_sender *sender, int64_t value);
@@ -645,7 +671,34 @@ int ramet_send_value(ramet_sender *sender, const ramet_value *value);
 /* How long a send through this handle may block, ms; -1, the beginning, for ever. */
 void ramet_sender_set_timeout(ramet_sender *sender, int timeout);
 
-/* Says that nothing more comes from here. The reader sees the end when all senders that wrote have
+/*
+ * Makes each send through this handle return only when the reader has taken the value: ramet_receive()
+ * has returned it. Within the sender's time-out; one round trip to the reader at least. What is known
+ * afterwards:
+ *
+ *	0		it was taken
+ *	-EAGAIN		it was not sent: the reader was behind all the time
+ *	-ETIMEDOUT	it was sent and not confirmed: it may be on its way, wait at the reader, or have
+ *			been taken just now. (With time-out 0 there is no time for more.)
+ *	-EPIPE		the reader has closed without taking it, or its context was lost before it said
+ *			that it had
+ *	-EMSGSIZE, -ENOMEM, -EBADMSG
+ *			it arrived and could not be kept or read there: nobody got it
+ *	-EPERM		it was refused on its way
+ *
+ * Other handles to the same reader are not affected.
+ */
+void ramet_sender_set_acknowledged(ramet_sender *sender, bool acknowledged);
+
+/*
+ * A descriptor that is readable as long as sending a small value (256 bytes at most) would not wait:
+ * there is room, or it would fail at once. Larger values may still wait, or be refused with -EAGAIN.
+ * Ownership, fork and errors as for ramet_receiver_fd(). Each one asked for costs a look at every
+ * message, so ask where you need it.
+ */
+int ramet_sender_fd(ramet_sender *sender);
+
+/* Says that nothing more comes from here; a thread that waits to send gets -EPIPE. The reader sees the end when all senders that wrote have
  * closed. */
 void ramet_sender_close(ramet_sender *sender);
 
@@ -672,6 +725,10 @@ int ramet_select_remove(ramet_select *select, ramet_receiver *receiver);
  * Errors: -ETIMEDOUT. Blocks.
  */
 int ramet_select_next(ramet_select *select, int timeout, ramet_receiver **ret_receiver);
+
+/* A descriptor that is readable exactly as long as ramet_select_next() would not wait. The rest as for
+ * ramet_receiver_fd(). */
+int ramet_select_fd(ramet_select *select);
 
 /* One more reference. */
 ramet_select *ramet_select_ref(ramet_select *select);

@@ -151,6 +151,28 @@ static int children_are_gone(void)
 	}
 }
 
+int fixture_reap_orphans(void)
+{
+	int64_t until = fixture_now() + SOON;
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+			return errno == ECHILD;
+		if (info.si_pid == 0 && fixture_now() < until) {
+			sched_yield();
+			continue;
+		}
+		if (info.si_pid == 0 || getpgid(info.si_pid) == info.si_pid) {
+			print_zombie(info.si_pid);
+			print_children();
+			return 0;
+		}
+		waitpid(info.si_pid, NULL, 0);
+	}
+}
+
 /* A test that has failed must not make those behind it fail. */
 static void kill_children(void)
 {

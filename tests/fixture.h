@@ -51,6 +51,10 @@ int fixture_end(void **state);
 /* The test kills a context that has children: these may need a moment to find out and end, as orphans. */
 void fixture_allow_orphans(void);
 
+/* Reaps orphans, and waits for those that still run, until no child is left: true. False when one stays, or one is the
+ * leader of a group: that is a process which a router has started itself, and had to reap. */
+int fixture_reap_orphans(void);
+
 /*
  * Children that are started from now on do not become contexts, but do as `how` says:
  *	exit:N text:WORD kill:N hang garbage truncated version		before any hello

@@ -40,6 +40,11 @@
  * chain of machines and bounds the work of checking authority. */
 #define RMT_TREE_DEPTH_MAX 64u
 
+/* Bytes that a socket between two contexts of one machine is asked to buffer in each direction. The
+ * kernel doubles it, for its own bookkeeping; it is the most that an unprivileged process gets from
+ * Linux unless net.core.wmem_max was changed. */
+#define RMT_SOCKET_BUFFER 212992
+
 /* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.
  * Four times what a local socket buffer holds, so that a flow on one machine never waits for credit
  * while its reader keeps up. */
@@ -52,6 +57,10 @@
 /* A receiver grants credit when this much was consumed: few grants (one per four full frames),
  * never a stall. */
 #define RMT_FLOW_GRANT(window) ((window) / 4)
+
+/* Ids that a root draws at a time, out of 2^16 such regions: few enough that trees which meet seldom
+ * have drawn the same, enough for most trees. A power of two. */
+#define RMT_REGION_IDS 65536u
 
 /* Ids handed out with one request. One round trip to the master then serves 64 children, and a
  * route covers them. */

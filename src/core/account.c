@@ -27,14 +27,14 @@ static void look_for_stalled(struct rmt_timer *timer)
 	rmt_list_each(&router->streams, node, following) {
 		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
 
-		paused |= stream->account && stream->account->paused;
+		paused |= stream->account->paused;
 	}
 	if (!paused)
 		return;
 	rmt_list_each(&router->streams, node, following) {
 		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
 
-		if (stream->account && !rmt_stream_idle(stream) &&
+		if (stream != router->uplink && !rmt_stream_idle(stream) &&
 		    stream->bytes_out == stream->bytes_out_then)
 			rmt_stream_fail(stream, "it has read nothing for %d s, while others waited",
 					RMT_STALL_MS / 1000);
@@ -80,7 +80,7 @@ void rmt_account_queued(struct rmt_account *account)
 
 void rmt_account_unread(struct rmt_stream *stream)
 {
-	if (stream->account && !stream->failed &&
+	if (stream != stream->router->uplink && !stream->failed &&
 	    stream->output.memory > stream->router->quota.unread)
 		rmt_stream_fail(stream, "it does not read: %zu bytes wait for it",
 				stream->output.bytes);
@@ -88,22 +88,19 @@ void rmt_account_unread(struct rmt_stream *stream)
 
 /* --- accounts ----------------------------------------------------------------------------- */
 
-int rmt_account_open(struct rmt_stream *stream)
+struct rmt_account *rmt_account_new(struct rmt_stream *stream)
 {
 	struct rmt_account *account = calloc(1, sizeof(*account));
 
-	if (!account)
-		return -ENOMEM;
-	account->waiting = (struct rmt_charge){.references = 1, .less = waiting_less};
-	account->stream = stream;
-	stream->account = account;
-	return 0;
+	if (account) {
+		account->waiting = (struct rmt_charge){.references = 1, .less = waiting_less};
+		account->stream = stream;
+	}
+	return account;
 }
 
 void rmt_account_close(struct rmt_account *account)
 {
-	if (!account)
-		return;
 	account->stream = NULL;
 	rmt_account_unref(account);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What one child, with all that lies behind it, makes this context hold: each stream to a child has an
- * account, each limit of it a reason in base/limits.h and an option of the router. What comes from
+ * What one child, with all that lies behind it, makes this context hold: each stream has an account, each limit of it a reason in base/limits.h and an option of the router. What comes from
  * above is charged to nobody: a parent owns its children.
  */
 #pragma once
@@ -27,10 +26,10 @@ struct rmt_account {
 	uint32_t chains;           /* of calls, that have failed */
 };
 
-/* For the stream to a child; the stream holds it. 0 or -ENOMEM. */
-int rmt_account_open(struct rmt_stream *stream);
+/* With the reference of the stream. NULL: out of memory. */
+struct rmt_account *rmt_account_new(struct rmt_stream *stream);
 
-/* The stream is lost. NULL is fine. */
+/* The stream is no more. */
 void rmt_account_close(struct rmt_account *account);
 
 /* Of the child behind which the context lies; NULL: it is this context, or lies above. */

@@ -10,6 +10,7 @@
 #include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "core/notice.h"
 #include "core/stream.h"
 #include "core/wait.h"
 
@@ -81,6 +82,7 @@ static void poll_for_all(ramet_router *router)
 	while (!waiting->broker_stop && router->state != RMT_ROUTER_ENDED) {
 		rmt_streams_flush(router);
 		rmt_loop_run_once(&router->loop, RMT_NEVER);
+		rmt_notices_look(&router->watched, router);
 		if (!rmt_list_empty(&waiting->sleepers) || !rmt_list_empty(&router->dirty))
 			break;
 	}

@@ -247,6 +247,11 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 		rmt_wait_changed(router);
 		return;
 	}
+	if (router->detaching && router->state == RMT_ROUTER_RUNNING) {
+		child.hooks->detaching(router, text ? text : "");
+		free(text);
+		return;
+	}
 	/* With the parent goes everybody who is reached through it; our own children end, too. */
 	rmt_router_end(router, RMT_SHUTDOWN_CHILD_MS);
 	rmt_peers_lost(router, (const uint32_t(*)[2])everybody, 1,

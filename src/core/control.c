@@ -11,6 +11,7 @@
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/ids.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -38,8 +39,8 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 
 /* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
  * leaves nobody. */
-static void send_control_for(ramet_router *router, uint32_t authority, uint32_t destination,
-			     struct rmt_buffer *out)
+static void send_for(ramet_router *router, uint32_t authority, uint32_t destination,
+		     struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 	int r = out->error < 0 ? out->error
@@ -51,14 +52,14 @@ static void send_control_for(ramet_router *router, uint32_t authority, uint32_t 
 	rmt_buffer_done(out);
 }
 
-static void send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
 {
-	send_control_for(router, router->id, destination, out);
+	send_for(router, router->id, destination, out);
 }
 
 /* [operation, a, b] */
-static void send_pair_for(ramet_router *router, uint32_t authority, uint32_t destination,
-			  enum rmt_operation operation, uint64_t a, uint64_t b)
+void rmt_control_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+		      uint64_t a, uint64_t b)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
@@ -67,13 +68,7 @@ static void send_pair_for(ramet_router *router, uint32_t authority, uint32_t des
 	begin(&out, 3, operation);
 	rmt_cbor_put_uint(&out, a);
 	rmt_cbor_put_uint(&out, b);
-	send_control_for(router, authority, destination, &out);
-}
-
-static void send_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
-		      uint64_t a, uint64_t b)
-{
-	send_pair_for(router, router->id, destination, operation, a, b);
+	rmt_control_send(router, destination, &out);
 }
 
 /* [operation, a] */
@@ -86,13 +81,20 @@ static void send_one(ramet_router *router, uint32_t destination, enum rmt_operat
 	rmt_buffer_init(&out, memory, sizeof(memory));
 	begin(&out, 2, operation);
 	rmt_cbor_put_uint(&out, a);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
 }
 
 void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t destination,
 			uint32_t handle, uint64_t bytes)
 {
-	send_pair_for(router, authority, destination, RMT_OP_CREDIT, handle, bytes);
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 3, RMT_OP_CREDIT);
+	rmt_cbor_put_uint(&out, handle);
+	rmt_cbor_put_uint(&out, bytes);
+	send_for(router, authority, destination, &out);
 }
 
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
@@ -113,7 +115,7 @@ void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
 		       uint32_t context)
 {
-	send_pair(router, destination, RMT_OP_GIVEN, handle, context);
+	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
 void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
@@ -127,7 +129,12 @@ void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t desti
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
-	send_control_for(router, authority, destination, &out);
+	send_for(router, authority, destination, &out);
+}
+
+bool rmt_control_is_about_flow(const unsigned char *data, size_t size)
+{
+	return size > 1 && (data[1] == RMT_OP_CREDIT || data[1] == RMT_OP_CLOSED);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -139,22 +146,44 @@ void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id
 	begin(&out, 3, RMT_OP_RELEASE);
 	rmt_cbor_put_uint(&out, id);
 	if (ms < 0)
-		rmt_cbor_put_null(&out);
+		ms == RMT_KEEP ? rmt_cbor_put_bool(&out, true) : rmt_cbor_put_null(&out);
 	else
 		rmt_cbor_put_uint(&out, (unsigned)ms);
-	send_control(router, destination, &out);
+	rmt_control_send(router, destination, &out);
+}
+
+/* Behind all that waits for that neighbour. */
+static void send_behind(struct rmt_stream *stream, struct rmt_buffer *out)
+{
+	struct rmt_frame frame = {
+		.destination = stream->peer->id,
+		.source = stream->router->id,
+		.authority = stream->router->id,
+		.handle = RMT_HANDLE_CONTROL,
+		.length = (uint32_t)out->size,
+		.total = (uint32_t)out->size,
+	};
+
+	if (out->error == 0 && out->size <= RMT_FRAME_PAYLOAD_MAX)
+		rmt_stream_send_behind(stream, &frame, out->data);
+	rmt_buffer_done(out);
+}
+
+void rmt_control_leave(struct rmt_stream *stream)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 2, RMT_OP_DETACHED);
+	rmt_cbor_put_str(&out, "");
+	send_behind(stream, &out);
 }
 
 static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason)
 {
 	struct rmt_buffer out = RMT_BUFFER_INIT;
-	struct rmt_frame frame = {
-		.destination = stream->peer->id,
-		.source = stream->router->id,
-		.authority = stream->router->id,
-		.handle = RMT_HANDLE_CONTROL,
-	};
 
 	begin(&out, (unsigned)(2 + 2 * count), RMT_OP_GONE);
 	rmt_cbor_put_str(&out, reason);
@@ -164,10 +193,7 @@ static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	}
 	/* What came from the lost before must arrive before: the last values of a stream are still in
 	 * the queue when the context that sent them has ended. */
-	frame.length = frame.total = (uint32_t)out.size;
-	if (out.error == 0 && out.size <= RMT_FRAME_PAYLOAD_MAX)
-		rmt_stream_send_behind(stream, &frame, out.data);
-	rmt_buffer_done(&out);
+	send_behind(stream, &out);
 }
 
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
@@ -176,207 +202,6 @@ void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 	/* A control message is one frame. */
 	for (size_t at = 0; at < count; at += RANGES_MAX)
 		send_gone(stream, ranges + at, RMT_MIN(count - at, RANGES_MAX), reason);
-}
-
-/* --- ids -------------------------------------------------------------------------------------
- *
- * The master owns all ids. Who needs some asks its parent, hop by hop up; on the way down each hop notes the block as
- * a route to whoever asked it.
- */
-
-struct id_request {
-	struct rmt_list node;        /* in ids->below */
-	struct rmt_account *account; /* of who asked */
-	uint32_t token;       /* its own name for the request */
-	uint32_t count;
-};
-
-static void ask_for_ids(ramet_router *router)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t count = ids->wanted;
-	uint32_t token = 0;
-
-	if (ids->asked || !router->uplink)
-		return;
-	if (!rmt_list_empty(&ids->below)) {
-		struct id_request *request = rmt_list_first(&ids->below, struct id_request, node);
-
-		count = request->count;
-		token = 1;
-	} else if (count == 0) {
-		return;
-	}
-	ids->asked = true;
-	send_pair(router, router->uplink->peer->id, RMT_OP_ALLOCATE, count, token);
-}
-
-int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first)
-{
-	struct rmt_ids *ids = &router->ids;
-
-	if (ids->end - ids->next >= count) {
-		*ret_first = ids->next;
-		ids->next += count;
-		return 0;
-	}
-	if (router->id == 0)
-		return -ENOSPC;
-	if (ids->refused < 0)
-		return ids->refused;
-	ids->wanted = RMT_MAX(ids->wanted, RMT_MAX(count, RMT_ID_BLOCK));
-	ask_for_ids(router);
-	return -EAGAIN;
-}
-
-static void request_free(struct id_request *request)
-{
-	request->account->requests--;
-	rmt_account_unref(request->account);
-	rmt_list_remove(&request->node);
-	free(request);
-}
-
-void rmt_ids_done(ramet_router *router)
-{
-	while (!rmt_list_empty(&router->ids.below))
-		request_free(rmt_list_first(&router->ids.below, struct id_request, node));
-}
-
-static void give_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token,
-		     uint32_t first, uint32_t last)
-{
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	if (rmt_route_add(router, first, last, stream) < 0)
-		return;
-	stream->account->contexts += last - first + 1;
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_ALLOCATED);
-	rmt_cbor_put_uint(&out, token);
-	rmt_cbor_put_uint(&out, first);
-	rmt_cbor_put_uint(&out, last);
-	send_control(router, stream->peer->id, &out);
-}
-
-static void refuse_ids(ramet_router *router, struct rmt_stream *stream, uint32_t token, int code,
-		       const char *text)
-{
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 6, RMT_OP_ALLOCATED);
-	rmt_cbor_put_uint(&out, token);
-	rmt_cbor_put_uint(&out, 0);
-	rmt_cbor_put_uint(&out, 0);
-	rmt_cbor_put_uint(&out, (unsigned)code);
-	rmt_cbor_put_str(&out, text);
-	send_control(router, stream->peer->id, &out);
-}
-
-static void allocate(ramet_router *router, struct rmt_stream *stream,
-		     struct rmt_cbor_reader *reader)
-{
-	struct rmt_account *account = stream->account;
-	struct id_request *request;
-	uint32_t count, token, first;
-	char text[160];
-
-	if (!account || rmt_cbor_read_u32(reader, &count) < 0 ||
-	    rmt_cbor_read_u32(reader, &token) < 0 || count == 0 || count > RMT_COUNT_MAX)
-		return;
-	/* A route for each block: they must not be as small as who asks would like. */
-	count = (count + RMT_ID_BLOCK - 1) / RMT_ID_BLOCK * RMT_ID_BLOCK;
-	if (count > router->quota.contexts - RMT_MIN(account->contexts, router->quota.contexts)) {
-		rmt_format(text, sizeof(text),
-			   "the quota of %u contexts at and below %s is used up in '%.64s'",
-			   router->quota.contexts, rmt_peer_name(stream->peer), router->path);
-		rmt_misbehaved(router, "%s", text);
-		refuse_ids(router, stream, token, EDQUOT, text);
-		return;
-	}
-	if (router->id == 0) {
-		if (rmt_ids_take(router, count, &first) == 0)
-			give_ids(router, stream, token, first, first + count - 1);
-		else
-			refuse_ids(router, stream, token, ENOSPC, "the tree has no ids left");
-		return;
-	}
-	request = account->requests < RMT_ALLOCATE_MAX ? calloc(1, sizeof(*request)) : NULL;
-	if (!request) {
-		refuse_ids(router, stream, token,
-			   account->requests < RMT_ALLOCATE_MAX ? ENOMEM : EBUSY,
-			   "ids could not be asked for");
-		return;
-	}
-	*request = (struct id_request){
-		.account = rmt_account_ref(account), .token = token, .count = count};
-	account->requests++;
-	rmt_list_append(&router->ids.below, &request->node);
-	ask_for_ids(router);
-}
-
-/* For children of our own. */
-static void own_ids(ramet_router *router, uint32_t first, uint32_t last, int code,
-		    const char *text, size_t size)
-{
-	struct rmt_ids *ids = &router->ids;
-
-	ids->wanted = 0;
-	if (code == 0) {
-		ids->next = first;
-		ids->end = last + 1;
-	} else {
-		ids->refused = -code;
-		ids->reason = strndup(text, size);
-	}
-	if (router->hooks)
-		router->hooks->ids_ready(router);
-	ids->refused = 0;
-	free(ids->reason);
-	ids->reason = NULL;
-}
-
-/* For who has asked us first. If it is gone meanwhile its block is lost with it: there are 2^32. */
-static void ids_below(ramet_router *router, uint32_t first, uint32_t last, int code,
-		      const char *text, size_t size)
-{
-	struct id_request *request = rmt_list_first(&router->ids.below, struct id_request, node);
-	struct rmt_stream *stream = request->account->stream;
-	char reason[160];
-
-	if (stream && !stream->failed && code == 0) {
-		give_ids(router, stream, request->token, first, last);
-	} else if (stream && !stream->failed) {
-		rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)), text);
-		refuse_ids(router, stream, request->token, code, reason);
-	}
-	request_free(request);
-}
-
-static void allocated(ramet_router *router, struct rmt_stream *stream,
-		      struct rmt_cbor_reader *reader, uint64_t items)
-{
-	struct rmt_ids *ids = &router->ids;
-	uint32_t token, first, last, code = 0;
-	const char *text = "";
-	size_t size = 0;
-
-	if (rmt_cbor_read_u32(reader, &token) < 0 || rmt_cbor_read_u32(reader, &first) < 0 ||
-	    rmt_cbor_read_u32(reader, &last) < 0 || last < first || stream != router->uplink)
-		return;
-	if (items == 6 &&
-	    (rmt_cbor_read_u32(reader, &code) < 0 || code == 0 || code > INT_MAX ||
-	     rmt_cbor_read_str(reader, &text, &size) < 0 || !text))
-		return;
-	ids->asked = false;
-	if (token == 0)
-		own_ids(router, first, last, (int)code, text, size);
-	else if (!rmt_list_empty(&ids->below))
-		ids_below(router, first, last, (int)code, text, size);
-	ask_for_ids(router);
 }
 
 /* --- arriving ----------------------------------------------------------------------------- */
@@ -405,26 +230,47 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 			 (i > 0 && ranges[i][0] <= ranges[i - 1][1]))
 			count = 0;
 	}
+	/* Ids are not used again; those of a tree that was joined may come back by another way. */
+	for (size_t i = 0; reason && ranges && i < count && stream != router->uplink; i++)
+		rmt_route_forget(router, ranges[i][0], ranges[i][1]);
 	if (reason && ranges && count > 0)
 		rmt_peers_lost(router, (const uint32_t(*)[2])ranges, count, reason, stream);
 	free(ranges);
 	free(reason);
 }
 
-/* From the reader, or from a router on the way to it, in its place. */
-static void closed(ramet_router *router, const struct rmt_frame *frame,
+/* Of the flow to a handle of who speaks, or in whose place a router on the way does. */
+static void credit(ramet_router *router, const struct rmt_frame *frame,
 		   struct rmt_cbor_reader *reader)
 {
 	struct rmt_flow *flow;
 	uint32_t handle;
+	uint64_t bytes;
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0)
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0)
 		return;
 	flow = rmt_flow_find(router, frame->authority, handle);
-	/* The flow of calls has no reader that could close: what did not arrive was answered by
-	 * itself, or logged. */
-	if (flow && handle != RMT_HANDLE_CALL)
-		rmt_flow_close(flow);
+	if (flow)
+		rmt_flow_credit(flow, bytes);
+}
+
+static void closed(ramet_router *router, const struct rmt_frame *frame,
+		   struct rmt_cbor_reader *reader)
+{
+	struct rmt_flow *flow;
+	uint32_t handle, code;
+	const char *text;
+	char reason[256];
+	size_t size;
+
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &code) < 0 ||
+	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text)
+		return;
+	flow = handle == RMT_HANDLE_CALL ? NULL : rmt_flow_find(router, frame->authority, handle);
+	if (!flow)
+		return;
+	rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)), text);
+	rmt_flow_close(flow, reason);
 }
 
 static void given(ramet_router *router, const struct rmt_frame *frame,
@@ -443,15 +289,20 @@ static void given(ramet_router *router, const struct rmt_frame *frame,
 static void release(ramet_router *router, const struct rmt_frame *frame,
 		    struct rmt_cbor_reader *reader)
 {
+	struct rmt_cbor_reader other;
 	struct rmt_peer *child;
 	uint32_t id, ms;
+	bool keep;
 
 	if (rmt_cbor_read_u32(reader, &id) < 0)
 		return;
 	child = rmt_peer_find(router, id);
 	if (!child || !child->stream)
 		return;
-	if (rmt_cbor_read_u32(reader, &ms) == 0)
+	other = *reader;
+	if (rmt_cbor_read_bool(&other, &keep) == 0)
+		child->kept = true;
+	else if (rmt_cbor_read_u32(reader, &ms) == 0)
 		rmt_child_end(child, ms > INT_MAX ? INT_MAX : (int)ms);
 	else
 		rmt_peer_unhold(child, frame->source, 1);
@@ -518,8 +369,8 @@ static void answered(ramet_router *router, const struct rmt_frame *frame,
 }
 
 /* What only a parent may say. */
-static void command(ramet_router *router, const struct rmt_frame *frame, uint64_t operation,
-		    struct rmt_cbor_reader *reader)
+static void command(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
+		    uint64_t operation, struct rmt_cbor_reader *reader)
 {
 	uint32_t number;
 
@@ -532,7 +383,9 @@ static void command(ramet_router *router, const struct rmt_frame *frame, uint64_
 	}
 	switch (operation) {
 	case RMT_OP_SHUTDOWN:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
+		/* A parent that ends cannot know yet that we shall stay. */
+		if (rmt_cbor_read_u32(reader, &number) == 0 &&
+		    !(router->detaching && stream == router->uplink))
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
 	case RMT_OP_CONNECT:
@@ -555,33 +408,26 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
 	struct rmt_cbor_reader reader;
 	uint64_t items, operation;
-	struct rmt_flow *flow;
-	uint32_t handle;
-	uint64_t bytes;
+	uint32_t number;
 
 	rmt_cbor_reader_init(&reader, data, frame->length);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || rmt_cbor_read_u64(&reader, &operation) < 0)
 		return;
 	switch (operation) {
 	case RMT_OP_CREDIT:
-		if (rmt_cbor_read_u32(&reader, &handle) < 0 ||
-		    rmt_cbor_read_u64(&reader, &bytes) < 0)
-			return;
-		flow = rmt_flow_find(router, frame->authority, handle);
-		if (flow)
-			rmt_flow_credit(flow, bytes);
+		credit(router, frame, &reader);
 		return;
 	case RMT_OP_CLOSED:
 		closed(router, frame, &reader);
 		return;
 	/* Both name what the sender itself has sent before. */
 	case RMT_OP_CANCEL:
-		if (rmt_cbor_read_u32(&reader, &handle) == 0)
-			rmt_execute_cancel(router, frame->source, handle);
+		if (rmt_cbor_read_u32(&reader, &number) == 0)
+			rmt_execute_cancel(router, frame->source, number);
 		return;
 	case RMT_OP_RESET:
-		if (rmt_cbor_read_u32(&reader, &handle) == 0)
-			rmt_chain_reset(router, frame->source, handle);
+		if (rmt_cbor_read_u32(&reader, &number) == 0)
+			rmt_chain_reset(router, frame->source, number);
 		return;
 	case RMT_OP_GIVEN:
 		given(router, frame, &reader);
@@ -590,16 +436,16 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		asked(router, frame, &reader);
 		return;
 	case RMT_OP_LOG:
-		if (router->id == 0)
+		if (rmt_router_is_root(router))
 			rmt_log_arrived(router, stream, data, frame->length);
 		return;
 	case RMT_OP_ALLOCATE:
 		if (neighbour)
-			allocate(router, stream, &reader);
+			rmt_ids_allocate(router, stream, &reader);
 		return;
 	case RMT_OP_ALLOCATED:
 		if (neighbour)
-			allocated(router, stream, &reader, items);
+			rmt_ids_allocated(router, stream, &reader, items);
 		return;
 	case RMT_OP_GONE:
 		if (neighbour)
@@ -609,7 +455,13 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		if (neighbour)
 			image(router, frame, stream, &reader);
 		return;
+	case RMT_OP_ADOPT:
+	case RMT_OP_ADOPTED:
+	case RMT_OP_DETACHED:
+		if (neighbour && router->hooks)
+			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
+		return;
 	default:
-		command(router, frame, operation, &reader);
+		command(router, stream, frame, operation, &reader);
 	}
 }

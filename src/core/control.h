@@ -3,6 +3,8 @@
  * them. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/router.h"
@@ -18,21 +20,30 @@ void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t desti
 /* Nobody reads at that handle of `authority`, which is this context, or one that is not there. */
 void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
 			uint32_t handle, int code, const char *text);
+
+/* True when a control message speaks of a flow, so that its authority says whose that is. */
+bool rmt_control_is_about_flow(const unsigned char *data, size_t size);
+
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply);
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
 		       uint32_t context);
 
-/* ms < 0: one holder less. */
+/* ms: also one of these. */
+#define RMT_UNHOLD (-1) /* one holder less */
+#define RMT_KEEP (-2)   /* it stays, also when nobody holds it */
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms);
+
+/* To a tree that was joined: what is sent before this arrives, then it closes. */
+void rmt_control_leave(struct rmt_stream *stream);
 
 /* Tells a neighbour. */
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason);
 
-/* Takes `count` consecutive ids for children: 0, and *ret_first is the first; -EAGAIN: they were
- * asked for, hooks-> ids_ready will be called; -ENOSPC: the tree has none left. */
-int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first);
-
-void rmt_ids_done(ramet_router *router);
+/* [operation, a, b], and any message that was put together. A loss of it is the loss of the
+ * destination: it would leave somebody waiting for ever. */
+void rmt_control_pair(ramet_router *router, uint32_t destination, enum rmt_operation operation,
+		      uint64_t a, uint64_t b);
+void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out);

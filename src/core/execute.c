@@ -282,6 +282,7 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 
 	if (!call) {
 		rmt_inflow_consumed(router, NULL, message);
+		message->frame.flags &= ~(unsigned)RMT_FRAME_COUNTED; /* granted, that is */
 		rmt_dead_letter(router, &message->frame, ENOMEM, "out of memory");
 		rmt_chunk_unref(message->chunk);
 		return;
@@ -462,8 +463,11 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 		answer_value(call, &executor->out);
 	rmt_buffer_reset(&executor->out);
 	call_free(call);
-	if (rmt_list_empty(&router->execution.running))
+	if (rmt_list_empty(&router->execution.running)) {
+		if (router->detaching)
+			router->hooks->detaching(router, NULL);
 		rmt_wait_changed(router);
+	}
 }
 
 void rmt_executor_done(struct rmt_executor *executor)

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "core/account.h"
 #include "core/control.h"
+#include "core/log.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
@@ -89,9 +90,15 @@ void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 	rmt_wait_changed(flow->peer->router);
 }
 
-void rmt_flow_close(struct rmt_flow *flow)
+void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 {
+	if (flow->closed)
+		return;
 	flow->closed = true;
+	if (flow->handle != RMT_HANDLE_CALL)
+		rmt_log(flow->peer->router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
+			"nobody reads at %s any more (handle %u): %s", rmt_peer_name(flow->peer),
+			flow->handle, reason);
 	rmt_wait_changed(flow->peer->router);
 }
 
@@ -102,51 +109,72 @@ static struct rmt_stream *stream_to(const struct rmt_flow *flow)
 	return flow->peer == router->self ? NULL : rmt_route_to(router, flow->peer->id);
 }
 
-static bool flow_is_free(void *argument)
-{
-	struct rmt_flow *flow = argument;
-
-	return !flow->busy || flow->closed;
-}
-
-/* The next frame may go: there is credit, and the stream is not behind. A bulk frame waits for an
- * idle stream, so that it can be written from where it is; small ones may queue up. */
-struct room {
+/* What a thread that sends waits for. */
+struct sending {
 	struct rmt_flow *flow;
-	uint32_t size;
+	struct rmt_flow *const *held; /* NULL, or where the flow is as long as it may go on */
+	int64_t until;
+	bool gather;
+	uint32_t size; /* of the next frame */
 };
 
-static bool flow_has_room(void *argument)
+static bool is_over(const struct sending *sending)
 {
-	struct room *room = argument;
-	struct rmt_flow *flow = room->flow;
-	struct rmt_stream *stream;
-
-	if (flow->closed)
-		return true;
-	if (flow->in_flight > 0 && flow->in_flight + room->size > window(flow->handle))
-		return false;
-	stream = stream_to(flow);
-	return !stream || stream->failed || rmt_stream_idle(stream) ||
-	       stream->output.bytes + room->size < RMT_FRAME_PAYLOAD_MAX;
+	return sending->flow->closed || (sending->held && *sending->held != sending->flow);
 }
 
-static int send_piece(struct rmt_flow *flow, struct rmt_frame *frame, const void *data,
-		      uint32_t size, int64_t until, bool gather)
+static bool flow_is_free(void *argument)
 {
+	struct sending *sending = argument;
+
+	return !sending->flow->busy || is_over(sending);
+}
+
+/* A bulk frame waits for an idle stream, so that it can be written from where it is, and small ones
+ * may queue up. A call waits for nothing but credit: it goes before the bulk that waits there, and
+ * must not wait behind it. */
+static bool stream_has_room(const struct rmt_flow *flow, uint32_t size)
+{
+	struct rmt_stream *stream;
+
+	if (flow->handle == RMT_HANDLE_CALL)
+		return true;
+	stream = stream_to(flow);
+	return !stream || stream->failed || rmt_stream_idle(stream) ||
+	       stream->output.bytes + size < RMT_FRAME_PAYLOAD_MAX;
+}
+
+bool rmt_flow_has_room(const struct rmt_flow *flow, uint32_t size)
+{
+	if (flow->closed)
+		return true;
+	if (flow->in_flight > 0 && flow->in_flight + size > window(flow->handle))
+		return false;
+	return stream_has_room(flow, size);
+}
+
+static bool frame_has_room(void *argument)
+{
+	struct sending *sending = argument;
+
+	return is_over(sending) || rmt_flow_has_room(sending->flow, sending->size);
+}
+
+static int send_piece(struct sending *sending, struct rmt_frame *frame, const void *data)
+{
+	struct rmt_flow *flow = sending->flow;
 	ramet_router *router = flow->peer->router;
-	struct room room = {flow, size};
 	int r;
 
-	if (!flow_has_room(&room)) {
-		r = rmt_wait(router, flow_has_room, &room, until);
+	if (sending->until != RMT_AT_ONCE && !frame_has_room(sending)) {
+		r = rmt_wait(router, frame_has_room, sending, sending->until);
 		if (r < 0)
 			return r;
 	}
-	if (flow->closed)
+	if (is_over(sending))
 		return -EPIPE;
-	flow->in_flight += size;
-	return rmt_send_frame(router, frame, data, size, gather);
+	flow->in_flight += sending->size;
+	return rmt_send_frame(router, frame, data, sending->size, sending->gather);
 }
 
 /* The reader has the beginning of a message whose rest will not come. */
@@ -160,9 +188,10 @@ static void abort_message(struct rmt_flow *flow, const struct rmt_frame *first)
 		rmt_send_frame(flow->peer->router, &frame, NULL, 0, false);
 }
 
-static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, const char *data,
-		       size_t size, int64_t until, bool gather)
+static int send_pieces(struct sending *sending, const struct rmt_frame *first, const char *data,
+		       size_t size)
 {
+	struct rmt_flow *flow = sending->flow;
 	size_t at = 0;
 
 	do {
@@ -176,7 +205,8 @@ static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, con
 		frame.flags |= RMT_FRAME_COUNTED | (piece < left ? RMT_FRAME_MORE : 0) |
 			       (at > 0 ? RMT_FRAME_CONTINUES : 0);
 		frame.total = (uint32_t)(at > 0 ? at : size);
-		r = send_piece(flow, &frame, data + at, piece, until, gather);
+		sending->size = piece;
+		r = send_piece(sending, &frame, data + at);
 		if (r < 0) {
 			if (at > 0)
 				abort_message(flow, &frame);
@@ -187,9 +217,29 @@ static int send_pieces(struct rmt_flow *flow, const struct rmt_frame *first, con
 	return 0;
 }
 
-int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
-		  size_t size, int64_t until, bool gather)
+/* Waits for this thread's turn; without waiting, for room for all of the message. */
+static int begin(struct sending *sending, size_t size)
 {
+	struct rmt_flow *flow = sending->flow;
+	uint32_t first = size > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX : (uint32_t)size;
+	int r = 0;
+
+	if (sending->until == RMT_AT_ONCE && !is_over(sending)) {
+		if (size > window(flow->handle) && size > RMT_FRAME_PAYLOAD_MAX)
+			return -EMSGSIZE;
+		if (flow->busy || !rmt_flow_has_room(flow, first) ||
+		    (flow->in_flight > 0 && flow->in_flight + size > window(flow->handle)))
+			return -EAGAIN;
+	}
+	while (r == 0 && !flow_is_free(sending))
+		r = rmt_wait(flow->peer->router, flow_is_free, sending, sending->until);
+	return r == 0 && is_over(sending) ? -EPIPE : r;
+}
+
+static int send_message(struct sending *sending, const struct rmt_frame *frame, const void *data,
+			size_t size)
+{
+	struct rmt_flow *flow = sending->flow;
 	ramet_router *router = flow->peer->router;
 	int r;
 
@@ -198,24 +248,32 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 	if (router->state == RMT_ROUTER_ENDED)
 		return -ESHUTDOWN;
 	flow->references++;
-	while (flow->busy && !flow->closed) {
-		r = rmt_wait(router, flow_is_free, flow, until);
-		if (r < 0) {
-			rmt_flow_unref(flow);
-			return r;
-		}
+	r = begin(sending, size);
+	if (r == 0) {
+		flow->busy = true;
+		r = send_pieces(sending, frame, data, size);
+		flow->busy = false;
+		if (size > RMT_FRAME_PAYLOAD_MAX)
+			rmt_wait_changed(router); /* others may have waited for their turn */
 	}
-	if (flow->closed) {
-		rmt_flow_unref(flow);
-		return -EPIPE;
-	}
-	flow->busy = true;
-	r = send_pieces(flow, frame, data, size, until, gather);
-	flow->busy = false;
-	if (size > RMT_FRAME_PAYLOAD_MAX)
-		rmt_wait_changed(router); /* others may have waited for their turn */
 	rmt_flow_unref(flow);
 	return r;
+}
+
+int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
+		  size_t size, int64_t until, bool gather)
+{
+	struct sending sending = {.flow = flow, .until = until, .gather = gather};
+
+	return send_message(&sending, frame, data, size);
+}
+
+int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
+		       const void *data, size_t size, int64_t until, bool gather)
+{
+	struct sending sending = {.flow = *held, .held = held, .until = until, .gather = gather};
+
+	return send_message(&sending, frame, data, size);
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -361,13 +419,20 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 	grant(inflow, inflow->held);
 	inflow->held = 0;
 	inflow->refusing = code != -ECANCELED && (frame->flags & RMT_FRAME_MORE);
-	if (code == -ECANCELED)
+	if (code == -ECANCELED) {
+		/* Its sender may have closed meanwhile: then this was the end. */
+		if (inflow->receiver)
+			rmt_receiver_changed(inflow->receiver);
 		return;
+	}
 	describe(inflow, code, text, sizeof(text));
 	if (code != -ENOMEM && code != -EMSGSIZE)
 		rmt_misbehaved(router, "refused a message of %s: %s", rmt_peer_name(inflow->peer),
 			       text);
 	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
+	/* Its bytes were granted already, or nobody had granted them before. */
+	if (first.handle == RMT_HANDLE_CALL)
+		first.flags &= ~(unsigned)RMT_FRAME_COUNTED;
 	rmt_dead_letter(router, &first, -code, "%s", text);
 	if (inflow->receiver)
 		rmt_receiver_message_lost(inflow->receiver, frame->source, code, text);

@@ -62,14 +62,25 @@ void rmt_flow_unref(struct rmt_flow *flow);
 
 /* The reader has consumed so much. */
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes);
-void rmt_flow_close(struct rmt_flow *flow);
+
+/* Nobody reads there any more: whoever sends gets -EPIPE. The reason is for the log. */
+void rmt_flow_close(struct rmt_flow *flow, const char *reason);
+
+/* A frame of so many bytes could go now, or never. */
+bool rmt_flow_has_room(const struct rmt_flow *flow, uint32_t size);
+
+/* Until when somebody waits who does not wait at all. */
+#define RMT_AT_ONCE 0
 
 /*
  * Sends a message of any size, in frames, waiting for credit and room; the lock is given up
  * meanwhile. The caller sets handle, reply and flags of the frame; data must stay. `gather` as for
  * streams. Threads that send on one flow take turns, a message each. 0, -EPIPE (closed, or the
- * destination is gone), -ETIMEDOUT, -ECANCELED (stop() said so), -EMSGSIZE, -ESHUTDOWN, -ENOMEM.
- * After a failure nothing of the message is delivered.
+ * destination is gone), -ETIMEDOUT, -EMSGSIZE, -ESHUTDOWN, -ENOMEM. After a failure nothing of the
+ * message is delivered.
+ *
+ * RMT_AT_ONCE: all of it goes now, or nothing: -EAGAIN, or -EMSGSIZE for what is larger than a
+ * window, which never could.
  */
 int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
 		  size_t size, int64_t until, bool gather);
@@ -79,6 +90,11 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle,
 				  struct rmt_account *cause);
 int rmt_inflow_none(const ramet_router *router, const struct rmt_account *cause);
+
+/* The same for who may let go of the flow meanwhile: when *held is another one, it is -EPIPE. */
+int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
+		       const void *data, size_t size, int64_t until, bool gather);
+
 
 /* The same for a receiver, where the last one is mostly the right one. */
 struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source);

@@ -190,7 +190,7 @@ void rmt_log_text(ramet_router *router, const char *context, const char *source,
 	char *copy;
 
 	if (level > router->log_level || router->state == RMT_ROUTER_ENDED ||
-	    (router->id == 0 && !router->log))
+	    (rmt_router_is_root(router) && !router->log))
 		return;
 	copy = malloc(size + 1);
 	if (!copy)
@@ -207,7 +207,7 @@ void rmt_log_text(ramet_router *router, const char *context, const char *source,
 		.source = source,
 		.text = copy,
 	};
-	if (router->id == 0)
+	if (rmt_router_is_root(router))
 		emit(router, &record);
 	else
 		send_up(router, &record);

@@ -46,6 +46,9 @@ void rmt_loop_done(struct rmt_loop *loop)
 		rmt_descriptor_close(loop->wake.fd);
 	if (loop->poller)
 		loop->type->free(loop->poller);
+	/* They may live on, and be stopped once more. */
+	for (size_t i = 0; i < loop->timer_count; i++)
+		loop->timers[i]->index = 0;
 	free(loop->timers);
 	*loop = (struct rmt_loop){.wake.fd = -1};
 }

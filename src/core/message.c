@@ -55,7 +55,7 @@ int rmt_send_frame_for(ramet_router *router, uint32_t authority, struct rmt_fram
 	if (stream && stream->failed)
 		return 0;
 	if (!stream) {
-		rmt_refuse(router, frame, EHOSTUNREACH, "there is no context %u",
+		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u",
 			   frame->destination);
 		return 0;
 	}
@@ -134,7 +134,7 @@ static bool may_call(ramet_router *router, const struct rmt_frame *frame)
 {
 	if (!rmt_policy_calls(router, frame->source, frame->authority)) {
 		router->dropped++;
-		rmt_refuse(router, frame, EPERM,
+		rmt_dead_letter(router, frame, EPERM,
 			   "context %u is no parent of context %u, and may not call functions "
 			   "there",
 			   frame->authority, router->id);
@@ -156,7 +156,7 @@ static void no_inflow(ramet_router *router, ramet_receiver *receiver, const stru
 					     "used up"
 					   : "out of memory";
 
-	rmt_refuse(router, frame, -code, "%s", text);
+	rmt_dead_letter(router, frame, -code, "%s", text);
 	if (receiver)
 		rmt_receiver_message_lost(receiver, frame->source, code, text);
 }
@@ -191,7 +191,7 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 	} else {
 		receiver = rmt_receiver_find(router, frame->handle);
 		if (!receiver) {
-			rmt_refuse(router, frame, EPIPE, "nobody receives there any more");
+			rmt_dead_letter(router, frame, EPIPE, "nobody receives there any more");
 			return;
 		}
 		if (!rmt_receiver_admits(receiver, frame))

@@ -60,7 +60,8 @@ const char *rmt_peer_name(const struct rmt_peer *peer)
 
 	if (peer->path && *peer->path)
 		return peer->path;
-	if (peer->id == 0)
+	if (peer->id == (rmt_router_is_root(peer->router) ? peer->router->id
+							  : peer->router->parents[0]))
 		return "the master";
 	rmt_format(text, sizeof(text), "context %u", peer->id);
 	return text;
@@ -121,23 +122,23 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_list_each(&peer->flows, node, following) {
 		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
 
-		flow->closed = true;
+		rmt_flow_close(flow, reason);
 		flow->references++;
 		rmt_flow_unref(flow); /* frees those that nobody uses */
 	}
 	rmt_list_each(&peer->inflows, node, following) {
 		struct rmt_inflow *inflow = RMT_CONTAINER(node, struct rmt_inflow, of_peer);
 
-		if (inflow->receiver && !inflow->receiver->result)
-			rmt_receiver_source_lost(inflow->receiver, inflow, reason);
+		ramet_receiver *receiver = inflow->receiver;
+
+		if (receiver && !receiver->result)
+			rmt_receiver_source_lost(receiver, inflow, reason);
 		rmt_inflow_free(inflow);
+		/* What was the last to write may have been it. */
+		if (receiver && !receiver->result)
+			rmt_receiver_changed(receiver);
 	}
 	rmt_execute_caller_lost(router, peer->id);
-	rmt_list_each(&router->children, node, following) {
-		struct rmt_peer *child = RMT_CONTAINER(node, struct rmt_peer, child);
-
-		rmt_peer_unhold(child, peer->id, UINT32_MAX);
-	}
 	rmt_wait_changed(router);
 	peer->handle.references--;
 	peer_dropped(peer);
@@ -196,6 +197,38 @@ static void lose_one_by_one(ramet_router *router, const uint32_t (*ranges)[2], s
 	}
 }
 
+/* What was started for them, also for those of whom nothing else is known here. */
+static void unhold(ramet_router *router, const uint32_t (*ranges)[2], size_t count)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->children, node, following) {
+		struct rmt_peer *child = RMT_CONTAINER(node, struct rmt_peer, child);
+
+		for (size_t i = child->holder_count; i-- > 0;)
+			if (in_ranges(child->holders[i].id, ranges, count))
+				rmt_peer_unhold(child, child->holders[i].id, UINT32_MAX);
+	}
+}
+
+void rmt_peers_renew(ramet_router *router, uint32_t first, uint32_t last)
+{
+	const uint32_t range[1][2] = {{first, last}};
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+
+	while ((node = rmt_table_walk(&router->peers, &walk))) {
+		struct rmt_peer *peer = RMT_CONTAINER(node, struct rmt_peer, node);
+
+		if (peer->alive || node->key != peer->id || !in_ranges(peer->id, range, 1))
+			continue;
+		/* Under a key that nobody looks for. */
+		rmt_table_remove(&router->peers, node);
+		rmt_table_add(&router->peers, node, rmt_key(1, peer->id));
+		walk = (struct rmt_table_walk){0};
+	}
+}
+
 void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
 		    const char *reason, struct rmt_stream *from)
 {
@@ -206,6 +239,7 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 
 	if (router->state == RMT_ROUTER_RUNNING)
 		tell_neighbours(router, ranges, count, reason, from);
+	unhold(router, ranges, count);
 	/* Losing one peer may free others, so their ids are noted first. */
 	for (node = rmt_table_walk(&router->peers, &walk); node;
 	     node = rmt_table_walk(&router->peers, &walk))
@@ -231,10 +265,10 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 
 /* --- children ----------------------------------------------------------------------------- */
 
-/* The parent has a stream, too, and is nobody's to end. */
+/* The parent has a stream, too, and so has who has joined us; they are nobody's to end. */
 static bool is_child(const struct rmt_peer *peer)
 {
-	return peer->stream && peer->stream != peer->router->uplink;
+	return peer->stream && peer->stream != peer->router->uplink && !peer->stream->guest;
 }
 
 static struct rmt_holder *holder_find(struct rmt_peer *child, uint32_t id)
@@ -267,7 +301,7 @@ static void end_unheld(struct rmt_peer *child)
 	if (is_child(child) && child->alive && !child->kept && child->handle.references == 0 &&
 	    child->handles == 0 && child->holder_count == 0 &&
 	    child->router->state == RMT_ROUTER_RUNNING)
-		rmt_child_end(child, child->router->shutdown_timeout);
+		rmt_child_leave(child, child->router->shutdown_timeout);
 }
 
 void rmt_peer_unhold(struct rmt_peer *child, uint32_t id, uint32_t count)
@@ -283,7 +317,7 @@ void rmt_peer_unhold(struct rmt_peer *child, uint32_t id, uint32_t count)
 	end_unheld(child);
 }
 
-void rmt_child_end(struct rmt_peer *child, int ms)
+static void child_end(struct rmt_peer *child, int ms, bool leave)
 {
 	ramet_router *router = child->router;
 	int64_t until = ms < 0 ? RMT_NEVER : rmt_after(ms);
@@ -299,7 +333,21 @@ void rmt_child_end(struct rmt_peer *child, int ms)
 	child->ending = true;
 	/* It needs a little less than we have, to end its own children by force and still end by
 	 * itself. */
-	rmt_control_shutdown(router, child->id, ms < 0 ? RMT_SHUTDOWN_CHILD_MS : ms - ms / 4);
+	if (leave)
+		rmt_control_leave(child->stream);
+	else
+		rmt_control_shutdown(router, child->id,
+				     ms < 0 ? RMT_SHUTDOWN_CHILD_MS : ms - ms / 4);
+}
+
+void rmt_child_end(struct rmt_peer *child, int ms)
+{
+	child_end(child, ms, false);
+}
+
+void rmt_child_leave(struct rmt_peer *child, int ms)
+{
+	child_end(child, ms, child->joined);
 }
 
 void rmt_child_lost(struct rmt_peer *child, const char *reason)
@@ -358,7 +406,7 @@ static void peer_dropped(struct rmt_peer *peer)
 	if (via && (!peer->kept || !peer->alive)) {
 		for (; peer->holds > 0; peer->holds--)
 			if (peer->alive && via->alive && router->state == RMT_ROUTER_RUNNING)
-				rmt_control_release(router, via->id, peer->id, -1);
+				rmt_control_release(router, via->id, peer->id, RMT_UNHOLD);
 		peer->via = NULL;
 		rmt_peer_collect(peer);
 		rmt_context_drop(&via->handle);
@@ -411,6 +459,9 @@ RMT_PUBLIC void ramet_context_keep(ramet_context *context)
 	struct rmt_peer *peer = context->peer;
 
 	rmt_lock(peer->router);
+	/* Whoever has started it need not hear from us again, should we be gone before it. */
+	if (peer->via && !peer->kept && peer->alive)
+		rmt_control_release(peer->router, peer->via->id, peer->id, RMT_KEEP);
 	peer->kept = true;
 	rmt_unlock(peer->router);
 }

@@ -52,6 +52,7 @@ struct rmt_peer {
 	struct rmt_holder *holders;
 	size_t holder_count;
 	bool kept;
+	bool joined;            /* the root of a tree of its own: ends only when that is said */
 	bool ending;            /* was asked to end */
 	struct rmt_timer grace; /* then it is killed */
 	/* a borrowed handle is out: stays in memory until the router ends */
@@ -100,6 +101,13 @@ void rmt_peer_unhold(struct rmt_peer *child, uint32_t holder, uint32_t count);
 
 /* Asks a child to end within ms, and has it killed when it does not. */
 void rmt_child_end(struct rmt_peer *child, int ms);
+
+/* The same for a child; a tree that was joined is left alone, and goes on. */
+void rmt_child_leave(struct rmt_peer *child, int ms);
+
+/* These ids are alive again, as those of a tree that is joined once more: what is known of them as
+ * lost is found no more. */
+void rmt_peers_renew(ramet_router *router, uint32_t first, uint32_t last);
 
 /* A child's stream was lost, or closed: its routes go, its peers are lost, whoever talked to them
  * is told. */

@@ -11,10 +11,12 @@
 #include "base/time.h"
 #include "core/control.h"
 #include "core/flow.h"
+#include "core/notice.h"
 #include "core/peer.h"
 #include "core/policy.h"
 #include "core/route.h"
 #include "core/select.h"
+#include "core/tick.h"
 #include "core/value.h"
 #include "core/wait.h"
 #include "wire/handshake.h"
@@ -64,23 +66,31 @@ ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle)
 	return node ? RMT_CONTAINER(node, ramet_receiver, node) : NULL;
 }
 
-static void receiver_init(ramet_receiver *receiver, ramet_router *router)
+void rmt_receiver_init(ramet_receiver *receiver, ramet_router *router)
 {
 	*receiver = (ramet_receiver){.router = router, .references = 1};
 	rmt_list_init(&receiver->pending);
 	rmt_list_init(&receiver->inflows);
 	rmt_list_init(&receiver->in_select);
 	rmt_list_init(&receiver->announced);
-	register_handle(receiver);
 }
 
-static void changed(ramet_receiver *receiver)
+void rmt_receiver_changed(ramet_receiver *receiver)
 {
-	if (receiver->select)
+	if (receiver->select && rmt_receiver_has_something(receiver))
 		rmt_select_announce(receiver->select, receiver);
+	rmt_notice_update(receiver->notice, receiver->router);
 	if (receiver->notify)
 		receiver->notify(receiver);
 	rmt_wait_changed(receiver->router);
+}
+
+/* It may have nothing any more. */
+static void settled(ramet_receiver *receiver)
+{
+	if (receiver->select && !rmt_receiver_has_something(receiver))
+		rmt_select_withdraw(receiver->select, receiver);
+	rmt_notice_update(receiver->notice, receiver->router);
 }
 
 /* --- the queue ---------------------------------------------------------------------------- */
@@ -88,6 +98,8 @@ static void changed(ramet_receiver *receiver)
 /* Up to this many bytes are copied out of the chunk that they came in: one read brings hundreds of
  * small messages, and a chunk should not stay for one of them. */
 #define SMALL_MESSAGE 128
+
+#define CLOSED "the reader has closed"
 
 static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_message *message)
 {
@@ -146,10 +158,34 @@ static void entry_free(struct rmt_entry *entry)
 		rmt_chunk_unref(entry->block);
 }
 
+/* Tells a sender that waits for it what became of its value; code 0: it was taken. */
+static void confirm(ramet_router *router, const struct rmt_frame *value, int code, const char *text)
+{
+	struct rmt_frame frame = {.destination = value->source, .handle = value->reply};
+
+	if (value->reply == 0 || router->state == RMT_ROUTER_ENDED)
+		return;
+	if (code != 0)
+		rmt_send_failure(router, value->source, value->reply, code, router->path, text,
+				 false);
+	else if (rmt_send_frame(router, &frame, NULL, 0, false) == -ENOMEM)
+		rmt_answer_lost(router, value->source, value->reply);
+}
+
+/* Nobody takes them: not those who wait for that, nor the senders in them. */
 static void discard_messages(ramet_receiver *receiver)
 {
-	while (receiver->first)
-		entry_free(pop(receiver));
+	while (receiver->first) {
+		struct rmt_entry *entry = pop(receiver);
+		const struct rmt_message *message = &entry->message;
+
+		if (!receiver->result && !(message->frame.flags & RMT_FRAME_ERROR)) {
+			confirm(receiver->router, &message->frame, EPIPE, CLOSED);
+			if (!(message->frame.flags & RMT_FRAME_RAW))
+				rmt_senders_end(receiver->router, message->data, message->size);
+		}
+		entry_free(entry);
+	}
 }
 
 /* --- results of calls --------------------------------------------------------------------- */
@@ -165,13 +201,14 @@ static void result_done(ramet_receiver *receiver)
 	receiver->respondent = NULL;
 	rmt_loop_timer_stop(&receiver->router->loop, &receiver->timer);
 	rmt_peer_collect(respondent);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
 			 const char *function)
 {
-	receiver_init(receiver, respondent->router);
+	rmt_receiver_init(receiver, respondent->router);
+	register_handle(receiver);
 	receiver->result = true;
 	receiver->respondent = respondent;
 	receiver->function = function;
@@ -185,6 +222,7 @@ void rmt_receiver_done(ramet_receiver *receiver)
 	unregister_handle(receiver);
 	if (receiver->select)
 		rmt_select_leave(receiver->select, receiver);
+	rmt_notice_free(receiver->notice);
 	discard_messages(receiver);
 	while (!rmt_list_empty(&receiver->inflows))
 		rmt_inflow_free(rmt_list_first(&receiver->inflows, struct rmt_inflow, of_receiver));
@@ -251,7 +289,8 @@ static int stream_new(ramet_router *router, const ramet_receiver_options *option
 {
 	if (router->state == RMT_ROUTER_ENDED)
 		return -ESHUTDOWN;
-	receiver_init(receiver, router);
+	rmt_receiver_init(receiver, router);
+	register_handle(receiver);
 	receiver->policy = options->policy ? options->policy : RAMET_POLICY_GIVEN;
 	receiver->message_size_max = options->message_size_max;
 	receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key, true);
@@ -301,11 +340,12 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_message *message)
 	}
 	if (push(receiver, message) < 0) {
 		rmt_inflow_consumed(receiver->router, receiver, message);
+		confirm(receiver->router, &message->frame, ENOMEM, "out of memory");
 		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM,
 					  rmt_strerror(ENOMEM));
 		rmt_chunk_unref(message->chunk);
 	} else if (receiver->first == receiver->last)
-		changed(receiver);
+		rmt_receiver_changed(receiver);
 }
 
 /* The reader gets an error in the place of the ends that will not come. */
@@ -327,7 +367,7 @@ static void end_source(ramet_receiver *receiver, struct rmt_inflow *inflow, int 
 			rmt_chunk_unref(message.chunk);
 	}
 	rmt_buffer_done(&out);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code,
@@ -349,7 +389,7 @@ void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int co
 		end_source(receiver, inflow, -code, reason);
 	} else {
 		receiver->trouble = code;
-		changed(receiver);
+		rmt_receiver_changed(receiver);
 	}
 }
 
@@ -375,7 +415,7 @@ void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source)
 		return;
 	inflow->ended++;
 	rmt_inflow_ended(inflow);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 /* --- who may send ------------------------------------------------------------------------- */
@@ -440,8 +480,11 @@ bool rmt_receiver_admits(ramet_receiver *receiver, const struct rmt_frame *frame
 	if (frame->flags & RMT_FRAME_END) {
 		if (holds_sender(receiver, frame->source) || may_end(receiver, frame))
 			return true;
-	} else if ((counted || (frame->flags & RMT_FRAME_ABORT)) &&
-		   !(frame->flags & RMT_FRAME_ERROR) &&
+	} else if (frame->flags & RMT_FRAME_ABORT) {
+		/* Also behind the end: what another thread was sending when this side closed. */
+		if (rmt_inflow_find(router, frame->source, frame->handle))
+			return true;
+	} else if (counted && !(frame->flags & RMT_FRAME_ERROR) &&
 		   (holds_sender(receiver, frame->source) ||
 		    rmt_policy_admits(router, receiver->policy, frame->source,
 				      frame->authority))) {
@@ -476,6 +519,7 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context, struct rmt_ac
 	if (inflow->peer->alive) {
 		if (inflow->given++ == 0)
 			make_known(receiver, context);
+		settled(receiver);
 	} else {
 		rmt_inflow_free(inflow);
 	}
@@ -492,7 +536,7 @@ void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context)
 	inflow->given--;
 	if (inflow->given == 0 && inflow->ended == 0 && inflow->waiting == 0)
 		rmt_inflow_free(inflow);
-	changed(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 /* Every sender that was given away is closed. */
@@ -515,16 +559,19 @@ bool rmt_receiver_is_done(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->result ? receiver->done
-				: receiver->closed || (!receiver->first && !receiver->trouble &&
-						       all_ended(receiver));
+	if (receiver->result)
+		return receiver->done;
+	if (receiver->closed || receiver->ticks)
+		return receiver->closed;
+	return !receiver->first && !receiver->trouble && all_ended(receiver);
 }
 
 bool rmt_receiver_has_something(void *argument)
 {
 	ramet_receiver *receiver = argument;
 
-	return receiver->first || receiver->trouble || rmt_receiver_is_done(receiver);
+	return receiver->first || receiver->trouble || receiver->expired ||
+	       rmt_receiver_is_done(receiver);
 }
 
 static int take_message(ramet_receiver *receiver, struct rmt_message *message,
@@ -550,6 +597,29 @@ static int take_message(ramet_receiver *receiver, struct rmt_message *message,
 	return 1;
 }
 
+/* Takes a value's confirmation behind its decoding, which is done without the lock. */
+static void confirm_taken(ramet_router *router, const struct rmt_frame *frame, int r)
+{
+	if (frame->reply == 0)
+		return;
+	rmt_lock(router);
+	if (r < 0)
+		confirm(router, frame, -r, "the value cannot be read");
+	else
+		confirm(router, frame, 0, NULL);
+	rmt_unlock(router);
+}
+
+/* The lock is held, and given up. */
+static int take_tick(ramet_receiver *receiver, ramet_value **ret_value, ramet_error *error)
+{
+	int r = rmt_tick_take(receiver, ret_value);
+
+	settled(receiver);
+	rmt_unlock(receiver->router);
+	return r < 0 ? rmt_error_set(error, r, "out of memory") : 1;
+}
+
 RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value **ret_value,
 			     ramet_error *error)
 {
@@ -571,10 +641,13 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	if (r == 0 && receiver->trouble) {
 		r = receiver->trouble;
 		receiver->trouble = 0;
+		settled(receiver);
 		rmt_unlock(router);
 		return rmt_error_set(error, r, "a value was lost on its arrival: %s",
 				     rmt_strerror(r));
 	}
+	if (r == 0 && receiver->expired)
+		return take_tick(receiver, ret_value, error);
 	if (r < 0 || !receiver->first) {
 		rmt_unlock(router);
 		if (r == -ETIMEDOUT)
@@ -583,12 +656,16 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
 	}
 	entry = pop(receiver);
-	rmt_unlock(router);
+	settled(receiver);
 	if (entry->value) {
+		confirm(router, &entry->message.frame, 0, NULL);
+		rmt_unlock(router);
 		*ret_value = entry->value; /* which keeps the block */
 		return 1;
 	}
+	rmt_unlock(router);
 	r = take_message(receiver, &entry->message, ret_value, error);
+	confirm_taken(router, &entry->message.frame, r);
 	entry_free(entry);
 	return r;
 }
@@ -596,6 +673,7 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 /* Nobody reads any more: all who might still send are told. */
 static void close_stream(ramet_receiver *receiver)
 {
+	ramet_router *router = receiver->router;
 	uint32_t handle = (uint32_t)receiver->node.key;
 
 	if (receiver->closed)
@@ -607,12 +685,16 @@ static void close_stream(ramet_receiver *receiver)
 							   of_receiver);
 
 		if (inflow->ended < inflow->given || inflow->given == 0)
-			rmt_control_closed(receiver->router, receiver->router->id,
-					   inflow->peer->id, handle, EPIPE,
-					   "the reader has closed");
+			rmt_control_closed(router, router->id, inflow->peer->id, handle, EPIPE,
+					   CLOSED);
+		if (inflow->assembly.chunk)
+			confirm(router, &inflow->assembly.first, EPIPE, CLOSED);
 		rmt_inflow_free(inflow);
 	}
-	changed(receiver);
+	rmt_loop_timer_stop(&router->loop, &receiver->timer);
+	receiver->expired = false;
+	discard_messages(receiver);
+	rmt_receiver_changed(receiver);
 }
 
 RMT_PUBLIC void ramet_receiver_close(ramet_receiver *receiver)
@@ -634,7 +716,8 @@ void rmt_receiver_drop(ramet_receiver *receiver)
 		return;
 	if (!receiver->result) {
 		close_stream(receiver);
-		rmt_sender_drop(receiver->sender);
+		if (receiver->sender)
+			rmt_sender_drop(receiver->sender);
 	}
 	rmt_receiver_done(receiver);
 	free(receiver);
@@ -687,6 +770,17 @@ RMT_PUBLIC bool ramet_receiver_done(ramet_receiver *receiver)
 	done = rmt_receiver_is_done(receiver);
 	rmt_unlock(receiver->router);
 	return done;
+}
+
+RMT_PUBLIC int ramet_receiver_fd(ramet_receiver *receiver)
+{
+	int fd;
+
+	rmt_lock(receiver->router);
+	fd = rmt_notice_fd(&receiver->notice, receiver->router, false, rmt_receiver_has_something,
+			   receiver);
+	rmt_unlock(receiver->router);
+	return fd;
 }
 
 RMT_PUBLIC void ramet_receiver_set_data(ramet_receiver *receiver, void *data)

@@ -12,6 +12,7 @@
 
 struct rmt_account;
 struct rmt_inflow;
+struct rmt_notice;
 
 struct rmt_entry {
 	struct rmt_entry *next;
@@ -25,14 +26,16 @@ struct ramet_receiver {
 	ramet_router *router;
 	unsigned references;
 	bool registered;
-	bool result;                              /* of a call; else a stream */
+	bool result;                              /* of a call; else a stream, unless `ticks` */
+	bool ticks;                               /* of a timer */
 	void (*notify)(ramet_receiver *receiver); /* something has arrived; called by the loop */
 	void *data;
 
 	/* Of a call. */
 	struct rmt_list pending; /* in respondent->pending until it is done */
 	struct rmt_peer *respondent;
-	struct rmt_timer timer; /* the call's own time-out */
+	struct rmt_timer
+		timer; /* the call's own time-out; or the one whose expirations are values */
 	/* its name, for messages; lives as long as the program or the value */
 	const char *function;
 	bool done;
@@ -46,9 +49,15 @@ struct ramet_receiver {
 	/* a small result itself, so that it does not keep the chunk in which it came */
 	unsigned char small[96];
 
+	/* Of a timer. */
+	bool expired;     /* and not taken yet: it rests */
+	int64_t interval; /* us; 0: once */
+
 	/* Of a stream. */
 	enum ramet_policy policy;
 	uint32_t message_size_max;
+
+	/* Of a stream, or a timer. */
 	bool closed;
 	int trouble;               /* a message was lost here: the reader is told once */
 	struct rmt_inflow *recent; /* of the last message, among the following */
@@ -58,8 +67,15 @@ struct ramet_receiver {
 
 	struct ramet_select *select;
 	struct rmt_list in_select; /* in select->members */
-	struct rmt_list announced; /* in select->ready */
+	struct rmt_list announced; /* in select->ready, while there is something */
+	struct rmt_notice *notice; /* NULL: nobody asked for a descriptor */
 };
+
+/* One that is in nothing yet. */
+void rmt_receiver_init(ramet_receiver *receiver, ramet_router *router);
+
+/* It may have something now that it had not: whoever waits for it is told. */
+void rmt_receiver_changed(ramet_receiver *receiver);
 
 /* A receiver for the result of a call by `respondent`, in memory of the caller's. */
 void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
@@ -122,6 +138,8 @@ struct ramet_sender {
 	uint32_t destination, handle;
 	struct rmt_flow *flow; /* NULL: closed */
 	int timeout;
+	bool acknowledged;
+	struct rmt_notice *notice;
 	bool own; /* a receiver's own end: its closing says nothing to anybody */
 };
 

@@ -41,11 +41,18 @@ static void routes_changed(ramet_router *router)
 		RMT_CONTAINER(node, struct rmt_stream, node)->checked = false;
 }
 
+bool rmt_route_overlaps(const ramet_router *router, uint32_t first, uint32_t last)
+{
+	size_t at = position(router, first);
+
+	return at < router->route_count && router->routes[at].first <= last;
+}
+
 int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream)
 {
 	size_t at = position(router, first);
 
-	if (last < first || (at < router->route_count && router->routes[at].first <= last))
+	if (last < first || rmt_route_overlaps(router, first, last))
 		return -EEXIST;
 	if (router->route_count == router->route_capacity) {
 		size_t capacity = router->route_capacity ? router->route_capacity * 2 : 8;
@@ -64,15 +71,30 @@ int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rm
 	return 0;
 }
 
-void rmt_route_remove(ramet_router *router, struct rmt_stream *stream)
+/* Through that stream, or within [first, last]. */
+static void routes_remove(ramet_router *router, const struct rmt_stream *stream, uint32_t first,
+			  uint32_t last)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < router->route_count; i++)
-		if (router->routes[i].stream != stream)
-			router->routes[kept++] = router->routes[i];
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct rmt_route *route = &router->routes[i];
+
+		if (route->stream != stream && !(route->first >= first && route->last <= last))
+			router->routes[kept++] = *route;
+	}
 	router->route_count = kept;
 	routes_changed(router);
+}
+
+void rmt_route_remove(ramet_router *router, struct rmt_stream *stream)
+{
+	routes_remove(router, stream, 1, 0);
+}
+
+void rmt_route_forget(ramet_router *router, uint32_t first, uint32_t last)
+{
+	routes_remove(router, NULL, first, last);
 }
 
 struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id)
@@ -134,14 +156,12 @@ bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t
 
 /* When there is no memory to note it, that neighbour will not hear of the loss, but gets a dead
  * letter at its next message. */
-static void note_talk(struct rmt_stream *stream, uint32_t id)
+static void note(struct rmt_stream *stream, uint32_t id)
 {
-	size_t at;
+	size_t at = talked_position(stream, id);
 
-	if (stream->talked_all || (stream->talked_count > 0 && stream->talked_last == id))
+	if (stream->talked_all)
 		return;
-	at = talked_position(stream, id);
-	stream->talked_last = id;
 	if (at < stream->talked_count && stream->talked[at] == id)
 		return;
 	if (stream->talked_count == RMT_TALKED_MAX) {
@@ -163,49 +183,39 @@ static void note_talk(struct rmt_stream *stream, uint32_t id)
 	stream->talked_count++;
 }
 
-/* --- dead letters ------------------------------------------------------------------------- */
-
-static void dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
-			const char *format, va_list arguments)
+static void note_talk(struct rmt_stream *stream, uint32_t id)
 {
-	char text[512];
-
-	/* Answers are not answered, and the rest of a message was answered with its first frame. */
-	if (frame->flags & (RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END))
-		return;
-	if (frame->handle == RMT_HANDLE_CONTROL && frame->reply == 0)
-		return;
-	rmt_formatv(text, sizeof(text), format, arguments);
-	if (frame->reply != 0) {
-		rmt_send_failure_for(router, frame->destination, frame->source, frame->reply, code,
-				     router->path, text, false);
-	} else if (frame->flags & RMT_FRAME_COUNTED) {
-		rmt_control_closed(router, frame->destination, frame->source, frame->handle, code,
-				   text);
-	}
+	if (stream->talked_last != id)
+		note(stream, stream->talked_last = id);
 }
+
+/* --- dead letters ------------------------------------------------------------------------- */
 
 void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
 		     const char *format, ...)
 {
 	va_list arguments;
+	char text[512];
 
-	va_start(arguments, format);
-	dead_letter(router, frame, code, format, arguments);
-	va_end(arguments);
-}
-
-void rmt_refuse(ramet_router *router, const struct rmt_frame *frame, int code, const char *format,
-		...)
-{
-	va_list arguments;
-
+	/* A stream is closed by the first refusal, but calls go on. */
 	if (frame->handle == RMT_HANDLE_CALL && (frame->flags & RMT_FRAME_COUNTED))
 		rmt_control_credit(router, frame->destination, frame->source, frame->handle,
 				   frame->length);
+	/* Answers are not answered, and the rest of a message was answered with its first frame. */
+	if (frame->flags & (RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END))
+		return;
+	if (frame->handle == RMT_HANDLE_CONTROL && frame->reply == 0)
+		return;
 	va_start(arguments, format);
-	dead_letter(router, frame, code, format, arguments);
+	rmt_formatv(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	if (frame->reply != 0) {
+		rmt_send_failure_for(router, frame->destination, frame->source, frame->reply, code,
+				     router->path, text, false);
+	} else if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
+		rmt_control_closed(router, frame->destination, frame->source, frame->handle, code,
+				   text);
+	}
 }
 
 /* --- arrivals ----------------------------------------------------------------------------- */
@@ -276,13 +286,16 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to,
 	size_t size = RMT_FRAME_HEADER_SIZE + arrival->frame.length;
 
 	note_talk(from, arrival->frame.destination);
+	/* Who is asked for something has to hear that nobody waits for it any more. */
+	if (to->heard_last != arrival->frame.source)
+		note(to, to->heard_last = arrival->frame.source);
 	if (run->stream == to && run->chunk == arrival->chunk &&
 	    run->data + run->size == arrival->header) {
 		run->size += size;
 		return;
 	}
 	rmt_run_forward(run);
-	*run = (struct rmt_run){to, from->account, rmt_chunk_ref(arrival->chunk), arrival->header,
+	*run = (struct rmt_run){to, from == from->router->uplink ? NULL : from->account, rmt_chunk_ref(arrival->chunk), arrival->header,
 				size};
 }
 
@@ -294,13 +307,52 @@ static void refuse(struct rmt_stream *from, const struct rmt_frame *frame, int c
 	const uint32_t range[1][2] = {{frame->destination, frame->destination}};
 
 	if (frame->handle != RMT_HANDLE_CONTROL || frame->reply != 0)
-		rmt_refuse(router, frame, code, "%s", text);
+		rmt_dead_letter(router, frame, code, "%s", text);
 	else
 		rmt_control_gone(from, range, 1, text);
 }
 
-void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,
-		       struct rmt_run *run)
+static bool may_pass(const struct rmt_stream *from, const struct rmt_stream *to)
+{
+	const ramet_router *router = from->router;
+
+	/* A guest has to do with our children alone. */
+	if (from->guest || to->guest)
+		return from->guest != to->guest && !from->joined && !to->joined &&
+		       from != router->uplink && to != router->uplink;
+	return from == router->uplink || to == router->uplink || router->allow_siblings;
+}
+
+/* Who commands the guest is to command here and below as well. */
+static void lend_authority(const struct rmt_stream *stream, struct rmt_arrival *arrival)
+{
+	const struct rmt_frame *frame = &arrival->frame;
+
+	/* What speaks for a context that is not there, or of a flow to it, says whose that is. */
+	if (frame->source != frame->authority || (frame->flags & RMT_FRAME_ERROR) ||
+	    (frame->handle == RMT_HANDLE_CONTROL &&
+	     rmt_control_is_about_flow(arrival->payload, frame->length)))
+		return;
+	for (size_t i = 0; i < stream->chain_count; i++) {
+		if (stream->chain[i] != arrival->frame.authority)
+			continue;
+		arrival->frame.authority = stream->router->id;
+		/* The header is nobody else's: what others hold of the chunk lies beside it. */
+		rmt_frame_encode(&arrival->frame, (unsigned char *)(uintptr_t)arrival->header);
+		return;
+	}
+}
+
+/* 0 stands for the root of the tree; that of a guest's is not here. */
+static bool is_for_us(const struct rmt_stream *stream, uint32_t destination)
+{
+	const ramet_router *router = stream->router;
+
+	return destination == router->id ||
+	       (destination == 0 && rmt_router_is_root(router) && !stream->guest);
+}
+
+void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run)
 {
 	ramet_router *router = stream->router;
 	const struct rmt_frame *frame = &arrival->frame;
@@ -309,7 +361,9 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 
 	if (!check_source(stream, frame))
 		return;
-	if (frame->destination == router->id) {
+	if (stream->guest)
+		lend_authority(stream, arrival);
+	if (is_for_us(stream, frame->destination)) {
 		rmt_run_forward(run);
 		rmt_deliver(router, stream, frame, arrival->chunk, arrival->payload);
 		return;
@@ -323,7 +377,7 @@ void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arri
 		rmt_run_forward(run);
 		rmt_format(text, sizeof(text), "there is no context %u", frame->destination);
 		refuse(stream, frame, EHOSTUNREACH, text);
-	} else if (to != router->uplink && stream != router->uplink && !router->allow_siblings) {
+	} else if (!may_pass(stream, to)) {
 		rmt_run_forward(run);
 		rmt_format(text, sizeof(text),
 			   "contexts %u and %u are not parent and child, and siblings may not talk "

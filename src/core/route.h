@@ -5,7 +5,9 @@
  *
  * Who may send what, checked at every hop by the stream on which a frame arrives:
  * - its source and its authority must lie behind that stream;
- * - between two children nothing passes, unless siblings are allowed to talk.
+ * - between two children nothing passes, unless siblings are allowed to talk;
+ * - who has joined this tree as a guest reaches this context and its children, and is answered; what
+ *   those say who started him has our own authority from here on.
  * A frame with a wrong source is dropped, counted and logged: answering would tell the wrong
  * context.
  */
@@ -34,8 +36,12 @@ struct rmt_run {
 /* 0, -EEXIST (overlaps another route) or -ENOMEM. */
 int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream);
 
-/* Removes the routes through a stream and calls each(first, last). */
+/* Removes the routes through a stream; or those that cover nothing but these ids. */
 void rmt_route_remove(ramet_router *router, struct rmt_stream *stream);
+void rmt_route_forget(ramet_router *router, uint32_t first, uint32_t last);
+
+/* True when there is a route to one of these. */
+bool rmt_route_overlaps(const ramet_router *router, uint32_t first, uint32_t last);
 
 /* The child's stream behind which `id` is; NULL when it is no descendant. */
 struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id);
@@ -50,8 +56,7 @@ bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
 
 /* A frame has arrived on a stream: delivers it here, or forwards it (now, or as a part of the run).
  */
-void rmt_route_arrival(struct rmt_stream *stream, const struct rmt_arrival *arrival,
-		       struct rmt_run *run);
+void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run);
 
 /* Something was refused that no honest context sends: counted, and logged now and then. */
 void rmt_misbehaved(ramet_router *router, const char *format, ...) RMT_PRINTF(2, 3);
@@ -60,15 +65,11 @@ void rmt_misbehaved(ramet_router *router, const char *format, ...) RMT_PRINTF(2,
 void rmt_run_forward(struct rmt_run *run);
 
 /* True when the neighbour behind `stream`, or somebody behind it, has sent something to one of
- * these contexts. */
+ * these contexts, or was sent something by them. */
 bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t last);
 
-/* A frame is not taken in: gives back what it was charged with (a flow of calls outlasts a refusal, and
- * would have less credit each time), and answers it as below. */
-void rmt_refuse(ramet_router *router, const struct rmt_frame *frame, int code, const char *format,
-		...) RMT_PRINTF(4, 5);
-
-/* Answers a frame that was not delivered, if it wants an answer, in the place of its destination: the
- * sender's wait ends with this. */
+/* Answers a frame that cannot be delivered, if it wants an answer, in the place of its destination: the
+ * sender's wait ends with this. The credit of a call comes back with it, unless COUNTED was taken away
+ * because that was granted already. */
 void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
 		     const char *format, ...) RMT_PRINTF(4, 5);

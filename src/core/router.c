@@ -13,7 +13,9 @@
 #include "core/control.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/ids.h"
 #include "core/log.h"
+#include "core/notice.h"
 #include "core/peer.h"
 #include "core/policy.h"
 #include "core/receiver.h"
@@ -70,6 +72,8 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
 	rmt_list_init(&router->dirty);
+	rmt_list_init(&router->notices);
+	rmt_list_init(&router->watched);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
 	rmt_list_init(&router->allowed);
@@ -132,16 +136,18 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 
 int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, size_t path_size)
 {
-	router->id = id;
+	int r = 0;
+
+	if (id == 0)
+		r = rmt_ids_draw(router);
+	if (r < 0)
+		return r;
+	router->id = id ? id : router->ids.next++;
 	router->path = strndup(path, path_size);
-	router->self = router->path ? rmt_peer_get(router, id) : NULL;
+	router->self = router->path ? rmt_peer_get(router, router->id) : NULL;
 	if (!router->self)
 		return -ENOMEM;
 	rmt_peer_describe(router->self, path, path_size, getpid());
-	if (id == 0) {
-		router->ids.next = 1;
-		router->ids.end = UINT32_MAX;
-	}
 	return 0;
 }
 
@@ -181,7 +187,7 @@ void rmt_router_end(ramet_router *router, int ms)
 			rmt_child_ending(router);
 	}
 	rmt_list_each(&router->children, node, following)
-		rmt_child_end(RMT_CONTAINER(node, struct rmt_peer, child), ms);
+		rmt_child_leave(RMT_CONTAINER(node, struct rmt_peer, child), ms);
 	rmt_execute_cancel_all(router);
 	rmt_wait_changed(router);
 }
@@ -191,18 +197,28 @@ static bool nothing_below(void *argument)
 	ramet_router *router = argument;
 	struct rmt_list *node;
 
-	for (node = router->streams.next; node != &router->streams; node = node->next)
-		if (RMT_CONTAINER(node, struct rmt_stream, node) != router->uplink)
+	for (node = router->streams.next; node != &router->streams; node = node->next) {
+		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
+
+		if (stream != router->uplink && !stream->guest)
 			return false;
+	}
 	return !router->hooks || !router->hooks->busy(router);
 }
 
 /* What could not be written yet has to get out: the last answers, the last lines of output. */
-static bool uplink_empty(void *argument)
+static bool all_written(void *argument)
 {
 	ramet_router *router = argument;
+	struct rmt_list *node;
 
-	return !router->uplink || router->uplink->failed || rmt_stream_idle(router->uplink);
+	for (node = router->streams.next; node != &router->streams; node = node->next) {
+		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
+
+		if (!stream->failed && !rmt_stream_idle(stream))
+			return false;
+	}
+	return true;
 }
 
 static void kill_children(ramet_router *router)
@@ -274,10 +290,10 @@ void rmt_router_finish(ramet_router *router)
 		rmt_wait(router, nothing_below, router, rmt_after(FORCE_MS));
 	}
 	rmt_workers_quiet(router, RMT_MAX(by, rmt_now()));
-	if (router->uplink)
-		rmt_wait(router, uplink_empty, router, rmt_after(FORCE_MS));
+	rmt_wait(router, all_written, router, rmt_after(FORCE_MS));
 	router->state = RMT_ROUTER_ENDED;
 	rmt_wait_changed(router);
+	rmt_notices_look(&router->notices, router);
 	rmt_broker_stop(router);
 	rmt_wait_end(router);
 	lose_everything(router);

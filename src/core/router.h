@@ -30,6 +30,7 @@ struct rmt_stream;
 struct rmt_peer;
 struct rmt_waiter;
 struct rmt_route;
+struct rmt_cbor_reader;
 
 enum rmt_router_state {
 	RMT_ROUTER_RUNNING,
@@ -67,6 +68,13 @@ struct rmt_parent_hooks {
 	bool (*busy)(ramet_router *router);
 	/* Ids have arrived that were asked for with rmt_ids_take(). */
 	void (*ids_ready)(ramet_router *router);
+	/* This context, or somebody below it, has been given these. */
+	void (*ids_grew)(ramet_router *router, uint32_t first, uint32_t last);
+	/* ADOPT, ADOPTED or DETACHED has come from a neighbour. */
+	void (*tree)(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
+		     struct rmt_cbor_reader *reader);
+	/* While it is detaching: no call runs, or the parent is gone (text: why). */
+	void (*detaching)(ramet_router *router, const char *text);
 	/* The router has ended: nothing of it may stay in the loop. */
 	void (*done)(ramet_router *router);
 };
@@ -90,7 +98,9 @@ struct rmt_waiting {
 
 /* Ids that this context may give to children. */
 struct rmt_ids {
-	uint32_t next, end;    /* [next, end) are free; in the master end is the end of all */
+	uint32_t next, end;    /* [next, end) are free */
+	uint32_t (*blocks)[2]; /* first and last of what this context was given, or has drawn */
+	size_t block_count;
 	bool asked;            /* an ALLOCATE of our own is on its way */
 	uint32_t wanted;       /* as many as this, when it arrives */
 	struct rmt_list below; /* requests of children, waiting for the answer from above */
@@ -127,10 +137,11 @@ struct ramet_router {
 	unsigned users;      /* ramet_router_ref */
 	enum rmt_router_state state;
 	int64_t end_by; /* when an end turns into force */
-	bool is_child;
+	bool is_child;  /* the process is the library's own */
+	bool detaching; /* its parent will lose it, and it will be a root */
 
 	uint32_t id;
-	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the master down */
+	uint32_t parents[RMT_TREE_DEPTH_MAX]; /* from the root down; none: this is the root */
 	size_t parent_count;
 	char *path;
 
@@ -169,8 +180,9 @@ struct ramet_router {
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
 	uint64_t handle_key; /* makes handles of it that cannot be guessed */
-	struct rmt_table flows;   /* struct rmt_flow by (destination, handle) */
-	struct rmt_table inflows; /* struct rmt_inflow by (source, handle) */
+	struct rmt_list notices, watched; /* struct rmt_notice */
+	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
 	struct rmt_execution execution;
@@ -185,7 +197,7 @@ struct ramet_router {
 int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
 		   ramet_router **ret_router);
 
-/* Gives it its place: id 0 makes it a master. */
+/* Gives it its place: id 0 makes it the root of a new tree, with an id of its own. */
 int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, size_t path_size);
 
 static inline void rmt_lock(ramet_router *router)
@@ -213,6 +225,11 @@ void rmt_router_end(ramet_router *router, int ms);
 /* Waits until what rmt_router_end began is done, then closes everything. The lock is held, and
  * released meanwhile. */
 void rmt_router_finish(ramet_router *router);
+
+static inline bool rmt_router_is_root(const ramet_router *router)
+{
+	return router->parent_count == 0;
+}
 
 /* True when `id` is this context or one of its parents: may command here. */
 bool rmt_router_obeys(const ramet_router *router, uint32_t id);

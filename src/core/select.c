@@ -5,15 +5,18 @@
 #include <stdlib.h>
 
 #include "base/time.h"
+#include "core/notice.h"
 #include "core/wait.h"
 
 struct ramet_select {
 	ramet_router *router;
 	unsigned references;
 	struct rmt_list members; /* ramet_receiver.in_select, a reference each */
-	struct rmt_list ready;   /* ramet_receiver.announced, in the order of arrival */
+	/* ramet_receiver.announced: those that have something, in the order of arrival */
+	struct rmt_list ready;
 	/* given out by the last _next after it left: kept until the next use */
 	ramet_receiver *last;
+	struct rmt_notice *notice; /* NULL: nobody asked for a descriptor */
 };
 
 RMT_PUBLIC int ramet_select_new(ramet_router *router, ramet_select **ret_select)
@@ -37,14 +40,23 @@ void rmt_select_announce(ramet_select *select, ramet_receiver *receiver)
 {
 	if (rmt_list_empty(&receiver->announced))
 		rmt_list_append(&select->ready, &receiver->announced);
+	rmt_notice_update(select->notice, select->router);
+}
+
+void rmt_select_withdraw(ramet_select *select, ramet_receiver *receiver)
+{
+	rmt_list_remove(&receiver->announced);
+	rmt_notice_update(select->notice, select->router);
 }
 
 void rmt_select_leave(ramet_select *select, ramet_receiver *receiver)
 {
-	(void)select;
 	rmt_list_remove(&receiver->in_select);
-	rmt_list_remove(&receiver->announced);
 	receiver->select = NULL;
+	rmt_select_withdraw(select, receiver);
+	/* Who waits for members that are none any more must not. */
+	if (rmt_list_empty(&select->members))
+		rmt_wait_changed(select->router);
 }
 
 static void forget_last(ramet_select *select)
@@ -71,6 +83,7 @@ RMT_PUBLIC int ramet_select_add(ramet_select *select, ramet_receiver *receiver)
 		receiver->references++;
 		rmt_router_hold(router);
 		rmt_list_append(&select->members, &receiver->in_select);
+		rmt_notice_update(select->notice, router);
 		if (rmt_receiver_has_something(receiver)) {
 			rmt_select_announce(select, receiver);
 			rmt_wait_changed(router);
@@ -104,28 +117,24 @@ static bool select_has_something(void *argument)
 	return !rmt_list_empty(&select->ready) || rmt_list_empty(&select->members);
 }
 
-/* Takes the first announced receiver that still has something. */
+/* Takes the first announced receiver; NULL: another thread was faster. */
 static ramet_receiver *take_ready(ramet_select *select)
 {
-	while (!rmt_list_empty(&select->ready)) {
-		ramet_receiver *receiver = rmt_list_first(&select->ready, ramet_receiver,
-							  announced);
+	ramet_receiver *receiver;
 
+	if (rmt_list_empty(&select->ready))
+		return NULL;
+	receiver = rmt_list_first(&select->ready, ramet_receiver, announced);
+	if (rmt_receiver_is_done(receiver)) {
+		/* It leaves, but the caller still looks at it. */
+		rmt_select_leave(select, receiver);
+		select->last = receiver;
+	} else {
+		/* To the end of the queue: others have their turn before its next message. */
 		rmt_list_remove(&receiver->announced);
-		if (!rmt_receiver_has_something(receiver))
-			continue;
-		if (rmt_receiver_is_done(receiver)) {
-			/* It leaves, but the caller still looks at it. */
-			rmt_select_leave(select, receiver);
-			select->last = receiver;
-		} else {
-			/* To the end of the queue: others have their turn before its next message.
-			 */
-			rmt_list_append(&select->ready, &receiver->announced);
-		}
-		return receiver;
+		rmt_list_append(&select->ready, &receiver->announced);
 	}
-	return NULL;
+	return receiver;
 }
 
 RMT_PUBLIC int ramet_select_next(ramet_select *select, int timeout, ramet_receiver **ret_receiver)
@@ -150,6 +159,16 @@ RMT_PUBLIC int ramet_select_next(ramet_select *select, int timeout, ramet_receiv
 	if (receiver)
 		*ret_receiver = receiver;
 	return receiver != NULL;
+}
+
+RMT_PUBLIC int ramet_select_fd(ramet_select *select)
+{
+	int fd;
+
+	rmt_lock(select->router);
+	fd = rmt_notice_fd(&select->notice, select->router, false, select_has_something, select);
+	rmt_unlock(select->router);
+	return fd;
 }
 
 RMT_PUBLIC ramet_select *ramet_select_ref(ramet_select *select)
@@ -180,6 +199,7 @@ RMT_PUBLIC void ramet_select_unref(ramet_select *select)
 		rmt_select_leave(select, receiver);
 		rmt_receiver_drop(receiver);
 	}
+	rmt_notice_free(select->notice);
 	free(select);
 	rmt_router_release(router);
 }

@@ -8,5 +8,8 @@
 /* The receiver has something, or is done. */
 void rmt_select_announce(ramet_select *select, ramet_receiver *receiver);
 
+/* It has nothing any more. */
+void rmt_select_withdraw(ramet_select *select, ramet_receiver *receiver);
+
 /* The receiver is being freed. */
 void rmt_select_leave(ramet_select *select, ramet_receiver *receiver);

@@ -7,9 +7,11 @@
 #include "core/control.h"
 #include "core/flow.h"
 #include "core/message.h"
+#include "core/notice.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/value.h"
+#include "core/wait.h"
 #include "wire/cbor.h"
 
 ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_t handle, bool own)
@@ -51,6 +53,8 @@ static void sender_close(ramet_sender *sender)
 	if (!flow->closed && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_send_frame(sender->router, &end, NULL, 0, false);
 	rmt_flow_unref(flow);
+	/* Another thread may be in the middle of a send. */
+	rmt_wait_changed(sender->router);
 }
 
 void rmt_sender_drop(ramet_sender *sender)
@@ -63,6 +67,7 @@ void rmt_sender_drop(ramet_sender *sender)
 		sender->flow = NULL;
 	}
 	sender_close(sender);
+	rmt_notice_free(sender->notice);
 	sender->router->references--;
 	free(sender);
 }
@@ -85,26 +90,72 @@ int rmt_sender_give(ramet_sender *sender, uint32_t context)
 
 /* --- sending ------------------------------------------------------------------------------ */
 
+/* The flow to what the receiver reads that it belongs to is made when it is used. */
+static struct rmt_flow *flow_of(ramet_sender *sender)
+{
+	ramet_router *router = sender->router;
+
+	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED &&
+	    rmt_receiver_find(router, sender->handle))
+		sender->flow = rmt_flow_get(router, sender->destination, sender->handle);
+	return sender->flow;
+}
+
+/* What a refusal means to who sends: most are that nobody reads there. */
+static int refused(struct rmt_flow *flow, ramet_receiver *receiver)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	int r = rmt_receiver_failure(receiver, &error);
+
+	if (r == -EHOSTUNREACH || r == -ECONNRESET || r == -ESHUTDOWN)
+		r = -EPIPE;
+	if (r == -EPIPE)
+		rmt_flow_close(flow, error.message ? error.message : "out of memory");
+	ramet_error_clear(&error);
+	return r;
+}
+
+/* Sends it with a handle for the answer, which comes when it was taken. */
+static int send_acknowledged(ramet_sender *sender, struct rmt_frame *frame, const void *data,
+			     size_t size, int64_t until)
+{
+	struct rmt_flow *flow = sender->flow;
+	ramet_receiver answer;
+	int r;
+
+	rmt_receiver_expect(&answer, flow->peer, "a value");
+	frame->reply = (uint32_t)answer.node.key;
+	flow->references++;
+	r = rmt_flow_send_held(&sender->flow, frame, data, size, until, false);
+	if (r == -ETIMEDOUT)
+		r = -EAGAIN; /* -ETIMEDOUT says that it was sent */
+	else if (r == 0)
+		r = rmt_wait(sender->router, rmt_receiver_is_done, &answer, until);
+	if (r == 0)
+		r = refused(flow, &answer);
+	rmt_receiver_done(&answer);
+	rmt_flow_unref(flow);
+	return r;
+}
+
 static int send_message(ramet_sender *sender, unsigned flags, const void *data, size_t size)
 {
 	ramet_router *router = sender->router;
 	struct rmt_frame frame = {.flags = (uint8_t)flags, .handle = sender->handle};
-	int64_t until = rmt_after(sender->timeout);
+	int64_t until = sender->timeout == 0 ? RMT_AT_ONCE : rmt_after(sender->timeout);
 	int r;
 
 	rmt_lock(router);
-	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED &&
-	    rmt_receiver_find(router, sender->handle))
-		sender->flow = rmt_flow_get(router, sender->destination, sender->handle);
-	if (!sender->flow)
+	if (!flow_of(sender))
 		r = -EPIPE;
+	else if (sender->acknowledged)
+		r = send_acknowledged(sender, &frame, data, size, until);
 	else
-		r = rmt_flow_send(sender->flow, &frame, data, size, until,
-				  size < RMT_CORK_BYTES / 8);
+		r = rmt_flow_send_held(&sender->flow, &frame, data, size, until,
+				       size < RMT_CORK_BYTES / 8);
+	rmt_notices_look(&router->watched, router);
 	rmt_unlock(router);
-	if (r == -ESHUTDOWN)
-		return -EPIPE;
-	return r == -ETIMEDOUT && sender->timeout == 0 ? -EAGAIN : r;
+	return r == -ESHUTDOWN ? -EPIPE : r;
 }
 
 static int send_buffer(ramet_sender *sender, struct rmt_buffer *out)
@@ -209,6 +260,33 @@ RMT_PUBLIC void ramet_sender_unref(ramet_sender *sender)
 RMT_PUBLIC void ramet_sender_set_timeout(ramet_sender *sender, int timeout)
 {
 	sender->timeout = timeout;
+}
+
+RMT_PUBLIC void ramet_sender_set_acknowledged(ramet_sender *sender, bool acknowledged)
+{
+	sender->acknowledged = acknowledged;
+}
+
+/* A small value would not wait. */
+static bool sender_is_ready(void *argument)
+{
+	ramet_sender *sender = argument;
+	struct rmt_flow *flow = sender->flow;
+
+	if (!flow || (sender->own && !rmt_receiver_find(sender->router, sender->handle)))
+		return true;
+	return flow->closed || (!flow->busy && rmt_flow_has_room(flow, SMALL));
+}
+
+RMT_PUBLIC int ramet_sender_fd(ramet_sender *sender)
+{
+	int fd;
+
+	rmt_lock(sender->router);
+	flow_of(sender);
+	fd = rmt_notice_fd(&sender->notice, sender->router, true, sender_is_ready, sender);
+	rmt_unlock(sender->router);
+	return fd;
 }
 
 RMT_PUBLIC void ramet_sender_close(ramet_sender *sender)

@@ -70,11 +70,17 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	stream->unread.run = unread_run;
 	rmt_list_init(&stream->unread.node);
 	rmt_list_init(&stream->dirty);
+	stream->account = rmt_account_new(stream);
+	if (!stream->account) {
+		free(stream);
+		return -ENOMEM;
+	}
 	rmt_input_init(&stream->input, router->chunks);
 	rmt_output_init(&stream->output);
 
 	r = rmt_loop_add(&router->loop, &stream->in);
 	if (r < 0) {
+		rmt_account_close(stream->account);
 		free(stream);
 		return r;
 	}
@@ -82,7 +88,8 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 		r = rmt_loop_add(&router->loop, &stream->out);
 		if (r < 0) {
 			rmt_loop_remove(&router->loop, &stream->in);
-			free(stream);
+			rmt_account_close(stream->account);
+		free(stream);
 			return r;
 		}
 		stream->out_watched = true;
@@ -211,23 +218,40 @@ static size_t write_some(struct rmt_stream *stream, struct iovec *pieces, int co
 	return 0;
 }
 
+/* Keeps what a write has left of head and data, before everything else. Without a chunk data is
+ * copied into one that is recycled: memory from malloc would be mapped and cleared for each. */
+static int keep_rest(struct rmt_stream *stream, const char *head, size_t head_size,
+		     const char *data, size_t size, struct rmt_chunk *chunk)
+{
+	int r;
+
+	if (chunk) {
+		rmt_chunk_ref(chunk);
+	} else if (size > 0) {
+		chunk = rmt_chunk_new(stream->router->chunks, size);
+		if (!chunk)
+			return -ENOMEM;
+		data = memcpy(chunk->data, data, size);
+	}
+	r = rmt_output_push_rest(&stream->output, head, head_size, data, size, chunk);
+	rmt_chunk_unref(chunk);
+	return r;
+}
+
 /* Writes head and data now, as far as there is room; the rest waits before everything else. */
 static int write_now(struct rmt_stream *stream, const void *head, size_t head_size,
 		     const void *data, size_t size, struct rmt_chunk *chunk)
 {
 	struct iovec pieces[2] = {{(void *)head, head_size}, {(void *)data, size}};
 	int first = head_size == 0, r;
-	size_t written = write_some(stream, pieces + first, (size > 0) + !first);
+	size_t written = write_some(stream, pieces + first, (size > 0) + !first), of_head;
 
 	if (written == head_size + size || stream->failed)
 		return 0;
-	if (written < head_size)
-		r = rmt_output_push_rest(&stream->output, (const char *)head + written,
-					 head_size - written, data, size, chunk);
-	else
-		r = rmt_output_push_rest(&stream->output, NULL, 0,
-					 (const char *)data + (written - head_size),
-					 size - (written - head_size), chunk);
+	of_head = RMT_MIN(written, head_size);
+	written -= of_head;
+	r = keep_rest(stream, (const char *)head + of_head, head_size - of_head,
+		      (const char *)data + written, size - written, chunk);
 	/* The neighbour has a part of a frame that will never be whole. */
 	if (r < 0)
 		rmt_stream_fail(stream, "out of memory");

@@ -30,6 +30,10 @@ struct rmt_stream {
 	bool out_watched;           /* out is in the loop */
 	bool is_socket;             /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
+	bool joined; /* to another tree, of which the peer is the root */
+	bool guest;  /* from another tree, see parent/join.h; the peer has joined us */
+	const uint32_t *chain; /* of a guest: who commands here as we do ourselves */
+	size_t chain_count;
 	struct rmt_input input;
 	struct rmt_output output;
 	struct rmt_chunk *gathered; /* small frames, not yet written */
@@ -47,14 +51,15 @@ struct rmt_stream {
 
 	struct rmt_peer *peer; /* at the other end; NULL before the handshake is done */
 	char *reason;          /* of its failure */
-	struct rmt_account *account; /* of a child */
+	struct rmt_account *account; /* of all that lies behind it, unless it is the parent's */
 
 	/* What was checked last, to check it once for a run of frames. Cleared when routes change.
 	 */
 	bool checked;
 	uint32_t checked_source, checked_authority;
-	uint32_t talked_last; /* the destination last noted in `talked` */
-	uint32_t *talked;     /* sorted: contexts that this neighbour's side has sent to */
+	/* the contexts last noted in `talked` */
+	uint32_t talked_last, heard_last;
+	uint32_t *talked; /* sorted: contexts with which this neighbour's side has to do */
 	size_t talked_count, talked_capacity;
 	bool talked_all; /* too many to be noted */
 

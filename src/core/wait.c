@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "core/broker.h"
+#include "core/notice.h"
 #include "core/stream.h"
 
 struct rmt_waiter {
@@ -28,6 +29,7 @@ void rmt_wait_call_ready(ramet_router *router)
 	struct rmt_waiting *waiting = &router->waiting;
 	struct rmt_list *node, *following;
 
+	rmt_notices_look(&router->watched, router);
 	rmt_list_each(&waiting->sleepers, node, following) {
 		struct rmt_waiter *waiter = RMT_CONTAINER(node, struct rmt_waiter, node);
 

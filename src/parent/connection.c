@@ -9,7 +9,7 @@
 #include "base/format.h"
 #include "base/printable.h"
 #include "base/time.h"
-#include "core/control.h"
+#include "core/ids.h"
 #include "core/wait.h"
 #include "parent/connection-state.h"
 #include "parent/keys.h"

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "core/account.h"
 #include "core/function.h"
 #include "core/route.h"
 #include "parent/connection-state.h"
@@ -72,10 +71,8 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 {
 	ramet_router *router = connection->router;
 	struct rmt_peer *peer = rmt_peer_get(router, connection->id);
-	int r = peer ? rmt_account_open(connection->stream) : -ENOMEM;
-
-	if (r == 0)
-		r = rmt_route_add(router, connection->id, connection->id, connection->stream);
+	int r = peer ? rmt_route_add(router, connection->id, connection->id, connection->stream)
+		     : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -104,7 +101,7 @@ static int connected(struct rmt_connection *connection, const struct rmt_hello *
 	rmt_connection_tell(connection, peer);
 	/* Whoever wanted it may have given up. */
 	if (peer->handle.references == 0 && peer->holder_count == 0)
-		rmt_child_end(peer, router->shutdown_timeout);
+		rmt_child_leave(peer, router->shutdown_timeout);
 	return 0;
 }
 

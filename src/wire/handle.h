@@ -26,11 +26,11 @@ enum rmt_operation {
 	/* end: [op, reply handle]: of the call that was to be answered there */
 	RMT_OP_CANCEL = 10,
 	RMT_OP_RESET = 11, /* end: [op, chain]: a chain begins anew */
-	RMT_OP_LOG = 12,   /* end, to the master: [op, level, time, context, source, text] */
+	RMT_OP_LOG = 12,   /* end, to the root (0): [op, level, time, context, source, text] */
 	/* end, from a parent, with a reply handle: [op, hop, index]: start a child */
 	RMT_OP_CONNECT = 13,
 	/* end, from a parent: [op, id, ms or null]: one holder less; null: end it when it was the
-	 * last, else end it within ms whoever holds it */
+	 * last, else end it within ms whoever holds it; true: it stays */
 	RMT_OP_RELEASE = 14,
 	/* end: [op, handle, context]: a sender to that handle was given on to that context */
 	RMT_OP_GIVEN = 15,
@@ -41,6 +41,17 @@ enum rmt_operation {
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
+	/* hop, from a tree that was joined, in the place of HELLO: see wire/handshake.h */
+	RMT_OP_TREE = 24,
+	/* hop, to that tree, see wire/handshake.h; and back: [op]: we are joined */
+	RMT_OP_JOIN = 25,
+	/* hop, up: [op, first, last, ...]: these ids of another tree shall be reached through us */
+	RMT_OP_ADOPT = 26,
+	/* hop, down: [op, errno, text, first, last, ...]: 0, and the ids of the root; or why not */
+	RMT_OP_ADOPTED = 27,
+	/* hop, up: [op, name, first, last, ...]: these contexts are a tree of their own now; to a
+	 * tree that was joined: [op, ""]: it is left */
+	RMT_OP_DETACHED = 28,
 };
 
 /* What IMAGE asks for. */
