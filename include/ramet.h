@@ -891,5 +891,6 @@ int ramet_open_max(void);
 #endif
 
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
+#include "ramet-exec.h"   /* commands */
 
 #endif

@@ -60,8 +60,8 @@ const char *rmt_peer_name(const struct rmt_peer *peer)
 
 	if (peer->path && *peer->path)
 		return peer->path;
-	if (peer->id == (rmt_router_is_root(peer->router) ? peer->router->id
-							  : peer->router->parents[0]))
+	if (peer->id ==
+	    (rmt_router_is_root(peer->router) ? peer->router->id : peer->router->parents[0]))
 		return "the master";
 	rmt_format(text, sizeof(text), "context %u", peer->id);
 	return text;
@@ -122,8 +122,8 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_list_each(&peer->flows, node, following) {
 		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
 
-		rmt_flow_close(flow, reason);
 		flow->references++;
+		rmt_flow_close(flow, reason);
 		rmt_flow_unref(flow); /* frees those that nobody uses */
 	}
 	rmt_list_each(&peer->inflows, node, following) {

@@ -356,7 +356,9 @@ static void end_source(ramet_receiver *receiver, struct rmt_inflow *inflow, int 
 		.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
+	/* What it may get a sender for later begins with new credit, as its flow is closed. */
 	inflow->ended = inflow->given;
+	inflow->taken = 0;
 	rmt_failure_encode(code, "", text, &out);
 	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
 	if (message.chunk) {
@@ -414,7 +416,7 @@ void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source)
 	if (!inflow)
 		return;
 	inflow->ended++;
-	rmt_inflow_ended(inflow);
+	rmt_inflow_settle(inflow);
 	rmt_receiver_changed(receiver);
 }
 
@@ -439,13 +441,14 @@ static bool holds_sender(const ramet_receiver *receiver, uint32_t source)
 	return inflow && inflow->given > inflow->ended;
 }
 
-/* Whom the policy lets in needs no sender, and says once that nothing more will come. */
+/* Whom the policy lets in needs no sender, and says once that nothing more will come. (This context
+ * itself does so with its own sender, see sender.c: what it got from others may be a forged one.) */
 static bool may_end(const ramet_receiver *receiver, const struct rmt_frame *frame)
 {
 	const struct rmt_inflow *inflow = rmt_inflow_find(receiver->router, frame->source,
 							  frame->handle);
 
-	return inflow && inflow->ended == 0 &&
+	return (!inflow || inflow->ended == 0) && frame->source != receiver->router->id &&
 	       rmt_policy_admits(receiver->router, receiver->policy, frame->source,
 				 frame->authority);
 }
@@ -553,6 +556,11 @@ static bool all_ended(const ramet_receiver *receiver)
 			return false;
 	}
 	return true;
+}
+
+bool rmt_receiver_has_ended(const ramet_receiver *receiver)
+{
+	return receiver->closed || all_ended(receiver);
 }
 
 bool rmt_receiver_is_done(void *argument)
@@ -670,6 +678,35 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	return r;
 }
 
+int rmt_receiver_take_bytes(ramet_receiver *receiver, ramet_value **ret_value)
+{
+	struct rmt_entry *entry;
+	int r;
+
+	if (receiver->trouble) {
+		r = receiver->trouble;
+		receiver->trouble = 0;
+		return r;
+	}
+	if (!receiver->first)
+		return rmt_receiver_is_done(receiver) ? -EPIPE : 0;
+	entry = pop(receiver);
+	if (entry->value) {
+		*ret_value = entry->value;
+		return 1;
+	}
+	if (entry->message.frame.flags & RMT_FRAME_RAW)
+		r = rmt_value_from_message(receiver->router, &entry->message, ret_value);
+	else if (entry->message.frame.flags & RMT_FRAME_ERROR)
+		r = -ECONNRESET;
+	else
+		r = -EINVAL;
+	if (r == -EINVAL)
+		rmt_senders_end(receiver->router, entry->message.data, entry->message.size);
+	entry_free(entry);
+	return r < 0 ? r : 1;
+}
+
 /* Nobody reads any more: all who might still send are told. */
 static void close_stream(ramet_receiver *receiver)
 {
@@ -684,7 +721,9 @@ static void close_stream(ramet_receiver *receiver)
 		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow,
 							   of_receiver);
 
-		if (inflow->ended < inflow->given || inflow->given == 0)
+		/* Also those that have closed, but keep in mind what was not consumed. */
+		if (inflow->ended < inflow->given || inflow->given == 0 || inflow->waiting > 0 ||
+		    inflow->granted > 0)
 			rmt_control_closed(router, router->id, inflow->peer->id, handle, EPIPE,
 					   CLOSED);
 		if (inflow->assembly.chunk)

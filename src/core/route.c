@@ -212,7 +212,8 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	if (frame->reply != 0) {
 		rmt_send_failure_for(router, frame->destination, frame->source, frame->reply, code,
 				     router->path, text, false);
-	} else if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
+	}
+	if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
 		rmt_control_closed(router, frame->destination, frame->source, frame->handle, code,
 				   text);
 	}

@@ -74,6 +74,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->dirty);
 	rmt_list_init(&router->notices);
 	rmt_list_init(&router->watched);
+	rmt_list_init(&router->turns);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
 	rmt_list_init(&router->allowed);
@@ -203,6 +204,8 @@ static bool nothing_below(void *argument)
 		if (stream != router->uplink && !stream->guest)
 			return false;
 	}
+	if (!rmt_list_empty(&router->execution.deferred))
+		return false;
 	return !router->hooks || !router->hooks->busy(router);
 }
 
@@ -296,6 +299,7 @@ void rmt_router_finish(ramet_router *router)
 	rmt_notices_look(&router->notices, router);
 	rmt_broker_stop(router);
 	rmt_wait_end(router);
+	rmt_execute_ended(router);
 	lose_everything(router);
 	if (router->hooks)
 		router->hooks->done(router);

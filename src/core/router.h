@@ -120,6 +120,7 @@ struct rmt_execution {
 	struct rmt_list concurrent; /* wait for a worker */
 	struct rmt_list early;      /* wait for their function, see rmt_parent_hooks.service */
 	struct rmt_list running;
+	struct rmt_list deferred;   /* run no more, and are answered later */
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
@@ -182,6 +183,7 @@ struct ramet_router {
 	uint64_t handle_key; /* makes handles of it that cannot be guessed */
 	struct rmt_list notices, watched; /* struct rmt_notice */
 	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */
 	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 

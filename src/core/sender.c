@@ -35,6 +35,7 @@ ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_
 			free(sender);
 			return NULL;
 		}
+		sender->flow->lasting = true;
 	}
 	rmt_router_hold(router);
 	return sender;
@@ -46,11 +47,16 @@ static void sender_close(ramet_sender *sender)
 				.destination = sender->destination,
 				.handle = sender->handle};
 	struct rmt_flow *flow = sender->flow;
+	ramet_receiver *receiver;
 
 	if (!flow)
 		return;
 	sender->flow = NULL;
-	if (!flow->closed && sender->router->state != RMT_ROUTER_ENDED)
+	/* The reader's own end was given to nobody, and counts nevertheless. */
+	receiver = sender->own ? rmt_receiver_find(sender->router, sender->handle) : NULL;
+	if (receiver && sender->router->state != RMT_ROUTER_ENDED)
+		rmt_receiver_ended(receiver, sender->router->id);
+	else if (!sender->own && !flow->closed && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_send_frame(sender->router, &end, NULL, 0, false);
 	rmt_flow_unref(flow);
 	/* Another thread may be in the middle of a send. */
@@ -98,6 +104,8 @@ static struct rmt_flow *flow_of(ramet_sender *sender)
 	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED &&
 	    rmt_receiver_find(router, sender->handle))
 		sender->flow = rmt_flow_get(router, sender->destination, sender->handle);
+	if (sender->flow)
+		sender->flow->lasting = true;
 	return sender->flow;
 }
 

@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "core/account.h"
 #include "core/broker.h"
+#include "core/flow.h"
 #include "core/route.h"
 
 #define WRITE_PIECES 32
@@ -434,9 +435,11 @@ static void write_waiting(struct rmt_stream *stream)
 			return;
 		rmt_output_written(&stream->output, written);
 		if (written < wanted)
-			return;
+			break;
 	}
-	watch_writable(stream, false);
+	if (rmt_stream_idle(stream))
+		watch_writable(stream, false);
+	rmt_flow_turns_look(stream->router);
 }
 
 static void out_ready(struct rmt_source *source, unsigned events)

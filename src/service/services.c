@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "service/exec.h"
+
 static const struct ramet_function *const services[] = {
+	&rmt_exec__function,
 	NULL,
 };
 
