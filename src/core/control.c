@@ -458,7 +458,7 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	case RMT_OP_ADOPT:
 	case RMT_OP_ADOPTED:
 	case RMT_OP_DETACHED:
-		if (neighbour && router->hooks)
+		if (neighbour && router->hooks && router->hooks->tree)
 			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
 		return;
 	default:
