@@ -376,7 +376,7 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 	inflow->cause = rmt_account_ref(cause);
 	if (cause)
 		cause->flows++;
-	rmt_assembly_init(&inflow->assembly);
+	rmt_assembly_init(&inflow->assembly, router->messages);
 	rmt_list_init(&inflow->of_receiver);
 	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
 	if (inflow->receiver)
@@ -527,6 +527,19 @@ static int whole(struct rmt_inflow *inflow, struct rmt_message *message)
 	return 1;
 }
 
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk)
+{
+	struct rmt_inflow *inflow;
+
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		return NULL;
+	inflow = rmt_inflow_find(router, frame->source, frame->handle);
+	return inflow && inflow->receiver ? rmt_assembly_place(&inflow->assembly, frame,
+							       router->message_size_max, ret_chunk)
+					  : NULL;
+}
+
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message)
@@ -569,8 +582,8 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		};
 		return whole(inflow, ret_message);
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, payload,
-			     size_max(inflow), &ret_message->chunk, &ret_message->frame);
+	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload, size_max(inflow),
+			     &ret_message->chunk, &ret_message->frame);
 	if (r < 0) {
 		message_failed(inflow, frame, r);
 		return r;

@@ -142,6 +142,11 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
  * last byte: the source then forgets the flow. */
 void rmt_inflow_settle(struct rmt_inflow *inflow);
 
+/* Where the payload of a frame that is on its way may be put, and the chunk (a reference) in which that
+ * is; NULL: where it comes. */
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk);
+
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */
 void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,

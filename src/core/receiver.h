@@ -157,5 +157,8 @@ struct ramet_sender {
 ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_t handle, bool own);
 void rmt_sender_drop(ramet_sender *sender);
 
+/* Sends one item that is encoded already, and holds no senders. As ramet_send_value(). */
+int rmt_sender_send_item(ramet_sender *sender, const struct rmt_buffer *item);
+
 /* The sender is being given to a context, in a message that is about to be sent. 0 or -ENOMEM. */
 int rmt_sender_give(ramet_sender *sender, uint32_t context);

@@ -61,6 +61,11 @@ void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, s
 /* Something was refused that no honest context sends: counted, and logged now and then. */
 void rmt_misbehaved(ramet_router *router, const char *format, ...) RMT_PRINTF(2, 3);
 
+/* Where the payload of a frame that is on its way here may be put, and the chunk (a reference) in which
+ * that is; NULL: where it comes. */
+unsigned char *rmt_route_place(struct rmt_stream *stream, const struct rmt_frame *frame,
+			       struct rmt_chunk **ret_chunk);
+
 /* Writes the run. */
 void rmt_run_forward(struct rmt_run *run);
 

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/child.h"
@@ -22,12 +23,16 @@
 #include "core/stream.h"
 #include "core/wait.h"
 #include "core/worker.h"
+#include "wire/assembly.h"
 #include "wire/input.h"
 
 /* Room for what is read at once, and for a full frame whose beginning was read with it; few are
  * free at a time. */
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
 #define CHUNKS_KEPT 16
+
+/* One that is read, one that is put together. */
+#define MESSAGES_KEPT 2
 
 /* An entry with a small message; as many as fit a fraction of a flow's window. */
 #define BLOCK_CAPACITY 352
@@ -80,6 +85,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->allowed);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
+	router->file_limit.root = -1;
 }
 
 static void router_free(ramet_router *router)
@@ -91,7 +97,9 @@ static void router_free(ramet_router *router)
 	rmt_table_done(&router->flows);
 	rmt_table_done(&router->inflows);
 	rmt_chunk_pool_unref(router->chunks);
+	rmt_chunk_pool_unref(router->messages);
 	rmt_chunk_pool_unref(router->blocks);
+	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
 	pthread_cond_destroy(&router->log_flushed);
@@ -122,8 +130,9 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 		router->handle_key = (uint64_t)rmt_now();
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
+	router->messages = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, MESSAGES_KEPT);
 	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);
-	r = router->chunks && router->blocks
+	r = router->chunks && router->messages && router->blocks
 		    ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
 		    : -ENOMEM;
 	if (r < 0) {

@@ -132,6 +132,13 @@ struct rmt_execution {
 	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
 };
 
+/* What ramet_file_limit() has set; of the layer of services. */
+struct rmt_file_limit {
+	int root; /* -1: there is none */
+	bool read_only;
+	bool walks;
+};
+
 struct ramet_router {
 	pthread_mutex_t lock;
 	unsigned references; /* of the memory: users and all handles */
@@ -165,12 +172,13 @@ struct ramet_router {
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
 
-	struct rmt_chunk_pool *chunks; /* for reading */
-	struct rmt_chunk_pool *blocks; /* for small messages that wait */
-	struct rmt_list streams;       /* struct rmt_stream */
-	struct rmt_list dirty;         /* those with frames gathered but not written */
-	struct rmt_stream *uplink;     /* to the parent */
-	struct rmt_route *routes;      /* sorted by first id */
+	struct rmt_chunk_pool *chunks;   /* for reading */
+	struct rmt_chunk_pool *messages; /* for putting together */
+	struct rmt_chunk_pool *blocks;   /* for small messages that wait */
+	struct rmt_list streams;         /* struct rmt_stream */
+	struct rmt_list dirty;           /* those with frames gathered but not written */
+	struct rmt_stream *uplink;       /* to the parent */
+	struct rmt_route *routes;        /* sorted by first id */
 	size_t route_count, route_capacity;
 	struct rmt_ids ids;
 
@@ -191,6 +199,8 @@ struct ramet_router {
 
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
+
+	struct rmt_file_limit file_limit;
 
 	uint64_t dropped; /* what was refused that no honest context sends, see route.c */
 };

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public functions of services. They travel with programs that use them; what is behind them
- * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
+ * The public functions of commands. They travel with programs that use them; what is behind them does
+ * not, until it is needed: each opens the gate first, or has an object that was made behind it.
  */
 #include "parent/gate.h"
 #include "service/job.h"
-
-/* --- commands ------------------------------------------------------------------------------- */
 
 RMT_PUBLIC int ramet_command_start(ramet_context *context, const ramet_command_options *options,
 				   ramet_process **ret_process, ramet_error *error)
