@@ -565,7 +565,8 @@ typedef struct ramet_receiver_options {
 	size_t size;
 	/* who may send here; default: GIVEN. Whom the policy lets in besides may also pass senders on */
 	enum ramet_policy policy;
-	uint32_t message_size_max; /* bytes of one value; 0: that of the router, which also limits it */
+	uint32_t
+		message_size_max; /* bytes of one value; 0: that of the router, which also limits it */
 } ramet_receiver_options;
 
 #ifdef __cplusplus

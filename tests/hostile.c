@@ -28,8 +28,8 @@
 static struct {
 	char attack[32];
 	uint32_t self, master, victim, handle;
-	uint32_t ids;          /* the first of those that were allocated; 0: none yet */
-	unsigned refused;      /* how often there were none */
+	uint32_t ids;     /* the first of those that were allocated; 0: none yet */
+	unsigned refused; /* how often there were none */
 	unsigned char in[2 * (RMT_FRAME_PAYLOAD_MAX + RMT_FRAME_HEADER_SIZE)];
 	size_t in_size;
 	unsigned char payload[RMT_FRAME_PAYLOAD_MAX];
@@ -185,7 +185,8 @@ static void put_gone(uint32_t first, uint32_t last)
 
 static void put_image(uint32_t reply)
 {
-	static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static const char digest[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	struct rmt_frame frame = {.destination = us.master,
 				  .source = us.self,
@@ -226,7 +227,8 @@ static void forge(void)
 /* To the handle at which the master waits for the victim's answer. */
 static void answer(void)
 {
-	struct rmt_frame frame = {.destination = us.master, .handle = us.handle, .length = 1, .total = 1};
+	struct rmt_frame frame = {
+		.destination = us.master, .handle = us.handle, .length = 1, .total = 1};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
 	frame.source = frame.authority = us.self;
@@ -299,7 +301,8 @@ static void command(void)
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned operation = 0; operation < 64; operation++)
 			for (unsigned count = 0; count < 5; count++)
-				control_as(us.self, us.self, destination_of(i), count % 2 ? 1000 : 0,
+				control_as(us.self, us.self, destination_of(i),
+					   count % 2 ? 1000 : 0,
 					   operation == RMT_OP_ALLOCATE ? 63 : operation, count,
 					   (const uint64_t[]){us.victim, 0, 0, 1});
 	send_to(us.master, RMT_HANDLE_CALL, RMT_FRAME_COUNTED, "\x82\x66square\x81\x07", 10);
@@ -457,7 +460,10 @@ static uint32_t chance(uint32_t below)
 /* Frames that are legal, whatever they mean. */
 static void fuzz(void)
 {
-	static const uint8_t kinds[] = {0, RMT_FRAME_RAW, RMT_FRAME_ERROR, RMT_FRAME_COUNTED,
+	static const uint8_t kinds[] = {0,
+					RMT_FRAME_RAW,
+					RMT_FRAME_ERROR,
+					RMT_FRAME_COUNTED,
 					RMT_FRAME_COUNTED | RMT_FRAME_RAW,
 					RMT_FRAME_COUNTED | RMT_FRAME_ERROR};
 	struct timespec begin, now;
@@ -465,8 +471,14 @@ static void fuzz(void)
 	random_state = us.handle * 0x9e3779b97f4a7c15u | 1;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
-		const uint32_t contexts[] = {us.self, us.self, us.self, us.master, us.victim, 0,
-					     us.self + chance(100), chance(UINT32_MAX)};
+		const uint32_t contexts[] = {us.self,
+					     us.self,
+					     us.self,
+					     us.master,
+					     us.victim,
+					     0,
+					     us.self + chance(100),
+					     chance(UINT32_MAX)};
 		const uint32_t handles[] = {1, 1, 1, 2, 2, 0, 1000, chance(UINT32_MAX)};
 		struct rmt_frame frame = {
 			.destination = contexts[3 + chance(5)],
@@ -510,10 +522,11 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } attacks[] = {
-	{"forge", forge},       {"answer", answer},     {"close", close_flows}, {"steal", steal},
-	{"command", command},   {"allocate", allocate}, {"requests", requests}, {"deaf", never_read},
-	{"ask-only", ask_only}, {"overrun", overrun},   {"claims", claims},     {"halves", halves},
-	{"gone", gone},         {"flood", flood},       {"fuzz", fuzz},
+	{"forge", forge},       {"answer", answer},   {"close", close_flows},
+	{"steal", steal},       {"command", command}, {"allocate", allocate},
+	{"requests", requests}, {"deaf", never_read}, {"ask-only", ask_only},
+	{"overrun", overrun},   {"claims", claims},   {"halves", halves},
+	{"gone", gone},         {"flood", flood},     {"fuzz", fuzz},
 };
 
 /* --- the beginning ------------------------------------------------------------------------------------------------- */
@@ -532,7 +545,8 @@ static void get(void *data, size_t size)
 
 static void say_hello(void)
 {
-	struct rmt_hello hello = {.pid = (uint32_t)getpid(), .machine = {"fake", 4}, .host = {"fake", 4}};
+	struct rmt_hello hello = {
+		.pid = (uint32_t)getpid(), .machine = {"fake", 4}, .host = {"fake", 4}};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	unsigned char header[RMT_FRAME_HEADER_SIZE];
 	struct rmt_frame frame;

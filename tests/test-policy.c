@@ -209,7 +209,8 @@ static void function_allowed_to_children_is_called_and_others_are_not(void **sta
 static void function_allowed_to_any_is_called_by_siblings(void **state)
 {
 	ramet_router *router = open_tree(true);
-	ramet_context *one = fixture_connect(router, "local"), *two = fixture_connect(router, "local#1");
+	ramet_context *one = fixture_connect(router, "local"),
+		      *two = fixture_connect(router, "local#1");
 	ramet_error error = RAMET_ERROR_INIT;
 	int64_t result = 0;
 
@@ -310,7 +311,8 @@ static void receiver_takes_values_up_to_its_own_size(void **state)
 	(void)state;
 	options.message_size_max = 100;
 	assert_int_equal(ramet_receiver_new_with(router, &options, &receiver), 0);
-	assert_int_equal(ramet_send_bytes(ramet_receiver_sender(receiver), (ramet_bytes){data, 100}), 0);
+	assert_int_equal(
+		ramet_send_bytes(ramet_receiver_sender(receiver), (ramet_bytes){data, 100}), 0);
 	assert_int_equal(ramet_receive(receiver, SOON, &value, NULL), 1);
 	ramet_value_unref(value);
 	ramet_send_bytes(ramet_receiver_sender(receiver), (ramet_bytes){data, 101});
@@ -370,9 +372,9 @@ static void message_size_is_inherited_and_enforced_at_each_level(void **state)
 		fixture_check_error(&error, -EMSGSIZE, "100000 are allowed", NULL);
 		if (i == 2)
 			continue;
-		assert_int_equal(bytes_there_call(contexts[i], contexts[i + 1], 101000, &result,
-						  &error),
-				 -EMSGSIZE);
+		assert_int_equal(
+			bytes_there_call(contexts[i], contexts[i + 1], 101000, &result, &error),
+			-EMSGSIZE);
 		ramet_error_clear(&error);
 	}
 	for (int i = 0; i < 3; i++)

@@ -124,7 +124,6 @@ void rmt_flow_turn_done(struct rmt_flow_turn *turn);
 /* Something has changed that turns may wait for. */
 void rmt_flow_turns_look(ramet_router *router);
 
-
 /* The same for a receiver, where the last one is mostly the right one. */
 struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source);
 struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle);
@@ -151,4 +150,3 @@ unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *fr
  * receiver is NULL for calls. */
 void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
 			 struct rmt_message *message);
-

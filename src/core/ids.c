@@ -20,7 +20,7 @@
 struct id_request {
 	struct rmt_list node;        /* in ids->below */
 	struct rmt_account *account; /* of who asked */
-	uint32_t token;       /* its own name for the request */
+	uint32_t token;              /* its own name for the request */
 	uint32_t count;
 };
 
@@ -260,7 +260,8 @@ static void pass_on(ramet_router *router, uint32_t first, uint32_t last, int cod
 	if (stream && !stream->failed && code == 0) {
 		give_ids(router, stream, request->token, first, last);
 	} else if (stream && !stream->failed) {
-		rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)), text);
+		rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)),
+			   text);
 		refuse_ids(router, stream, request->token, code, reason);
 	}
 	request_free(request);

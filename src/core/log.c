@@ -279,8 +279,10 @@ void rmt_log_arrived(ramet_router *router, const struct rmt_stream *stream,
 	source = context ? read_string(&reader) : NULL;
 	text = source ? read_string(&reader) : NULL;
 	if (text && stream && !rmt_peer_path_covers(stream->peer, context))
-		rmt_misbehaved(router, "dropped a log record that claims to come from '%.64s', but came "
-				       "from %s", context, rmt_peer_name(stream->peer));
+		rmt_misbehaved(router,
+			       "dropped a log record that claims to come from '%.64s', but came "
+			       "from %s",
+			       context, rmt_peer_name(stream->peer));
 	else if (text && level <= (uint32_t)router->log_level)
 		emit(router, &(ramet_log_record){level, time, context, source, text});
 	free(context);

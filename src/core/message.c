@@ -56,7 +56,7 @@ int rmt_send_frame_for(ramet_router *router, uint32_t authority, struct rmt_fram
 		return 0;
 	if (!stream) {
 		rmt_dead_letter(router, frame, EHOSTUNREACH, "there is no context %u",
-			   frame->destination);
+				frame->destination);
 		return 0;
 	}
 	return rmt_stream_send(stream, frame, data, NULL, gather);
@@ -103,8 +103,8 @@ void rmt_send_failure_for(ramet_router *router, uint32_t authority, uint32_t des
 		rmt_buffer_init(&out, memory, sizeof(memory));
 		rmt_failure_encode(code, "", "out of memory for the text of this error", &out);
 	}
-	if (out.error < 0 || rmt_send_frame_for(router, authority, &frame, out.data, out.size,
-						gather) == -ENOMEM)
+	if (out.error < 0 ||
+	    rmt_send_frame_for(router, authority, &frame, out.data, out.size, gather) == -ENOMEM)
 		rmt_answer_lost(router, destination, handle);
 	rmt_buffer_done(&out);
 }
@@ -135,9 +135,9 @@ static bool may_call(ramet_router *router, const struct rmt_frame *frame)
 	if (!rmt_policy_calls(router, frame->source, frame->authority)) {
 		router->dropped++;
 		rmt_dead_letter(router, frame, EPERM,
-			   "context %u is no parent of context %u, and may not call functions "
-			   "there",
-			   frame->authority, router->id);
+				"context %u is no parent of context %u, and may not call functions "
+				"there",
+				frame->authority, router->id);
 		return false;
 	}
 	if (!(frame->flags & (RMT_FRAME_COUNTED | RMT_FRAME_ABORT))) {
@@ -152,9 +152,10 @@ static bool may_call(ramet_router *router, const struct rmt_frame *frame)
 static void no_inflow(ramet_router *router, ramet_receiver *receiver, const struct rmt_frame *frame)
 {
 	int code = rmt_inflow_none(router, rmt_account_of(router, frame->source));
-	const char *text = code == -EDQUOT ? "the quota of flows from one child and all below it is "
-					     "used up"
-					   : "out of memory";
+	const char *text = code == -EDQUOT
+				   ? "the quota of flows from one child and all below it is "
+				     "used up"
+				   : "out of memory";
 
 	rmt_dead_letter(router, frame, -code, "%s", text);
 	if (receiver)

@@ -456,8 +456,7 @@ static bool may_end(const ramet_receiver *receiver, const struct rmt_frame *fram
 bool rmt_receiver_may_give(const ramet_receiver *receiver, const struct rmt_frame *frame)
 {
 	if (holds_sender(receiver, frame->source) ||
-	    rmt_policy_admits(receiver->router, receiver->policy, frame->source,
-			      frame->authority))
+	    rmt_policy_admits(receiver->router, receiver->policy, frame->source, frame->authority))
 		return true;
 	rmt_misbehaved(receiver->router,
 		       "context %u passed on a sender to handle %llu that it does not have",
@@ -489,11 +488,11 @@ bool rmt_receiver_admits(ramet_receiver *receiver, const struct rmt_frame *frame
 			return true;
 	} else if (counted && !(frame->flags & RMT_FRAME_ERROR) &&
 		   (holds_sender(receiver, frame->source) ||
-		    rmt_policy_admits(router, receiver->policy, frame->source,
-				      frame->authority))) {
+		    rmt_policy_admits(router, receiver->policy, frame->source, frame->authority))) {
 		return true;
 	}
-	rmt_misbehaved(router, "refused what context %u sent to handle %u, to which it has no sender",
+	rmt_misbehaved(router,
+		       "refused what context %u sent to handle %u, to which it has no sender",
 		       frame->source, frame->handle);
 	rmt_dead_letter(router, frame, EPERM, "context %u has no sender to this receiver",
 			frame->source);

@@ -297,8 +297,8 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to,
 		return;
 	}
 	rmt_run_forward(run);
-	*run = (struct rmt_run){to, from == from->router->uplink ? NULL : from->account, rmt_chunk_ref(arrival->chunk), arrival->header,
-				size};
+	*run = (struct rmt_run){to, from == from->router->uplink ? NULL : from->account,
+				rmt_chunk_ref(arrival->chunk), arrival->header, size};
 }
 
 /* Control messages have no answer; but who sends one may wait for something from there, which will not come. */

@@ -26,7 +26,7 @@ struct rmt_route {
 
 /* Frames that lie behind each other in memory and go the same way: forwarded with one write. */
 struct rmt_run {
-	struct rmt_stream *stream; /* to which; NULL: no run */
+	struct rmt_stream *stream;   /* to which; NULL: no run */
 	struct rmt_account *account; /* of whom they come from; NULL: the parent */
 	struct rmt_chunk *chunk;
 	const unsigned char *data;

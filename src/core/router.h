@@ -188,7 +188,7 @@ struct ramet_router {
 
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
-	uint64_t handle_key; /* makes handles of it that cannot be guessed */
+	uint64_t handle_key;              /* makes handles of it that cannot be guessed */
 	struct rmt_list notices, watched; /* struct rmt_notice */
 	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
 	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */

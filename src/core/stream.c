@@ -100,7 +100,7 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 		if (r < 0) {
 			rmt_loop_remove(&router->loop, &stream->in);
 			rmt_account_close(stream->account);
-		free(stream);
+			free(stream);
 			return r;
 		}
 		stream->out_watched = true;

@@ -49,8 +49,8 @@ struct rmt_stream {
 	void (*lost)(struct rmt_stream *stream, const char *reason);
 	void *data;
 
-	struct rmt_peer *peer; /* at the other end; NULL before the handshake is done */
-	char *reason;          /* of its failure */
+	struct rmt_peer *peer;       /* at the other end; NULL before the handshake is done */
+	char *reason;                /* of its failure */
 	struct rmt_account *account; /* of all that lies behind it, unless it is the parent's */
 
 	/* What was checked last, to check it once for a run of frames. Cleared when routes change.
@@ -63,7 +63,8 @@ struct rmt_stream {
 	size_t talked_count, talked_capacity;
 	bool talked_all; /* too many to be noted */
 
-	uint64_t bytes_out_then; /* when it was last asked whether anything is read, see account.c */
+	uint64_t
+		bytes_out_then; /* when it was last asked whether anything is read, see account.c */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out;
 };
 

@@ -30,7 +30,7 @@ struct rmt_output {
 	struct rmt_lanes *lanes; /* NULL while nothing waits */
 	/* its first bytes are written already: nothing goes before the rest */
 	struct rmt_outgoing *current;
-	size_t bytes; /* all that waits, headers too */
+	size_t bytes;  /* all that waits, headers too */
 	size_t memory; /* what that takes, about */
 	/* to whom what is pushed is charged, with what it takes, until it is written; NULL: nobody */
 	struct rmt_charge *charge;
