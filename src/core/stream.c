@@ -28,15 +28,6 @@
 static void in_ready(struct rmt_source *source, unsigned events);
 static void out_ready(struct rmt_source *source, unsigned events);
 static void loss_run(struct rmt_deferred *deferred);
-void rmt_stream_pause(struct rmt_stream *stream, bool paused)
-{
-	struct rmt_source *in = &stream->in;
-	unsigned events = in->events & ~(unsigned)RMT_READABLE;
-
-	if (!stream->failed)
-		rmt_loop_modify(&stream->router->loop, in, events | (paused ? 0 : RMT_READABLE));
-}
-
 static void unread_run(struct rmt_deferred *deferred);
 
 static int set_nonblocking(int fd)
@@ -533,6 +524,15 @@ static void handle_frames(struct rmt_stream *stream)
 	rmt_run_forward(&run);
 	if (!stream->failed && !stream->frame)
 		place_payload(stream);
+}
+
+void rmt_stream_pause(struct rmt_stream *stream, bool paused)
+{
+	struct rmt_source *in = &stream->in;
+	unsigned events = in->events & ~(unsigned)RMT_READABLE;
+
+	if (!stream->failed)
+		rmt_loop_modify(&stream->router->loop, in, events | (paused ? 0 : RMT_READABLE));
 }
 
 static void unread_run(struct rmt_deferred *deferred)
