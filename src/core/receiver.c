@@ -13,7 +13,6 @@
 #include "core/flow.h"
 #include "core/notice.h"
 #include "core/peer.h"
-#include "core/policy.h"
 #include "core/route.h"
 #include "core/select.h"
 #include "core/tick.h"
@@ -418,85 +417,6 @@ void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source)
 	inflow->ended++;
 	rmt_inflow_settle(inflow);
 	rmt_receiver_changed(receiver);
-}
-
-/* --- who may send ------------------------------------------------------------------------- */
-
-/* A dead letter comes from some router on the way, and in the name of whom was asked. */
-static bool may_answer(const ramet_receiver *receiver, const struct rmt_frame *frame)
-{
-	uint32_t respondent = receiver->respondent->id;
-
-	return frame->source == respondent ||
-	       ((frame->flags & RMT_FRAME_ERROR) && frame->authority == respondent);
-}
-
-/* Holds a sender: more were given to it than it has closed. */
-static bool holds_sender(const ramet_receiver *receiver, uint32_t source)
-{
-	const struct rmt_inflow *inflow = receiver->recent;
-
-	if (!inflow || inflow->peer->id != source)
-		inflow = rmt_inflow_find(receiver->router, source, (uint32_t)receiver->node.key);
-	return inflow && inflow->given > inflow->ended;
-}
-
-/* Whom the policy lets in needs no sender, and says once that nothing more will come. (This context
- * itself does so with its own sender, see sender.c: what it got from others may be a forged one.) */
-static bool may_end(const ramet_receiver *receiver, const struct rmt_frame *frame)
-{
-	const struct rmt_inflow *inflow = rmt_inflow_find(receiver->router, frame->source,
-							  frame->handle);
-
-	return (!inflow || inflow->ended == 0) && frame->source != receiver->router->id &&
-	       rmt_policy_admits(receiver->router, receiver->policy, frame->source,
-				 frame->authority);
-}
-
-bool rmt_receiver_may_give(const ramet_receiver *receiver, const struct rmt_frame *frame)
-{
-	if (holds_sender(receiver, frame->source) ||
-	    rmt_policy_admits(receiver->router, receiver->policy, frame->source, frame->authority))
-		return true;
-	rmt_misbehaved(receiver->router,
-		       "context %u passed on a sender to handle %llu that it does not have",
-		       frame->source, (unsigned long long)receiver->node.key);
-	return false;
-}
-
-bool rmt_receiver_admits(ramet_receiver *receiver, const struct rmt_frame *frame)
-{
-	ramet_router *router = receiver->router;
-	bool counted = frame->flags & RMT_FRAME_COUNTED;
-
-	if (receiver->result) {
-		/* A result that does not fit one frame is charged to its flow. */
-		if (may_answer(receiver, frame) &&
-		    (counted || !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)) ||
-		     (frame->flags & RMT_FRAME_ABORT)))
-			return true;
-		rmt_misbehaved(router, "dropped an answer of context %u to what %s was asked",
-			       frame->source, rmt_peer_name(receiver->respondent));
-		return false;
-	}
-	if (frame->flags & RMT_FRAME_END) {
-		if (holds_sender(receiver, frame->source) || may_end(receiver, frame))
-			return true;
-	} else if (frame->flags & RMT_FRAME_ABORT) {
-		/* Also behind the end: what another thread was sending when this side closed. */
-		if (rmt_inflow_find(router, frame->source, frame->handle))
-			return true;
-	} else if (counted && !(frame->flags & RMT_FRAME_ERROR) &&
-		   (holds_sender(receiver, frame->source) ||
-		    rmt_policy_admits(router, receiver->policy, frame->source, frame->authority))) {
-		return true;
-	}
-	rmt_misbehaved(router,
-		       "refused what context %u sent to handle %u, to which it has no sender",
-		       frame->source, frame->handle);
-	rmt_dead_letter(router, frame, EPERM, "context %u has no sender to this receiver",
-			frame->source);
-	return false;
 }
 
 /* --- the reader --------------------------------------------------------------------------- */
