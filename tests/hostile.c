@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "core/child.h"
 #include "core/function.h"
+#include "core/log.h"
 #include "wire/cbor.h"
 #include "wire/frame.h"
 #include "wire/handle.h"
@@ -156,16 +157,12 @@ static void control(uint32_t destination, unsigned operation, uint64_t a, uint64
 
 static void put_record(const char *path, const char *text)
 {
+	ramet_log_record record = {
+		.level = RAMET_LOG_ERROR, .context = path, .source = "hostile", .text = text};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 
-	rmt_cbor_put_array(&out, 6);
-	rmt_cbor_put_uint(&out, RMT_OP_LOG);
-	rmt_cbor_put_uint(&out, RAMET_LOG_ERROR);
-	rmt_cbor_put_uint(&out, 0);
-	rmt_cbor_put_str(&out, path);
-	rmt_cbor_put_str(&out, "hostile");
-	rmt_cbor_put_str(&out, text);
-	send_to(0, RMT_HANDLE_CONTROL, 0, out.data, out.size);
+	rmt_log_record_encode(&record, &out);
+	send_to(0, RMT_HANDLE_LOG, RMT_FRAME_COUNTED, out.data, out.size);
 	rmt_buffer_done(&out);
 }
 

@@ -9,6 +9,7 @@
 #include "core/control.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/log.h"
 #include "core/peer.h"
 #include "core/policy.h"
 #include "core/receiver.h"
@@ -43,6 +44,7 @@ int rmt_send_frame_for(ramet_router *router, uint32_t authority, struct rmt_fram
 
 	if (size > RMT_FRAME_PAYLOAD_MAX)
 		return -EMSGSIZE;
+	router->counters.messages_out += !(frame->flags & RMT_FRAME_CONTINUES);
 	frame->source = router->id;
 	frame->authority = authority;
 	frame->length = (uint32_t)size;
@@ -129,6 +131,25 @@ static void message_arrived(ramet_router *router, ramet_receiver *receiver,
 		rmt_execute_arrived(router, message);
 }
 
+/* Records are for the master, one frame each, and paid for; nobody is told about others, because
+ * nobody waits. */
+static void record_arrived(ramet_router *router, struct rmt_stream *stream,
+			   struct rmt_message *message, struct rmt_chunk *chunk,
+			   const unsigned char *payload)
+{
+	const struct rmt_frame *frame = &message->frame;
+	struct rmt_inflow *inflow = NULL;
+
+	if (rmt_router_is_root(router) && (frame->flags & RMT_FRAME_COUNTED) &&
+	    !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		inflow = rmt_inflow_get(router, frame->source, frame->handle,
+					rmt_account_of(router, frame->source));
+	if (!inflow)
+		router->dropped++;
+	else if (rmt_inflow_frame(inflow, &message->frame, chunk, payload, message) > 0)
+		rmt_log_arrived(router, stream, message);
+}
+
 /* Calls are charged to their flow, all of them: so nobody can make more of them wait than fit a window. */
 static bool may_call(ramet_router *router, const struct rmt_frame *frame)
 {
@@ -182,8 +203,13 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 	ramet_receiver *receiver = NULL;
 	struct rmt_inflow *inflow;
 
+	router->counters.messages_in += !(frame->flags & RMT_FRAME_CONTINUES);
 	if (frame->handle == RMT_HANDLE_CONTROL) {
 		rmt_control_arrived(router, stream, frame, payload);
+		return;
+	}
+	if (frame->handle == RMT_HANDLE_LOG) {
+		record_arrived(router, stream, &message, chunk, payload);
 		return;
 	}
 	if (frame->handle == RMT_HANDLE_CALL) {

@@ -18,6 +18,7 @@
 #include "core/account.h"
 #include "core/broker.h"
 #include "core/flow.h"
+#include "core/log.h"
 #include "core/route.h"
 
 #define WRITE_PIECES 32
@@ -124,6 +125,10 @@ void rmt_stream_free(struct rmt_stream *stream)
 	if (!stream)
 		return;
 	close_descriptors(stream);
+	stream->router->counters.bytes_in += stream->bytes_in;
+	stream->router->counters.bytes_out += stream->bytes_out;
+	stream->router->counters.frames_in += stream->frames_in;
+	stream->router->counters.frames_out += stream->frames_out;
 	rmt_list_remove(&stream->node);
 	rmt_list_remove(&stream->dirty);
 	rmt_list_remove(&stream->loss.node);
@@ -369,6 +374,8 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	if (stream->failed)
 		return 0;
 	stream->frames_out++;
+	if (rmt_log_shows_frames(stream->router))
+		rmt_log_frame(stream, "sent", frame);
 	if (gather && rmt_stream_idle(stream) && gather_frame(stream, frame, payload))
 		return 0;
 	if (stream->gathered_size > 0)
@@ -391,6 +398,8 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 	if (stream->failed || rmt_stream_idle(stream))
 		return rmt_stream_send(stream, frame, payload, NULL, false);
 	stream->frames_out++;
+	if (rmt_log_shows_frames(stream->router))
+		rmt_log_frame(stream, "sent", frame);
 	rmt_frame_encode(frame, header);
 	return queued(stream, rmt_output_push_behind(&stream->output, frame, header, payload));
 }
@@ -512,6 +521,8 @@ static void handle_frames(struct rmt_stream *stream)
 			return;
 		}
 		stream->frames_in++;
+		if (rmt_log_shows_frames(stream->router))
+			rmt_log_frame(stream, "received", &arrival.frame);
 		if (stream->frame) {
 			r = stream->frame(stream, &arrival);
 			if (r < 0)

@@ -34,6 +34,7 @@ struct rmt_output {
 	size_t memory; /* what that takes, about */
 	/* to whom what is pushed is charged, with what it takes, until it is written; NULL: nobody */
 	struct rmt_charge *charge;
+	size_t peak; /* the most that it ever was */
 };
 
 void rmt_output_init(struct rmt_output *output);
