@@ -242,6 +242,19 @@ typedef struct ramet_router_options {
 	 */
 	uint32_t heartbeat_interval;
 	uint32_t heartbeat_misses;
+	/*
+	 * What one child, with all that lies below it, may make a context hold; 0: the default.
+	 * Beyond that its messages and requests fail with -EDQUOT. All inherited.
+	 */
+	/* bytes of messages that are not whole, or not consumed; 0: 256 MiB, and at least two of
+	 * the largest messages */
+	uint64_t quota_bytes;
+	/* bytes that wait for a child which does not read; beyond that it is lost. 0: 256 MiB */
+	uint64_t quota_unread;
+	/* streams to receivers here; 0: 65,536 */
+	uint32_t quota_flows;
+	/* contexts that are started there in its life; 0: 16,777,216 */
+	uint32_t quota_contexts;
 } ramet_router_options;
 
 #ifdef __cplusplus
@@ -693,10 +706,59 @@ void ramet_fail(ramet_call *call, int code, const char *format, ...)
 /* The same with an error that another call has left; it is cleared. Its place stays what it was. */
 void ramet_fail_error(ramet_call *call, ramet_error *error);
 
+/* Who is let in, to a receiver or to a function of a context. A context may always do it itself. */
+enum ramet_policy {
+	/* GIVEN for receivers, PARENTS for functions */
+	RAMET_POLICY_DEFAULT,
+	/* receivers: contexts that hold a sender, because they were given one */
+	RAMET_POLICY_GIVEN,
+	/* those, and the contexts above, up to the master; functions: these alone */
+	RAMET_POLICY_PARENTS,
+	/* those, and all contexts below */
+	RAMET_POLICY_CHILDREN,
+	/* whoever can reach it: siblings, too, where they are allowed to talk */
+	RAMET_POLICY_ANY,
+};
+
+/*
+ * Says who may call a function in this context, besides the context itself: by default its parents
+ * alone. So a parent offers services to its children, one by one. `function` is a name, or a prefix and
+ * "*"; of several that fit, what was said last holds. DEFAULT goes back to PARENTS. What is not allowed
+ * fails with -EPERM at the caller.
+ * Errors: -EINVAL (the name is empty or too long, or has a "*" elsewhere; GIVEN).
+ */
+int ramet_function_allow(ramet_router *router, const char *function, enum ramet_policy policy);
+
 /* --- Receivers ---------------------------------------------------------------------------- */
 
 /* A stream of values that others send here: give its sender away as an argument or a result. */
 int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver);
+
+/* Options of a receiver. Fill with RAMET_RECEIVER_OPTIONS_INIT, then change what is to differ. */
+typedef struct ramet_receiver_options {
+	/* sizeof(ramet_receiver_options): tells the library which members there are */
+	size_t size;
+	/* who may send here; default: GIVEN. Whom the policy lets in besides may also pass senders on */
+	enum ramet_policy policy;
+	uint32_t
+		message_size_max; /* bytes of one value; 0: that of the router, which also limits it */
+} ramet_receiver_options;
+
+#ifdef __cplusplus
+#define RAMET_RECEIVER_OPTIONS_INIT            \
+	{                                      \
+		sizeof(ramet_receiver_options) \
+	}
+#else
+#define RAMET_RECEIVER_OPTIONS_INIT                    \
+	{                                              \
+		.size = sizeof(ramet_receiver_options) \
+	}
+#endif
+
+/* A stream with options. Errors: -EINVAL (options), -ESHUTDOWN. */
+int ramet_receiver_new_with(ramet_router *router, const ramet_receiver_options *options,
+			    ramet_receiver **ret_receiver);
 
 /*
  * A timer that is read like a stream: first after `first` ms, then every `interval` ms (0: only

@@ -381,9 +381,9 @@ static void rest_goes_before_everything(void **state)
 static void payload_in_a_chunk_is_kept_not_copied(void **state)
 {
 	struct rmt_output output;
-	struct rmt_chunk *chunk = rmt_chunk_new(NULL, 100);
+	struct rmt_chunk *chunk = rmt_chunk_new(NULL, 10000);
 	struct rmt_frame frame = {
-		.length = 100, .handle = 1000, .flags = RMT_FRAME_COUNTED, .total = 100};
+		.length = 10000, .handle = 1000, .flags = RMT_FRAME_COUNTED, .total = 10000};
 	unsigned char header[RMT_FRAME_HEADER_SIZE];
 	struct iovec space[2];
 
@@ -394,12 +394,69 @@ static void payload_in_a_chunk_is_kept_not_copied(void **state)
 	assert_false(rmt_chunk_unshared(chunk));
 	assert_int_equal(rmt_output_next(&output, space, 2), 2);
 	assert_ptr_equal(space[1].iov_base, chunk->data);
-	rmt_output_written(&output, RMT_FRAME_HEADER_SIZE + 99);
+	rmt_output_written(&output, RMT_FRAME_HEADER_SIZE + 9999);
 	assert_false(rmt_chunk_unshared(chunk));
 	rmt_output_written(&output, 1);
 	assert_true(rmt_chunk_unshared(chunk));
 	rmt_output_done(&output);
 	rmt_chunk_unref(chunk);
+}
+
+/* A small frame must not keep a large chunk, whatever else came in that. */
+static void small_payload_in_a_chunk_is_copied(void **state)
+{
+	struct rmt_output output;
+	struct rmt_chunk *chunk = rmt_chunk_new(NULL, 100000);
+	struct rmt_frame frame = {
+		.length = 100, .handle = 1000, .flags = RMT_FRAME_COUNTED, .total = 100};
+	unsigned char header[RMT_FRAME_HEADER_SIZE];
+
+	(void)state;
+	rmt_output_init(&output);
+	rmt_frame_encode(&frame, header);
+	assert_int_equal(rmt_output_push(&output, &frame, header, chunk->data, chunk), 0);
+	assert_true(rmt_chunk_unshared(chunk));
+	rmt_output_done(&output);
+	rmt_chunk_unref(chunk);
+}
+
+static unsigned told;
+
+static void less(struct rmt_charge *charge)
+{
+	(void)charge;
+	told++;
+}
+
+/* Who is charged for what waits is told of each frame that has left, written or not. */
+static void output_charges_what_waits_and_tells_when_it_has_left(void **state)
+{
+	struct rmt_output output;
+	struct rmt_charge charge = {.less = less};
+	struct rmt_frame frame = {
+		.length = 100, .handle = 1000, .flags = RMT_FRAME_COUNTED, .total = 100};
+	unsigned char header[RMT_FRAME_HEADER_SIZE], payload[100] = {0};
+	struct iovec space[2];
+
+	(void)state;
+	told = 0;
+	rmt_output_init(&output);
+	rmt_frame_encode(&frame, header);
+	output.charge = &charge;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rmt_output_push(&output, &frame, header, payload, NULL), 0);
+	output.charge = NULL;
+	assert_int_equal(rmt_output_push(&output, &frame, header, payload, NULL), 0);
+	assert_int_equal(charge.references, 3);
+	assert_true(charge.bytes >= 300 && charge.bytes < output.memory);
+	assert_int_equal(rmt_output_next(&output, space, 2), 2);
+	rmt_output_written(&output, RMT_FRAME_HEADER_SIZE + 100);
+	assert_int_equal(told, 1);
+	assert_int_equal(charge.references, 2);
+	rmt_output_done(&output);
+	assert_int_equal(told, 3);
+	assert_int_equal(charge.references, 0);
+	assert_int_equal(charge.bytes, 0);
 }
 
 /* An idle stream has no queues; one that is freed with frames in every state frees them. */
@@ -446,6 +503,8 @@ int main(void)
 		FIXTURE_TEST(frames_written_byte_by_byte_arrive_whole),
 		FIXTURE_TEST(rest_goes_before_everything),
 		FIXTURE_TEST(payload_in_a_chunk_is_kept_not_copied),
+		FIXTURE_TEST(small_payload_in_a_chunk_is_copied),
+		FIXTURE_TEST(output_charges_what_waits_and_tells_when_it_has_left),
 		FIXTURE_TEST(output_keeps_no_memory_when_empty_or_done),
 	};
 

@@ -137,7 +137,7 @@ static void calls_and_small_results_do_not_wait_for_a_bulk_send(void **state)
 		assert_int_equal(nothing_start(context, &calls[i], NULL), 0);
 	rmt_lock(router);
 	assert_int_equal(rmt_send_frame(router, &result, "\xf6", 1, false), 0);
-	rmt_control_credit(router, NEIGHBOUR, 7000, 1);
+	rmt_control_credit(router, router->id, NEIGHBOUR, 7000, 1);
 	rmt_unlock(router);
 
 	skip_stuffing();

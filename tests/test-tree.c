@@ -46,7 +46,7 @@ RAMET_FUNCTION(none, forge, (i64, source), (i64, authority), (str, text))
 	rmt_cbor_put_array(&out, 6);
 	rmt_cbor_put_uint(&out, RAMET_LOG_ERROR);
 	rmt_cbor_put_uint(&out, 0);
-	rmt_cbor_put_str(&out, "somewhere");
+	rmt_cbor_put_str(&out, router->path);
 	rmt_cbor_put_str(&out, "forger");
 	rmt_cbor_put_str(&out, text);
 	rmt_cbor_put_array(&out, 0);
@@ -263,7 +263,7 @@ static void frame_with_a_forged_source_is_dropped_and_counted(void **state)
 	sibling = ramet_context_id(other);
 	/* The truth arrives. */
 	assert_int_equal(forge_call(child, own, own, "truth", NULL), 0);
-	records_wait(&records, 0, "somewhere", "forger", "truth");
+	records_wait(&records, 0, "local", "forger", "truth");
 	assert_int_equal(dropped(), 0);
 	assert_int_equal(forge_call(child, sibling, sibling, "lie 1", NULL), 0);
 	assert_int_equal(forge_call(child, own, sibling, "lie 2", NULL), 0);

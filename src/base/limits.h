@@ -152,6 +152,47 @@
 #define RMT_CROWDED_FIRST 10u
 #define RMT_CROWDED_LEAST 2u
 
+/* What one child, with all that lies behind it, may make a context hold, unless the router's options say
+ * otherwise. Bytes of messages that are not whole or not consumed: two of the largest, or windows of
+ * 256 streams. */
+#define RMT_QUOTA_BYTES (256u << 20)
+
+/* Flows from there: a stream from each of 65,536 contexts; 20 MB. */
+#define RMT_QUOTA_FLOWS 65536u
+
+/* Ids, which are never used again: two hundred days of a new context each second, and 256 such children
+ * before there are none left. Given out in blocks of RMT_ID_BLOCK, they are 4 MB of routes. */
+#define RMT_QUOTA_CONTEXTS (1u << 24)
+
+/* Bytes that wait for a child which does not read: windows of 256 streams to it. Beyond that it is
+ * lost. */
+#define RMT_QUOTA_UNREAD (256u << 20)
+
+/* What a message that waits takes besides its bytes, about. */
+#define RMT_MESSAGE_OVERHEAD 512u
+
+/* Bytes from one child that wait in the queues of other streams; beyond that, no more is read from it.
+ * Windows of 16 streams: it must not be so small that one slow reader stops a busy sender. */
+#define RMT_DETOUR_MAX (16u << 20)
+
+/* Milliseconds in which a child must have read something while another one pauses: longer than any
+ * network is away whose connections survive that. */
+#define RMT_STALL_MS 60000
+
+/* Requests for ids of one child that wait for the answer from above: a context makes one at a time. */
+#define RMT_ALLOCATE_MAX 4u
+
+/* Contexts that a neighbour's side has sent to, which are noted to tell it of their loss; beyond that it
+ * is told of every loss. 64 KiB, and as much to move when a number is put in between. */
+#define RMT_TALKED_MAX 16384u
+
+/* Failed chains of calls of one child: kept until each is reset. */
+#define RMT_CHAINS_MAX 1024u
+
+/* Milliseconds that a caller from below has to take a result of several frames: meanwhile the thread
+ * that ran the function does nothing else. */
+#define RMT_RESULT_MS 10000
+
 /* Milliseconds that a person has to answer a question: what sudo allows as well (sudoers(5),
  * passwd_timeout). */
 #define RMT_QUESTION_MS 300000

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "core/account.h"
 
 /* Kept in execution.chains. */
 struct failed_chain {
 	struct rmt_table_node node; /* by (caller, chain) */
 	ramet_error failure;
+	struct rmt_account *account; /* of the caller; NULL: it lies above */
 };
 
 static struct failed_chain *find(ramet_router *router, uint32_t caller, uint32_t chain)
@@ -23,6 +25,9 @@ static void chain_free(ramet_router *router, struct failed_chain *chain)
 {
 	rmt_table_remove(&router->execution.chains, &chain->node);
 	ramet_error_clear(&chain->failure);
+	if (chain->account)
+		chain->account->chains--;
+	rmt_account_unref(chain->account);
 	free(chain);
 }
 
@@ -56,10 +61,20 @@ void rmt_chain_fail(ramet_call *call, int code, const char *where, const char *t
 	if (!chain)
 		return;
 	rmt_error_set_at(&chain->failure, code, where, "%s", text);
+	chain->account = rmt_account_ref(rmt_account_of(router, call->message.frame.source));
+	if (chain->account)
+		chain->account->chains++;
 	rmt_table_add(&router->execution.chains, &chain->node,
 		      rmt_key(call->message.frame.source, call->chain));
 	refuse(call, &router->execution.serial, &chain->failure);
 	refuse(call, &router->execution.concurrent, &chain->failure);
+}
+
+bool rmt_chain_has_room(ramet_router *router, uint32_t caller, uint32_t chain)
+{
+	const struct rmt_account *account = chain ? rmt_account_of(router, caller) : NULL;
+
+	return !account || account->chains < RMT_CHAINS_MAX || find(router, caller, chain);
 }
 
 void rmt_chain_reset(ramet_router *router, uint32_t caller, uint32_t chain)

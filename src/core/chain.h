@@ -3,6 +3,7 @@
  * until the caller resets it or is gone. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/execute.h"
@@ -14,6 +15,9 @@ void rmt_chain_fail(ramet_call *call, int code, const char *where, const char *t
 
 /* Why calls of this chain are refused; NULL: they are not. */
 const ramet_error *rmt_chain_failure(ramet_router *router, uint32_t caller, uint32_t chain);
+
+/* True when it can be remembered that this chain has failed. */
+bool rmt_chain_has_room(ramet_router *router, uint32_t caller, uint32_t chain);
 
 void rmt_chain_reset(ramet_router *router, uint32_t caller, uint32_t chain);
 

@@ -154,6 +154,12 @@ static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welco
 	router->connect_timeout = welcome->connect_timeout;
 	router->shutdown_timeout = RMT_SHUTDOWN_CHILD_MS;
 	router->allow_siblings = welcome->allow_siblings;
+	router->quota = (struct rmt_quota){
+		.bytes = welcome->quota_bytes,
+		.unread = welcome->quota_unread,
+		.flows = welcome->quota_flows,
+		.contexts = welcome->quota_contexts,
+	};
 	router->log_level = (enum ramet_log_level)welcome->log_level;
 	router->logging.rate = welcome->log_rate;
 	router->logging.directory = welcome->log_directory.data

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "core/account.h"
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
@@ -40,15 +41,22 @@ static void begin(struct rmt_buffer *out, unsigned items, enum rmt_operation ope
 
 /* A credit or a cancellation that is lost would leave somebody waiting for ever; a stream that is lost
  * leaves nobody. */
-void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+static void send_for(ramet_router *router, uint32_t authority, uint32_t destination,
+		     struct rmt_buffer *out)
 {
 	struct rmt_frame frame = {.destination = destination, .handle = RMT_HANDLE_CONTROL};
 	int r = out->error < 0 ? out->error
-			       : rmt_send_frame(router, &frame, out->data, out->size, false);
+			       : rmt_send_frame_for(router, authority, &frame, out->data, out->size,
+						    false);
 
 	if (r == -ENOMEM && destination != router->id)
 		rmt_answer_lost(router, destination, 0);
 	rmt_buffer_done(out);
+}
+
+void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buffer *out)
+{
+	send_for(router, router->id, destination, out);
 }
 
 /* [operation, a, b] */
@@ -78,9 +86,17 @@ static void send_one(ramet_router *router, uint32_t destination, enum rmt_operat
 	rmt_control_send(router, destination, &out);
 }
 
-void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle, uint64_t bytes)
+void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, uint64_t bytes)
 {
-	rmt_control_pair(router, destination, RMT_OP_CREDIT, handle, bytes);
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 3, RMT_OP_CREDIT);
+	rmt_cbor_put_uint(&out, handle);
+	rmt_cbor_put_uint(&out, bytes);
+	send_for(router, authority, destination, &out);
 }
 
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply)
@@ -130,32 +146,23 @@ void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t hand
 	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
-			int code, const char *text)
+void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, int code, const char *text)
 {
 	unsigned char memory[MESSAGE_SIZE];
 	struct rmt_buffer out;
 
 	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 5, RMT_OP_CLOSED);
+	begin(&out, 4, RMT_OP_CLOSED);
 	rmt_cbor_put_uint(&out, handle);
 	rmt_cbor_put_uint(&out, (unsigned)code);
 	rmt_cbor_put_str(&out, text);
-	rmt_cbor_put_uint(&out, owner);
-	rmt_control_send(router, destination, &out);
+	send_for(router, authority, destination, &out);
 }
 
-void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame)
+bool rmt_control_is_about_flow(const unsigned char *data, size_t size)
 {
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, 4, RMT_OP_CREDIT);
-	rmt_cbor_put_uint(&out, frame->handle);
-	rmt_cbor_put_uint(&out, frame->length);
-	rmt_cbor_put_uint(&out, frame->destination);
-	rmt_control_send(router, frame->source, &out);
+	return size > 1 && (data[1] == RMT_OP_CREDIT || data[1] == RMT_OP_CLOSED);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -243,10 +250,11 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 		if (rmt_cbor_read_u32(reader, &ranges[i][0]) < 0 ||
 		    rmt_cbor_read_u32(reader, &ranges[i][1]) < 0)
 			count = 0;
-		/* A neighbour may speak for what lies behind it, and for nothing else. */
-		else if (stream != router->uplink &&
-			 (rmt_route_below(router, ranges[i][0]) != stream ||
-			  rmt_route_below(router, ranges[i][1]) != stream))
+		/* A neighbour may speak for what lies behind it, and for nothing else; for all of it
+		 * once. */
+		else if ((stream != router->uplink &&
+			  !rmt_route_covers(router, ranges[i][0], ranges[i][1], stream)) ||
+			 (i > 0 && ranges[i][0] <= ranges[i - 1][1]))
 			count = 0;
 	}
 	/* Ids are not used again; those of a tree that was joined may come back by another way. */
@@ -258,56 +266,45 @@ static void gone(ramet_router *router, struct rmt_stream *stream, struct rmt_cbo
 	free(reason);
 }
 
-/* A flow from here to a handle of `owner`, of which `frame` speaks: its reader, or a router on the way
- * there. */
-static struct rmt_flow *flow_of(const ramet_router *router, const struct rmt_frame *frame,
-				const struct rmt_stream *stream, uint32_t owner, uint32_t handle)
+/* Of the flow to a handle of who speaks, or in whose place a router on the way does. */
+static void credit(ramet_router *router, const struct rmt_frame *frame,
+		   const struct rmt_stream *stream, struct rmt_cbor_reader *reader)
 {
-	if (owner != frame->source && stream &&
-	    (owner == router->id || rmt_route_to(router, owner) != stream))
-		return NULL;
-	return rmt_flow_find(router, owner, handle);
-}
-
-static void credit(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
-		   struct rmt_cbor_reader *reader, uint64_t items)
-{
-	uint32_t handle, owner = frame->source;
 	struct rmt_flow *flow;
+	uint32_t handle;
 	uint64_t bytes;
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0 ||
-	    (items > 3 && rmt_cbor_read_u32(reader, &owner) < 0))
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0)
 		return;
 	/* Whoever the root is now. */
 	if (handle == RMT_HANDLE_LOG && stream && stream == router->uplink)
 		rmt_log_credit(router, bytes);
-	flow = flow_of(router, frame, stream, owner, handle);
+	flow = rmt_flow_find(router, frame->authority, handle);
 	if (flow)
 		rmt_flow_credit(flow, bytes);
 }
 
-static void closed(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
-		   struct rmt_cbor_reader *reader, uint64_t items)
+static void closed(ramet_router *router, const struct rmt_frame *frame,
+		   struct rmt_cbor_reader *reader)
 {
-	uint32_t handle, code, owner = frame->source;
 	struct rmt_flow *flow;
+	uint32_t handle, code;
 	const char *text;
 	char reason[256];
 	size_t size;
 
 	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &code) < 0 ||
-	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text ||
-	    (items > 4 && rmt_cbor_read_u32(reader, &owner) < 0))
+	    rmt_cbor_read_str(reader, &text, &size) < 0 || !text)
 		return;
-	flow = flow_of(router, frame, stream, owner, handle);
+	flow = handle == RMT_HANDLE_CALL ? NULL : rmt_flow_find(router, frame->authority, handle);
 	if (!flow)
 		return;
-	rmt_format(reason, sizeof(reason), "%.*s", (int)size, text);
+	rmt_format(reason, sizeof(reason), "%.*s", (int)RMT_MIN(size, sizeof(reason)), text);
 	rmt_flow_close(flow, reason);
 }
 
-static void given(ramet_router *router, struct rmt_cbor_reader *reader)
+static void given(ramet_router *router, const struct rmt_frame *frame,
+		  struct rmt_cbor_reader *reader)
 {
 	uint32_t handle, context;
 	ramet_receiver *receiver;
@@ -315,8 +312,8 @@ static void given(ramet_router *router, struct rmt_cbor_reader *reader)
 	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0)
 		return;
 	receiver = rmt_receiver_find(router, handle);
-	if (receiver && !receiver->result)
-		rmt_receiver_given(receiver, context);
+	if (receiver && !receiver->result && rmt_receiver_may_give(receiver, frame))
+		rmt_receiver_given(receiver, context, rmt_account_of(router, frame->source));
 }
 
 static void release(ramet_router *router, const struct rmt_frame *frame,
@@ -422,14 +419,6 @@ static void command(ramet_router *router, struct rmt_stream *stream, const struc
 		    !(router->detaching && stream == router->uplink))
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
-	case RMT_OP_CANCEL:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_execute_cancel(router, frame->source, number);
-		return;
-	case RMT_OP_RESET:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_chain_reset(router, frame->source, number);
-		return;
 	case RMT_OP_CONNECT:
 		connect_child(router, frame, reader);
 		return;
@@ -463,19 +452,29 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	bool neighbour = stream && stream->peer && frame->source == stream->peer->id;
 	struct rmt_cbor_reader reader;
 	uint64_t items, operation;
+	uint32_t number;
 
 	rmt_cbor_reader_init(&reader, data, frame->length);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || rmt_cbor_read_u64(&reader, &operation) < 0)
 		return;
 	switch (operation) {
 	case RMT_OP_CREDIT:
-		credit(router, frame, stream, &reader, items);
+		credit(router, frame, stream, &reader);
 		return;
 	case RMT_OP_CLOSED:
-		closed(router, frame, stream, &reader, items);
+		closed(router, frame, &reader);
+		return;
+	/* Both name what the sender itself has sent before. */
+	case RMT_OP_CANCEL:
+		if (rmt_cbor_read_u32(&reader, &number) == 0)
+			rmt_execute_cancel(router, frame->source, number);
+		return;
+	case RMT_OP_RESET:
+		if (rmt_cbor_read_u32(&reader, &number) == 0)
+			rmt_chain_reset(router, frame->source, number);
 		return;
 	case RMT_OP_GIVEN:
-		given(router, &reader);
+		given(router, frame, &reader);
 		return;
 	case RMT_OP_ASK:
 		asked(router, frame, &reader);
@@ -486,7 +485,7 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		return;
 	case RMT_OP_ALLOCATED:
 		if (neighbour)
-			rmt_ids_allocated(router, stream, &reader);
+			rmt_ids_allocated(router, stream, &reader, items);
 		return;
 	case RMT_OP_GONE:
 		if (neighbour)
@@ -503,7 +502,7 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	case RMT_OP_ADOPT:
 	case RMT_OP_ADOPTED:
 	case RMT_OP_DETACHED:
-		if (neighbour && router->hooks)
+		if (neighbour && router->hooks && router->hooks->tree)
 			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
 		return;
 	case RMT_OP_PING:

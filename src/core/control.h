@@ -3,6 +3,8 @@
  * them. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/router.h"
@@ -11,13 +13,17 @@
 void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 			 const struct rmt_frame *frame, const unsigned char *data);
 
-void rmt_control_credit(ramet_router *router, uint32_t destination, uint32_t handle,
-			uint64_t bytes);
-void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
-			int code, const char *text);
+/* In the name of `authority`, which is this context, or one that does not get what was sent to it. */
+void rmt_control_credit(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, uint64_t bytes);
 
-/* The credit of a frame that was refused, and that nobody grants back therefore. */
-void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame);
+/* Nobody reads at that handle of `authority`, which is this context, or one that is not there. */
+void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
+			uint32_t handle, int code, const char *text);
+
+/* True when a control message speaks of a flow, so that its authority says whose that is. */
+bool rmt_control_is_about_flow(const unsigned char *data, size_t size);
+
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply);
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);

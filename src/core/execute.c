@@ -10,12 +10,14 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/call.h"
 #include "core/chain.h"
 #include "core/flow.h"
 #include "core/function.h"
 #include "core/log.h"
 #include "core/peer.h"
+#include "core/policy.h"
 #include "core/route.h"
 #include "core/stdio.h"
 #include "core/value.h"
@@ -79,6 +81,7 @@ static void call_free(ramet_call *call)
 	struct rmt_execution *execution = &call->router->execution;
 
 	rmt_list_remove(&call->node);
+	rmt_account_settle(&call->message);
 	rmt_chunk_unref(call->message.chunk);
 	if (call->failure.code)
 		ramet_error_clear(&call->failure);
@@ -125,6 +128,7 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 				  .handle = call->message.frame.reply};
 	struct rmt_flow *flow;
 	char text[128];
+	int64_t until;
 	int r;
 
 	if (frame.handle == 0 || call->lost || router->state == RMT_ROUTER_ENDED)
@@ -135,13 +139,17 @@ static void answer_value(ramet_call *call, const struct rmt_buffer *out)
 			rmt_answer_lost(router, frame.destination, frame.handle);
 		return;
 	}
+	/* A parent may take its time; a child must not keep this thread from what others want. */
+	until = rmt_account_of(router, frame.destination) ? rmt_after(RMT_RESULT_MS) : RMT_NEVER;
 	flow = rmt_flow_get(router, frame.destination, frame.handle);
-	r = flow ? rmt_flow_send(flow, &frame, out->data, out->size, RMT_NEVER, false) : -ENOMEM;
+	r = flow ? rmt_flow_send(flow, &frame, out->data, out->size, until, false) : -ENOMEM;
 	rmt_flow_unref(flow);
 	if (r == -EMSGSIZE) {
 		rmt_format(text, sizeof(text), "the result of '%s' has %zu bytes, %u are allowed",
 			   call->function->name, out->size, router->message_size_max);
 		answer_failure(call, EMSGSIZE, router->path, text);
+	} else if (r == -ETIMEDOUT) {
+		answer_failure(call, ETIMEDOUT, router->path, "the result was not taken in time");
 	} else if (r == -ENOMEM) {
 		answer_failure(call, ENOMEM, router->path, "out of memory for the result");
 	}
@@ -216,6 +224,19 @@ static void accept(ramet_call *call)
 
 	if (parse(call, &name, &name_size) < 0) {
 		refuse(call, EPROTO, "the call makes no sense");
+		return;
+	}
+	if (!rmt_policy_calls_function(router, name, name_size, call->message.frame.source,
+				       call->message.frame.authority)) {
+		router->dropped++;
+		rmt_format(text, sizeof(text), "context %u may not call '%.*s' here",
+			   call->message.frame.authority, (int)name_size, name);
+		refuse(call, EPERM, text);
+		return;
+	}
+	if (!rmt_chain_has_room(router, call->message.frame.source, call->chain)) {
+		call->chain = 0;
+		refuse(call, EDQUOT, "too many chains of calls have failed and were not reset");
 		return;
 	}
 	r = find_function(call, name, name_size, &why);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/format.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/control.h"
 #include "core/log.h"
 #include "core/peer.h"
@@ -349,12 +351,20 @@ struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, 
 	return node ? RMT_CONTAINER(node, struct rmt_inflow, node) : NULL;
 }
 
-struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle)
+int rmt_inflow_none(const ramet_router *router, const struct rmt_account *cause)
+{
+	return cause && cause->flows >= router->quota.flows ? -EDQUOT : -ENOMEM;
+}
+
+struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle,
+				  struct rmt_account *cause)
 {
 	struct rmt_inflow *inflow = rmt_inflow_find(router, source, handle);
 
 	if (inflow)
 		return inflow;
+	if (rmt_inflow_none(router, cause) == -EDQUOT)
+		return NULL;
 	inflow = calloc(1, sizeof(*inflow));
 	if (!inflow)
 		return NULL;
@@ -364,6 +374,10 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 		return NULL;
 	}
 	inflow->handle = handle;
+	inflow->account = rmt_account_ref(rmt_account_of(router, source));
+	inflow->cause = rmt_account_ref(cause);
+	if (cause)
+		cause->flows++;
 	rmt_assembly_init(&inflow->assembly, router->messages);
 	rmt_list_init(&inflow->of_receiver);
 	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
@@ -379,9 +393,17 @@ struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source)
 	struct rmt_inflow *inflow = receiver->recent;
 
 	if (!inflow || inflow->peer->id != source)
-		inflow = rmt_inflow_get(receiver->router, source, (uint32_t)receiver->node.key);
+		inflow = rmt_inflow_get(receiver->router, source, (uint32_t)receiver->node.key,
+					rmt_account_of(receiver->router, source));
 	receiver->recent = inflow;
 	return inflow;
+}
+
+static void uncharge(struct rmt_inflow *inflow)
+{
+	if (inflow->account)
+		inflow->account->bytes -= inflow->charged;
+	inflow->charged = 0;
 }
 
 void rmt_inflow_free(struct rmt_inflow *inflow)
@@ -391,6 +413,11 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 	if (inflow->receiver && inflow->receiver->recent == inflow)
 		inflow->receiver->recent = NULL;
 
+	uncharge(inflow);
+	if (inflow->cause)
+		inflow->cause->flows--;
+	rmt_account_unref(inflow->cause);
+	rmt_account_unref(inflow->account);
 	rmt_table_remove(&peer->router->inflows, &inflow->node);
 	rmt_list_remove(&inflow->of_receiver);
 	rmt_list_remove(&inflow->of_peer);
@@ -404,7 +431,9 @@ static void grant_all(struct rmt_inflow *inflow)
 	size_t bytes = inflow->granted;
 
 	inflow->granted = 0;
-	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+	inflow->taken -= RMT_MIN(bytes, inflow->taken);
+	rmt_control_credit(inflow->peer->router, inflow->peer->router->id, inflow->peer->id,
+			   inflow->handle, bytes);
 }
 
 static void grant(struct rmt_inflow *inflow, size_t bytes)
@@ -421,32 +450,83 @@ void rmt_inflow_settle(struct rmt_inflow *inflow)
 		grant_all(inflow);
 }
 
+/* Bytes of one message. */
+static uint32_t size_max(const struct rmt_inflow *inflow)
+{
+	uint32_t own = inflow->receiver ? inflow->receiver->message_size_max : 0;
+	uint32_t all = inflow->peer->router->message_size_max;
+
+	return own ? RMT_MIN(own, all) : all;
+}
+
+static void describe(const struct rmt_inflow *inflow, int code, char *text, size_t size)
+{
+	const ramet_router *router = inflow->peer->router;
+
+	if (code == -EMSGSIZE)
+		rmt_format(text, size,
+			   "the message is larger than the %u bytes that are allowed here",
+			   size_max(inflow));
+	else if (code == -EDQUOT)
+		rmt_format(text, size,
+			   "the quota of %llu bytes that wait in '%.64s' for one child and all "
+			   "below it is used up",
+			   (unsigned long long)router->quota.bytes, router->path);
+	else if (code == -ENOBUFS)
+		rmt_format(text, size, "more was sent to '%.64s' than it had granted",
+			   router->path);
+	else
+		rmt_format(text, size, "the message could not be put together: %s",
+			   code == -ENOMEM ? "out of memory" : "its parts do not fit");
+}
+
+/* The message will not become whole: nothing of it is kept, and what comes of it yet is ignored. */
 static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *frame, int code)
 {
+	ramet_router *router = inflow->peer->router;
 	struct rmt_frame first = *frame;
+	char text[160];
 
+	uncharge(inflow);
+	rmt_assembly_done(&inflow->assembly);
 	grant(inflow, inflow->held);
 	inflow->held = 0;
+	inflow->refusing = code != -ECANCELED && (frame->flags & RMT_FRAME_MORE);
 	if (code == -ECANCELED) {
 		/* Its sender may have closed meanwhile: then this was the end. */
 		if (inflow->receiver)
 			rmt_receiver_changed(inflow->receiver);
 		return;
 	}
+	describe(inflow, code, text, sizeof(text));
+	if (code != -ENOMEM && code != -EMSGSIZE)
+		rmt_misbehaved(router, "refused a message of %s: %s", rmt_peer_name(inflow->peer),
+			       text);
 	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
 	/* Its bytes were granted already, and who waits for an answer gets one. */
 	if (first.handle == RMT_HANDLE_CALL || first.reply != 0)
 		first.flags &= ~(unsigned)RMT_FRAME_COUNTED;
-	if (code == -EMSGSIZE)
-		rmt_dead_letter(inflow->peer->router, &first, EMSGSIZE,
-				"the message is larger than the %u bytes that are allowed here",
-				inflow->peer->router->message_size_max);
-	else
-		rmt_dead_letter(inflow->peer->router, &first, -code,
-				"the message could not be put together: %s",
-				code == -ENOMEM ? "out of memory" : "its parts do not fit");
+	rmt_dead_letter(router, &first, -code, "%s", text);
 	if (inflow->receiver)
-		rmt_receiver_message_lost(inflow->receiver, frame->source, code);
+		rmt_receiver_message_lost(inflow->receiver, frame->source, code, text);
+}
+
+/* More than the source was granted. Our own messages wait for nobody's credit but our own. */
+static bool overruns(const struct rmt_inflow *inflow, const struct rmt_frame *frame)
+{
+	return (frame->flags & RMT_FRAME_COUNTED) &&
+	       inflow->taken + frame->length > window(inflow->handle) &&
+	       inflow->peer != inflow->peer->router->self;
+}
+
+static int whole(struct rmt_inflow *inflow, struct rmt_message *message)
+{
+	message->owed = inflow->held;
+	inflow->held = 0;
+	inflow->waiting++;
+	inflow->charged = 0;
+	rmt_account_message(inflow->account, message);
+	return 1;
 }
 
 unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
@@ -466,21 +546,46 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message)
 {
-	bool counted = frame->flags & RMT_FRAME_COUNTED;
+	bool ignored = inflow->refusing && (frame->flags & RMT_FRAME_CONTINUES);
 	int r;
 
-	if (counted)
-		inflow->held += frame->length;
-	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))) {
-		*ret_message = (struct rmt_message){*frame, rmt_chunk_ref(chunk), payload,
-						    frame->length, inflow->held};
-		inflow->held = 0;
-		inflow->waiting++;
-		return 1;
+	if (!ignored && overruns(inflow, frame)) {
+		message_failed(inflow, frame, -ENOBUFS);
+		return -ENOBUFS;
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload,
-			     inflow->peer->router->message_size_max, &ret_message->chunk,
-			     &ret_message->frame);
+	if (frame->flags & RMT_FRAME_COUNTED) {
+		inflow->held += frame->length;
+		inflow->taken += frame->length;
+	}
+	if (ignored) {
+		inflow->refusing = frame->flags & RMT_FRAME_MORE;
+		grant(inflow, inflow->held);
+		inflow->held = 0;
+		return 0;
+	}
+	if (!rmt_account_has_room(inflow->peer->router, inflow->account, frame->length)) {
+		message_failed(inflow, frame, -EDQUOT);
+		return -EDQUOT;
+	}
+	if (!(frame->flags & RMT_FRAME_CONTINUES) && frame->total > size_max(inflow)) {
+		message_failed(inflow, frame, -EMSGSIZE);
+		return -EMSGSIZE;
+	}
+	inflow->refusing = false;
+	if (inflow->account)
+		inflow->account->bytes += frame->length;
+	inflow->charged += frame->length;
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES))) {
+		*ret_message = (struct rmt_message){
+			.frame = *frame,
+			.chunk = rmt_chunk_ref(chunk),
+			.data = payload,
+			.size = frame->length,
+		};
+		return whole(inflow, ret_message);
+	}
+	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload, size_max(inflow),
+			     &ret_message->chunk, &ret_message->frame);
 	if (r < 0) {
 		message_failed(inflow, frame, r);
 		return r;
@@ -494,18 +599,16 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 	}
 	ret_message->data = ret_message->chunk->data;
 	ret_message->size = ret_message->frame.total;
-	ret_message->owed = inflow->held;
 	ret_message->frame.flags |= frame->flags & RMT_FRAME_COUNTED;
-	inflow->held = 0;
-	inflow->waiting++;
-	return 1;
+	return whole(inflow, ret_message);
 }
 
 void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
-			 const struct rmt_message *message)
+			 struct rmt_message *message)
 {
 	struct rmt_inflow *inflow;
 
+	rmt_account_settle(message);
 	if (!(message->frame.flags & (RMT_FRAME_COUNTED | RMT_FRAME_MORE)))
 		return;
 	if (receiver && receiver->recent && receiver->recent->peer->id == message->frame.source)

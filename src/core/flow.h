@@ -46,6 +46,12 @@ struct rmt_inflow {
 	size_t held;
 	size_t waiting; /* whole messages that wait here to be consumed */
 	size_t granted; /* consumed, but the grant was not sent yet */
+	size_t taken;   /* charged to its credit and not granted: never more than a window */
+	/* of the source, which pays for bytes, `charged` of them for the message that is being put
+	 * together; and of whoever made this necessary */
+	struct rmt_account *account, *cause;
+	size_t charged;
+	bool refusing; /* the rest of a message that was refused is ignored */
 	/* for streams: senders that the source was given, and those it has closed */
 	uint32_t given, ended;
 };
@@ -81,6 +87,12 @@ bool rmt_flow_has_room(const struct rmt_flow *flow, uint32_t size);
 int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const void *data,
 		  size_t size, int64_t until, bool gather);
 
+/* Finds it, or makes one. NULL: out of memory, or `cause`, who is charged for it, has so many already
+ * (rmt_inflow_none says which). */
+struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle,
+				  struct rmt_account *cause);
+int rmt_inflow_none(const ramet_router *router, const struct rmt_account *cause);
+
 /* The same for who may let go of the flow meanwhile: when *held is another one, it is -EPIPE. */
 int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
 		       const void *data, size_t size, int64_t until, bool gather);
@@ -112,8 +124,6 @@ void rmt_flow_turn_done(struct rmt_flow_turn *turn);
 /* Something has changed that turns may wait for. */
 void rmt_flow_turns_look(ramet_router *router);
 
-struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle);
-
 /* The same for a receiver, where the last one is mostly the right one. */
 struct rmt_inflow *rmt_inflow_to(ramet_receiver *receiver, uint32_t source);
 struct rmt_inflow *rmt_inflow_find(const ramet_router *router, uint32_t source, uint32_t handle);
@@ -139,4 +149,4 @@ unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *fr
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */
 void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
-			 const struct rmt_message *message);
+			 struct rmt_message *message);

@@ -25,7 +25,8 @@ int rmt_ids_add(ramet_router *router, uint32_t first, uint32_t last);
 bool rmt_ids_known(const ramet_router *router, uint32_t first, uint32_t last);
 
 /* Takes `count` consecutive ids for children: 0, and *ret_first is the first; -EAGAIN: they were
- * asked for, hooks->ids_ready will be called; -ENOSPC: the tree has none left. */
+ * asked for, hooks->ids_ready will be called; -ENOSPC: the tree has none left; another errno, while
+ * ids_ready is called: they were refused, ids.reason says why. */
 int rmt_ids_take(ramet_router *router, uint32_t count, uint32_t *ret_first);
 
 /* This context has become a root: what was asked for above is its own to give. */
@@ -37,4 +38,4 @@ void rmt_ids_done(ramet_router *router);
 void rmt_ids_allocate(ramet_router *router, struct rmt_stream *stream,
 		      struct rmt_cbor_reader *reader);
 void rmt_ids_allocated(ramet_router *router, struct rmt_stream *stream,
-		       struct rmt_cbor_reader *reader);
+		       struct rmt_cbor_reader *reader, uint64_t items);

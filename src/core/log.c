@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/capture.h"
 #include "core/control.h"
 #include "core/flow.h"
@@ -430,7 +431,16 @@ void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt
 
 	if (router->log && stream && stream->peer)
 		entry = rmt_log_record_decode(message->data, message->size);
+	rmt_account_settle(message);
 	rmt_chunk_unref(message->chunk);
+	if (entry && !rmt_peer_path_covers(stream->peer, entry->record.context)) {
+		rmt_misbehaved(router,
+			       "dropped a log record that claims to come from '%.64s', but came "
+			       "from %s",
+			       entry->record.context, rmt_peer_name(stream->peer));
+		free(entry);
+		entry = NULL;
+	}
 	if (entry && !is_welcome(router, stream, entry)) {
 		drop(router, &stream->log_limit, entry->record.level);
 		free(entry);

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "core/account.h"
 #include "core/control.h"
 #include "core/execute.h"
 #include "core/flow.h"
 #include "core/log.h"
 #include "core/peer.h"
+#include "core/policy.h"
 #include "core/receiver.h"
 #include "core/route.h"
 #include "core/stream.h"
@@ -31,12 +34,19 @@ static int send_here(ramet_router *router, const struct rmt_frame *frame, const 
 int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size,
 		   bool gather)
 {
+	return rmt_send_frame_for(router, router->id, frame, data, size, gather);
+}
+
+int rmt_send_frame_for(ramet_router *router, uint32_t authority, struct rmt_frame *frame,
+		       const void *data, size_t size, bool gather)
+{
 	struct rmt_stream *stream;
 
 	if (size > RMT_FRAME_PAYLOAD_MAX)
 		return -EMSGSIZE;
 	router->counters.messages_out += !(frame->flags & RMT_FRAME_CONTINUES);
-	frame->source = frame->authority = router->id;
+	frame->source = router->id;
+	frame->authority = authority;
 	frame->length = (uint32_t)size;
 	if (!(frame->flags & (RMT_FRAME_CONTINUES | RMT_FRAME_MORE)))
 		frame->total = (uint32_t)size;
@@ -73,6 +83,13 @@ void rmt_answer_lost(ramet_router *router, uint32_t destination, uint32_t handle
 void rmt_send_failure(ramet_router *router, uint32_t destination, uint32_t handle, int code,
 		      const char *where, const char *text, bool gather)
 {
+	rmt_send_failure_for(router, router->id, destination, handle, code, where, text, gather);
+}
+
+void rmt_send_failure_for(ramet_router *router, uint32_t authority, uint32_t destination,
+			  uint32_t handle, int code, const char *where, const char *text,
+			  bool gather)
+{
 	struct rmt_frame frame = {
 		.flags = RMT_FRAME_ERROR,
 		.destination = destination,
@@ -88,7 +105,8 @@ void rmt_send_failure(ramet_router *router, uint32_t destination, uint32_t handl
 		rmt_buffer_init(&out, memory, sizeof(memory));
 		rmt_failure_encode(code, "", "out of memory for the text of this error", &out);
 	}
-	if (out.error < 0 || rmt_send_frame(router, &frame, out.data, out.size, gather) == -ENOMEM)
+	if (out.error < 0 ||
+	    rmt_send_frame_for(router, authority, &frame, out.data, out.size, gather) == -ENOMEM)
 		rmt_answer_lost(router, destination, handle);
 	rmt_buffer_done(&out);
 }
@@ -104,11 +122,11 @@ void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buf
 	rmt_buffer_done(out);
 }
 
-static void message_arrived(ramet_router *router, struct rmt_stream *stream,
-			    ramet_receiver *receiver, struct rmt_message *message)
+static void message_arrived(ramet_router *router, ramet_receiver *receiver,
+			    struct rmt_message *message)
 {
 	if (receiver)
-		rmt_receiver_arrived(receiver, stream, message);
+		rmt_receiver_arrived(receiver, message);
 	else
 		rmt_execute_arrived(router, message);
 }
@@ -124,24 +142,58 @@ static void record_arrived(ramet_router *router, struct rmt_stream *stream,
 
 	if (rmt_router_is_root(router) && (frame->flags & RMT_FRAME_COUNTED) &&
 	    !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
-		inflow = rmt_inflow_get(router, frame->source, frame->handle);
+		inflow = rmt_inflow_get(router, frame->source, frame->handle,
+					rmt_account_of(router, frame->source));
 	if (!inflow)
 		router->dropped++;
 	else if (rmt_inflow_frame(inflow, &message->frame, chunk, payload, message) > 0)
 		rmt_log_arrived(router, stream, message);
 }
 
-/* END: the payload says how many of the source's senders were closed. */
-static void stream_ended(ramet_router *router, ramet_receiver *receiver,
-			 const struct rmt_frame *frame)
+/* Calls are charged to their flow, all of them: so nobody can make more of them wait than fit a window. */
+static bool may_call(ramet_router *router, const struct rmt_frame *frame)
+{
+	if (!rmt_policy_calls(router, frame->source, frame->authority)) {
+		router->dropped++;
+		rmt_dead_letter(router, frame, EPERM,
+				"context %u is no parent of context %u, and may not call functions "
+				"there",
+				frame->authority, router->id);
+		return false;
+	}
+	if (!(frame->flags & (RMT_FRAME_COUNTED | RMT_FRAME_ABORT))) {
+		rmt_misbehaved(router, "refused a call of context %u that is not charged",
+			       frame->source);
+		rmt_dead_letter(router, frame, EPROTO, "the call is not charged to its flow");
+		return false;
+	}
+	return true;
+}
+
+static void no_inflow(ramet_router *router, ramet_receiver *receiver, const struct rmt_frame *frame)
+{
+	int code = rmt_inflow_none(router, rmt_account_of(router, frame->source));
+	const char *text = code == -EDQUOT
+				   ? "the quota of flows from one child and all below it is "
+				     "used up"
+				   : "out of memory";
+
+	rmt_dead_letter(router, frame, -code, "%s", text);
+	if (receiver)
+		rmt_receiver_message_lost(receiver, frame->source, code, text);
+}
+
+static struct rmt_inflow *find_inflow(ramet_router *router, ramet_receiver *receiver,
+				      const struct rmt_frame *frame)
 {
 	struct rmt_inflow *inflow;
 
-	if (receiver->result)
-		return;
-	inflow = rmt_inflow_get(router, frame->source, frame->handle);
-	if (inflow)
-		rmt_receiver_ended(receiver, inflow, 1);
+	if (receiver)
+		return rmt_inflow_to(receiver, frame->source);
+	inflow = rmt_inflow_find(router, frame->source, frame->handle);
+	return inflow ? inflow
+		      : rmt_inflow_get(router, frame->source, frame->handle,
+				       rmt_account_of(router, frame->source));
 }
 
 void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
@@ -149,6 +201,7 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 {
 	struct rmt_message message = {.frame = *frame};
 	ramet_receiver *receiver = NULL;
+	struct rmt_inflow *inflow;
 
 	router->counters.messages_in += !(frame->flags & RMT_FRAME_CONTINUES);
 	if (frame->handle == RMT_HANDLE_CONTROL) {
@@ -160,42 +213,37 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 		return;
 	}
 	if (frame->handle == RMT_HANDLE_CALL) {
-		if (!rmt_router_obeys(router, frame->authority)) {
-			rmt_dead_letter(router, frame, EPERM,
-					"context %u is no parent of context %u, and may not call "
-					"functions there",
-					frame->authority, router->id);
+		if ((frame->flags & RMT_FRAME_END) || !may_call(router, frame))
 			return;
-		}
 	} else {
 		receiver = rmt_receiver_find(router, frame->handle);
 		if (!receiver) {
 			rmt_dead_letter(router, frame, EPIPE, "nobody receives there any more");
 			return;
 		}
+		if (!rmt_receiver_admits(receiver, frame))
+			return;
 	}
 	if (frame->flags & RMT_FRAME_END) {
-		if (receiver)
-			stream_ended(router, receiver, frame);
+		if (!receiver->result)
+			rmt_receiver_ended(receiver, frame->source);
 		return;
 	}
-	if (frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES | RMT_FRAME_COUNTED)) {
-		struct rmt_inflow *inflow = receiver ? rmt_inflow_to(receiver, frame->source)
-						     : rmt_inflow_get(router, frame->source,
-								      frame->handle);
-
-		if (!inflow) {
-			rmt_dead_letter(router, frame, ENOMEM, "out of memory");
-			if (receiver)
-				rmt_receiver_message_lost(receiver, frame->source, -ENOMEM);
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES | RMT_FRAME_COUNTED))) {
+		if (frame->length > router->message_size_max && !(frame->flags & RMT_FRAME_ERROR)) {
+			rmt_receiver_message_lost(receiver, frame->source, -EMSGSIZE,
+						  rmt_strerror(EMSGSIZE));
 			return;
 		}
-		if (rmt_inflow_frame(inflow, frame, chunk, payload, &message) > 0)
-			message_arrived(router, stream, receiver, &message);
+		message.chunk = rmt_chunk_ref(chunk);
+		message.data = payload;
+		message.size = frame->length;
+		message_arrived(router, receiver, &message);
 		return;
 	}
-	message.chunk = rmt_chunk_ref(chunk);
-	message.data = payload;
-	message.size = frame->length;
-	message_arrived(router, stream, receiver, &message);
+	inflow = find_inflow(router, receiver, frame);
+	if (!inflow)
+		no_inflow(router, receiver, frame);
+	else if (rmt_inflow_frame(inflow, frame, chunk, payload, &message) > 0)
+		message_arrived(router, receiver, &message);
 }

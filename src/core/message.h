@@ -16,15 +16,23 @@ struct rmt_message {
 	const unsigned char *data;
 	size_t size;
 	size_t owed; /* credit that its sender gets back when it is consumed */
+	/* who is charged for its memory, see account.h; NULL: nobody */
+	struct rmt_account *account;
 };
 
 /*
  * Sends a message that fits one frame, without flow control: for what answers something, and for
- * control. The caller sets destination, handle, reply and flags of the frame. A destination that
+ * control. The caller sets destination, handle, reply and flags of the frame; it speaks for this
+ * context. A destination that
  * cannot be reached is answered like any other, with a dead letter. 0, -EMSGSIZE or -ENOMEM.
  */
 int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *data, size_t size,
 		   bool gather);
+
+/* The same in place of `authority`, a context that cannot be reached or does not take a message: only
+ * those on the way to it may say so. */
+int rmt_send_frame_for(ramet_router *router, uint32_t authority, struct rmt_frame *frame,
+		       const void *data, size_t size, bool gather);
 
 /* An answer for which there is no memory: whoever waits for it must not wait for ever. Here its call
  * fails; on the way to another context the stream does. */
@@ -33,6 +41,9 @@ void rmt_answer_lost(ramet_router *router, uint32_t destination, uint32_t handle
 /* Encodes a failure and sends it as an answer. */
 void rmt_send_failure(ramet_router *router, uint32_t destination, uint32_t handle, int code,
 		      const char *where, const char *text, bool gather);
+void rmt_send_failure_for(ramet_router *router, uint32_t authority, uint32_t destination,
+			  uint32_t handle, int code, const char *where, const char *text,
+			  bool gather);
 
 /* Sends a control message: the content of out, which is then reset. */
 void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buffer *out);

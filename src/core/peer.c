@@ -70,6 +70,14 @@ const char *rmt_peer_name(const struct rmt_peer *peer)
 	return text;
 }
 
+bool rmt_peer_path_covers(const struct rmt_peer *peer, const char *path)
+{
+	size_t size = peer->path ? strlen(peer->path) : 0;
+
+	return size > 0 && strncmp(path, peer->path, size) == 0 &&
+	       (path[size] == '\0' || path[size] == '/');
+}
+
 static void child_lost_timer(struct rmt_timer *timer)
 {
 	struct rmt_peer *child = RMT_CONTAINER(timer, struct rmt_peer, grace);
@@ -137,12 +145,20 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_peer_dropped(peer);
 }
 
+/* They are sorted. */
 static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (id >= ranges[i][0] && id <= ranges[i][1])
-			return true;
-	return false;
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges[middle][1] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && ranges[low][0] <= id;
 }
 
 /* Which neighbours have to hear of it: the parent, for the whole way up; and those that talked to

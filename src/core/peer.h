@@ -95,13 +95,16 @@ void rmt_peer_describe(struct rmt_peer *peer, const char *path, size_t path_size
  * of the thread. */
 const char *rmt_peer_name(const struct rmt_peer *peer);
 
+/* True when this is the path of the peer, or of a context below it. */
+bool rmt_peer_path_covers(const struct rmt_peer *peer, const char *path);
+
 /* Frees the peer if nothing refers to it any more. */
 void rmt_peer_collect(struct rmt_peer *peer);
 
 /* The context is gone: everything that waits for it ends with this reason. */
 void rmt_peer_lost(struct rmt_peer *peer, const char *reason);
 
-/* The same for all peers with these ids, and for the routes' sake for neighbours that talked to
+/* The same for all peers with these ids (ascending ranges), and for the routes' sake for neighbours that talked to
  * them. `from` is the stream that told us, NULL for a loss of our own. */
 void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t count,
 		    const char *reason, struct rmt_stream *from);

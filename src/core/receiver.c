@@ -20,17 +20,34 @@
 #include "core/wait.h"
 #include "wire/handshake.h"
 
+/* A bijection that nobody knows: numbers are used once, and do not tell which others there are. (Four
+ * rounds of a Feistel network over a product; a guess has no better odds than a blind one, which is all
+ * that is asked of it.) */
+static uint32_t scramble(uint64_t key, uint32_t number)
+{
+	uint16_t left = (uint16_t)(number >> 16), right = (uint16_t)number;
+
+	for (unsigned round = 0; round < 4; round++) {
+		uint64_t mixed = (right + key + round) * 0x9e3779b97f4a7c15u;
+		uint16_t next = (uint16_t)(left ^ (mixed ^ key) >> 40);
+
+		left = right;
+		right = next;
+	}
+	return (uint32_t)left << 16 | right;
+}
+
 static void register_handle(ramet_receiver *receiver)
 {
 	ramet_router *router = receiver->router;
+	uint32_t handle;
 
 	/* Handles are not used again until 2^32 of them were: an answer that comes too late finds
 	 * nobody. */
-	do {
-		if (++router->handle_next < RMT_HANDLE_FIRST)
-			router->handle_next = RMT_HANDLE_FIRST;
-	} while (rmt_table_find(&router->receivers, router->handle_next));
-	rmt_table_add(&router->receivers, &receiver->node, router->handle_next);
+	do
+		handle = scramble(router->handle_key, router->handle_next++);
+	while (handle < RMT_HANDLE_FIRST || rmt_table_find(&router->receivers, handle));
+	rmt_table_add(&router->receivers, &receiver->node, handle);
 	receiver->registered = true;
 }
 
@@ -230,27 +247,8 @@ void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, .
 	result_done(receiver);
 }
 
-/* A dead letter comes from some router on the way, and only from that direction. */
-static bool may_answer(const ramet_receiver *receiver, const struct rmt_stream *stream,
-		       const struct rmt_frame *frame)
+static void result_arrived(ramet_receiver *receiver, struct rmt_message *message)
 {
-	const struct rmt_peer *respondent = receiver->respondent;
-
-	if (!respondent || frame->source == respondent->id)
-		return true;
-	if (!(frame->flags & RMT_FRAME_ERROR))
-		return false;
-	return !stream || stream == rmt_route_to(receiver->router, respondent->id);
-}
-
-static void result_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
-			   struct rmt_message *message)
-{
-	if (!may_answer(receiver, stream, &message->frame)) {
-		receiver->router->dropped++;
-		rmt_chunk_unref(message->chunk);
-		return;
-	}
 	if (message->size <= sizeof(receiver->small)) {
 		memcpy(receiver->small, message->data, message->size);
 		message->data = receiver->small;
@@ -285,30 +283,39 @@ int rmt_receiver_failure(ramet_receiver *receiver, ramet_error *error)
 
 /* --- streams ------------------------------------------------------------------------------ */
 
-RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver)
+static int stream_new(ramet_router *router, const ramet_receiver_options *options,
+		      ramet_receiver *receiver)
 {
-	ramet_receiver *receiver = malloc(sizeof(*receiver));
-	int r = 0;
+	if (router->state == RMT_ROUTER_ENDED)
+		return -ESHUTDOWN;
+	rmt_receiver_init(receiver, router);
+	register_handle(receiver);
+	receiver->policy = options->policy ? options->policy : RAMET_POLICY_GIVEN;
+	receiver->message_size_max = options->message_size_max;
+	receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key, true);
+	if (!receiver->sender) {
+		rmt_receiver_done(receiver);
+		return -ENOMEM;
+	}
+	rmt_router_hold(router);
+	return 0;
+}
 
+RMT_PUBLIC int ramet_receiver_new_with(ramet_router *router, const ramet_receiver_options *options,
+				       ramet_receiver **ret_receiver)
+{
+	ramet_receiver_options all = RAMET_RECEIVER_OPTIONS_INIT;
+	ramet_receiver *receiver;
+	int r;
+
+	if (options->size < sizeof(options->size) || options->policy > RAMET_POLICY_ANY)
+		return -EINVAL;
+	memcpy(&all, options, RMT_MIN(options->size, sizeof(all)));
+	receiver = malloc(sizeof(*receiver));
 	if (!receiver)
 		return -ENOMEM;
 	rmt_lock(router);
-	if (router->state == RMT_ROUTER_ENDED) {
-		r = -ESHUTDOWN;
-	} else {
-		rmt_receiver_init(receiver, router);
-		register_handle(receiver);
-	}
-	if (r == 0) {
-		receiver->sender = rmt_sender_new(router, router->id, (uint32_t)receiver->node.key,
-						  true);
-		if (!receiver->sender) {
-			rmt_receiver_done(receiver);
-			r = -ENOMEM;
-		} else {
-			rmt_router_hold(router);
-		}
-	}
+	r = stream_new(router, &all, receiver);
 	rmt_unlock(router);
 	if (r < 0)
 		free(receiver);
@@ -317,51 +324,41 @@ RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_rec
 	return r;
 }
 
-void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
-			  struct rmt_message *message)
+RMT_PUBLIC int ramet_receiver_new(ramet_router *router, ramet_receiver **ret_receiver)
+{
+	static const ramet_receiver_options options = RAMET_RECEIVER_OPTIONS_INIT;
+
+	return ramet_receiver_new_with(router, &options, ret_receiver);
+}
+
+void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_message *message)
 {
 	if (receiver->result) {
-		result_arrived(receiver, stream, message);
+		result_arrived(receiver, message);
 		return;
 	}
 	if (push(receiver, message) < 0) {
 		rmt_inflow_consumed(receiver->router, receiver, message);
 		confirm(receiver->router, &message->frame, ENOMEM, "out of memory");
-		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM);
+		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM,
+					  rmt_strerror(ENOMEM));
 		rmt_chunk_unref(message->chunk);
 	} else if (receiver->first == receiver->last)
 		rmt_receiver_changed(receiver);
 }
 
-void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code)
-{
-	if (!receiver->result) {
-		receiver->trouble = code;
-		rmt_receiver_changed(receiver);
-	} else if (receiver->respondent && receiver->respondent->id == source) {
-		rmt_receiver_fail(receiver, -code,
-				  "the answer of %s to '%s' was lost on its arrival: %s",
-				  rmt_peer_name(receiver->respondent), receiver->function,
-				  rmt_strerror(code));
-	}
-}
-
-void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
-			      const char *reason)
+/* The reader gets an error in the place of the ends that will not come. */
+static void end_source(ramet_receiver *receiver, struct rmt_inflow *inflow, int code,
+		       const char *text)
 {
 	struct rmt_message message = {
 		.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
-	char text[512];
 
-	/* The inflow goes with its source; that there was one is what remains of it. */
-	receiver->had_senders |= inflow->given > 0 || inflow->ended > 0;
-	if (inflow->given <= inflow->ended)
-		return;
+	/* What it may get a sender for later begins with new credit, as its flow is closed. */
 	inflow->ended = inflow->given;
-	rmt_format(text, sizeof(text), "%s, which sent here, is gone: %s",
-		   rmt_peer_name(inflow->peer), reason);
-	rmt_failure_encode(ECONNRESET, "", text, &out);
+	inflow->taken = 0;
+	rmt_failure_encode(code, "", text, &out);
 	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
 	if (message.chunk) {
 		memcpy(message.chunk->data, out.data, out.size);
@@ -374,12 +371,55 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 	rmt_receiver_changed(receiver);
 }
 
-void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count)
+void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code,
+			       const char *text)
 {
-	inflow->ended += count;
+	struct rmt_inflow *inflow;
+	char reason[512];
+
+	if (receiver->result) {
+		rmt_receiver_fail(receiver, -code,
+				  "the answer of %s to '%s' was lost on its arrival: %s",
+				  rmt_peer_name(receiver->respondent), receiver->function, text);
+		return;
+	}
+	inflow = rmt_inflow_find(receiver->router, source, (uint32_t)receiver->node.key);
+	if ((code == -EDQUOT || code == -ENOBUFS) && inflow && inflow->given > inflow->ended) {
+		rmt_format(reason, sizeof(reason), "nothing more is taken from %s: %s",
+			   rmt_peer_name(inflow->peer), text);
+		end_source(receiver, inflow, -code, reason);
+	} else {
+		receiver->trouble = code;
+		rmt_receiver_changed(receiver);
+	}
+}
+
+void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
+			      const char *reason)
+{
+	char text[512];
+
+	/* The inflow goes with its source; that there was one is what remains of it. */
+	receiver->had_senders |= inflow->given > 0 || inflow->ended > 0;
+	if (inflow->given <= inflow->ended)
+		return;
+	rmt_format(text, sizeof(text), "%s, which sent here, is gone: %s",
+		   rmt_peer_name(inflow->peer), reason);
+	end_source(receiver, inflow, ECONNRESET, text);
+}
+
+void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source)
+{
+	struct rmt_inflow *inflow = rmt_inflow_to(receiver, source);
+
+	if (!inflow)
+		return;
+	inflow->ended++;
 	rmt_inflow_settle(inflow);
 	rmt_receiver_changed(receiver);
 }
+
+/* --- the reader --------------------------------------------------------------------------- */
 
 /* The routers between tell of a loss those who have talked to the lost, besides all parents. */
 static void make_known(ramet_receiver *receiver, uint32_t context)
@@ -387,16 +427,16 @@ static void make_known(ramet_receiver *receiver, uint32_t context)
 	ramet_router *router = receiver->router;
 
 	if (!rmt_router_obeys(router, context) && !rmt_route_below(router, context))
-		rmt_control_credit(router, context, (uint32_t)receiver->node.key, 0);
+		rmt_control_credit(router, router->id, context, (uint32_t)receiver->node.key, 0);
 }
 
-int rmt_receiver_given(ramet_receiver *receiver, uint32_t context)
+int rmt_receiver_given(ramet_receiver *receiver, uint32_t context, struct rmt_account *cause)
 {
 	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context,
-						   (uint32_t)receiver->node.key);
+						   (uint32_t)receiver->node.key, cause);
 
 	if (!inflow)
-		return -ENOMEM;
+		return rmt_inflow_none(receiver->router, cause);
 	/* From a context that is gone no END will come. */
 	if (inflow->peer->alive) {
 		if (inflow->given++ == 0)
@@ -603,7 +643,7 @@ static void close_stream(ramet_receiver *receiver)
 		/* Also those that have closed, but keep in mind what was not consumed. */
 		if (inflow->ended < inflow->given || inflow->given == 0 || inflow->waiting > 0 ||
 		    inflow->granted > 0)
-			rmt_control_closed(router, inflow->peer->id, router->id, handle, EPIPE,
+			rmt_control_closed(router, router->id, inflow->peer->id, handle, EPIPE,
 					   CLOSED);
 		if (inflow->assembly.chunk)
 			confirm(router, &inflow->assembly.first, EPIPE, CLOSED);

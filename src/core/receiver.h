@@ -10,6 +10,7 @@
 #include "core/message.h"
 #include "core/router.h"
 
+struct rmt_account;
 struct rmt_inflow;
 struct rmt_notice;
 
@@ -52,6 +53,10 @@ struct ramet_receiver {
 	bool expired;     /* and not taken yet: it rests */
 	int64_t interval; /* us; 0: once */
 
+	/* Of a stream. */
+	enum ramet_policy policy;
+	uint32_t message_size_max;
+
 	/* Of a stream, or a timer. */
 	bool closed;
 	int trouble;               /* a message was lost here: the reader is told once */
@@ -83,12 +88,23 @@ void rmt_receiver_drop(ramet_receiver *receiver);
 
 ramet_receiver *rmt_receiver_find(const ramet_router *router, uint32_t handle);
 
-/* A message has arrived; takes its chunk. `stream` is where it came from, NULL for here. */
-void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_stream *stream,
-			  struct rmt_message *message);
+/*
+ * True when a frame may come in: the result of a call from who was asked, or, when it is an error, from
+ * one who may speak for it; a value from a context that holds a sender, or whom the policy lets in. Else
+ * its sender was told, and it was counted.
+ */
+bool rmt_receiver_admits(ramet_receiver *receiver, const struct rmt_frame *frame);
 
-/* A message from `source` could not be taken: its call fails, or its reader is told. */
-void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code);
+/* True when the source of this GIVEN can have a sender to pass on. */
+bool rmt_receiver_may_give(const ramet_receiver *receiver, const struct rmt_frame *frame);
+
+/* A message has arrived; takes its chunk. */
+void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_message *message);
+
+/* A message from `source` could not be taken: its call fails, or its reader is told. When it was the
+ * source that did what it may not, nothing more is taken from it. */
+void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code,
+			       const char *text);
 
 /* The call will have no other result. */
 void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, ...)
@@ -99,10 +115,11 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 			      const char *reason);
 
 /* One of the senders that a context had was closed. */
-void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count);
+void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source);
 
-/* A sender to this stream was given to a context: its END is waited for. */
-int rmt_receiver_given(ramet_receiver *receiver, uint32_t context);
+/* A sender to this stream was given to a context: its END is waited for. `cause` is charged for that,
+ * NULL: this context itself did it, or one above. */
+int rmt_receiver_given(ramet_receiver *receiver, uint32_t context, struct rmt_account *cause);
 
 /* It did not get it after all. */
 void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context);

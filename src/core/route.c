@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "core/account.h"
 #include "core/control.h"
 #include "core/flow.h"
 #include "core/log.h"
@@ -113,6 +114,23 @@ struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id)
 	return below ? below : router->uplink;
 }
 
+bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
+		      const struct rmt_stream *stream)
+{
+	if (last < first || (stream->peer && stream->peer->id >= first && stream->peer->id <= last))
+		return false;
+	for (size_t at = position(router, first); at < router->route_count; at++) {
+		const struct rmt_route *route = &router->routes[at];
+
+		if (route->first > first || route->stream != stream)
+			return false;
+		if (route->last >= last)
+			return true;
+		first = route->last + 1;
+	}
+	return false;
+}
+
 /* --- who has talked to whom --------------------------------------------------------------- */
 
 static size_t talked_position(const struct rmt_stream *stream, uint32_t id)
@@ -134,7 +152,7 @@ bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t
 {
 	size_t at = talked_position(stream, first);
 
-	return at < stream->talked_count && stream->talked[at] <= last;
+	return stream->talked_all || (at < stream->talked_count && stream->talked[at] <= last);
 }
 
 /* When there is no memory to note it, that neighbour will not hear of the loss, but gets a dead
@@ -143,8 +161,14 @@ static void note(struct rmt_stream *stream, uint32_t id)
 {
 	size_t at = talked_position(stream, id);
 
+	if (stream->talked_all)
+		return;
 	if (at < stream->talked_count && stream->talked[at] == id)
 		return;
+	if (stream->talked_count == RMT_TALKED_MAX) {
+		stream->talked_all = true;
+		return;
+	}
 	if (stream->talked_count == stream->talked_capacity) {
 		size_t capacity = stream->talked_capacity ? stream->talked_capacity * 2 : 8;
 		uint32_t *grown = realloc(stream->talked, capacity * sizeof(*grown));
@@ -176,7 +200,8 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 
 	/* A stream is closed by the first refusal, but calls go on. */
 	if (frame->handle == RMT_HANDLE_CALL && (frame->flags & RMT_FRAME_COUNTED))
-		rmt_control_refused(router, frame);
+		rmt_control_credit(router, frame->destination, frame->source, frame->handle,
+				   frame->length);
 	/* Answers are not answered, and the rest of a message was answered with its first frame. */
 	if (frame->flags & (RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END))
 		return;
@@ -186,11 +211,11 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	rmt_formatv(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (frame->reply != 0) {
-		rmt_send_failure(router, frame->source, frame->reply, code, router->path, text,
-				 false);
+		rmt_send_failure_for(router, frame->destination, frame->source, frame->reply, code,
+				     router->path, text, false);
 	}
 	if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
-		rmt_control_closed(router, frame->source, frame->destination, frame->handle, code,
+		rmt_control_closed(router, frame->destination, frame->source, frame->handle, code,
 				   text);
 	}
 }
@@ -208,21 +233,33 @@ static bool lies_behind(const struct rmt_stream *stream, uint32_t id)
 	return below == stream;
 }
 
+void rmt_misbehaved(ramet_router *router, const char *format, ...)
+{
+	uint64_t count = ++router->dropped;
+	va_list arguments;
+	char text[256];
+
+	/* Once in a while: a flood must not become one in the log. */
+	if (count & (count - 1))
+		return;
+	va_start(arguments, format);
+	rmt_formatv(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	rmt_log(router, RMT_LOG_SELF, RAMET_LOG_WARNING, "%s (refused so far: %llu)", text,
+		(unsigned long long)count);
+}
+
 static bool check_source(struct rmt_stream *stream, const struct rmt_frame *frame)
 {
 	if (stream->checked && frame->source == stream->checked_source &&
 	    frame->authority == stream->checked_authority)
 		return true;
 	if (!lies_behind(stream, frame->source) || !lies_behind(stream, frame->authority)) {
-		/* Once in a while: a flood must not become one in the log. */
-		uint64_t count = ++stream->router->dropped;
-
-		if ((count & (count - 1)) == 0)
-			rmt_log(stream->router, RMT_LOG_SELF, RAMET_LOG_WARNING,
-				"dropped a message that claims to come from context %u for %u, but "
-				"came from %s",
-				frame->source, frame->authority,
-				stream->peer ? rmt_peer_name(stream->peer) : "?");
+		rmt_misbehaved(stream->router,
+			       "dropped a message that claims to come from context %u for %u, but "
+			       "came from %s",
+			       frame->source, frame->authority,
+			       stream->peer ? rmt_peer_name(stream->peer) : "?");
 		return false;
 	}
 	stream->checked = true;
@@ -234,8 +271,11 @@ static bool check_source(struct rmt_stream *stream, const struct rmt_frame *fram
 void rmt_run_forward(struct rmt_run *run)
 {
 	if (run->stream) {
+		run->stream->output.charge = run->account ? &run->account->waiting : NULL;
 		if (rmt_stream_forward(run->stream, run->data, run->size, run->chunk) < 0)
 			rmt_stream_fail(run->stream, "out of memory");
+		run->stream->output.charge = NULL;
+		rmt_account_queued(run->account);
 		rmt_chunk_unref(run->chunk);
 	}
 	*run = (struct rmt_run){0};
@@ -261,7 +301,8 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to,
 		return;
 	}
 	rmt_run_forward(run);
-	*run = (struct rmt_run){to, rmt_chunk_ref(arrival->chunk), arrival->header, size};
+	*run = (struct rmt_run){to, from == from->router->uplink ? NULL : from->account,
+				rmt_chunk_ref(arrival->chunk), arrival->header, size};
 }
 
 /* Control messages have no answer; but who sends one may wait for something from there, which will not come. */
@@ -291,6 +332,13 @@ static bool may_pass(const struct rmt_stream *from, const struct rmt_stream *to)
 /* Who commands the guest is to command here and below as well. */
 static void lend_authority(const struct rmt_stream *stream, struct rmt_arrival *arrival)
 {
+	const struct rmt_frame *frame = &arrival->frame;
+
+	/* What speaks for a context that is not there, or of a flow to it, says whose that is. */
+	if (frame->source != frame->authority || (frame->flags & RMT_FRAME_ERROR) ||
+	    (frame->handle == RMT_HANDLE_CONTROL &&
+	     rmt_control_is_about_flow(arrival->payload, frame->length)))
+		return;
 	for (size_t i = 0; i < stream->chain_count; i++) {
 		if (stream->chain[i] != arrival->frame.authority)
 			continue;

@@ -26,7 +26,8 @@ struct rmt_route {
 
 /* Frames that lie behind each other in memory and go the same way: forwarded with one write. */
 struct rmt_run {
-	struct rmt_stream *stream; /* to which; NULL: no run */
+	struct rmt_stream *stream;   /* to which; NULL: no run */
+	struct rmt_account *account; /* of whom they come from; NULL: the parent */
 	struct rmt_chunk *chunk;
 	const unsigned char *data;
 	size_t size;
@@ -49,9 +50,16 @@ struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id);
  * router's own id. */
 struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id);
 
+/* True when all these ids lie behind a stream, and the neighbour itself is not among them. */
+bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
+		      const struct rmt_stream *stream);
+
 /* A frame has arrived on a stream: delivers it here, or forwards it (now, or as a part of the run).
  */
 void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run);
+
+/* Something was refused that no honest context sends: counted, and logged now and then. */
+void rmt_misbehaved(ramet_router *router, const char *format, ...) RMT_PRINTF(2, 3);
 
 /* Where the payload of a frame that is on its way here may be put, and the chunk (a reference) in which
  * that is; NULL: where it comes. */
@@ -65,7 +73,8 @@ void rmt_run_forward(struct rmt_run *run);
  * these contexts, or was sent something by them. */
 bool rmt_stream_talked(const struct rmt_stream *stream, uint32_t first, uint32_t last);
 
-/* Answers a frame that cannot be delivered, if it wants an answer: the sender's wait ends with
- * this. */
+/* Answers a frame that cannot be delivered, if it wants an answer, in the place of its destination: the
+ * sender's wait ends with this. The credit of a call comes back with it, unless COUNTED was taken away
+ * because that was granted already. */
 void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int code,
 		     const char *format, ...) RMT_PRINTF(4, 5);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -17,6 +18,7 @@
 #include "core/log.h"
 #include "core/notice.h"
 #include "core/peer.h"
+#include "core/policy.h"
 #include "core/receiver.h"
 #include "core/stream.h"
 #include "core/wait.h"
@@ -48,6 +50,14 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->shutdown_timeout = options->shutdown_timeout > 0 ? options->shutdown_timeout
 								 : RMT_SHUTDOWN_MASTER_MS;
 	router->allow_siblings = options->allow_siblings;
+	router->quota = (struct rmt_quota){
+		.bytes = options->quota_bytes ? options->quota_bytes
+					      : RMT_MAX((uint64_t)RMT_QUOTA_BYTES,
+							2 * (uint64_t)router->message_size_max),
+		.unread = options->quota_unread ? options->quota_unread : RMT_QUOTA_UNREAD,
+		.flows = options->quota_flows ? options->quota_flows : RMT_QUOTA_FLOWS,
+		.contexts = options->quota_contexts ? options->quota_contexts : RMT_QUOTA_CONTEXTS,
+	};
 	rmt_log_options(router, options);
 	router->heartbeat_interval = options->heartbeat_interval;
 	router->heartbeat_misses = options->heartbeat_misses ? options->heartbeat_misses
@@ -69,6 +79,7 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->turns);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
+	rmt_list_init(&router->allowed);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
 	router->file_limit.root = -1;
@@ -77,6 +88,7 @@ static void router_init(ramet_router *router)
 static void router_free(ramet_router *router)
 {
 	rmt_execute_done(router);
+	rmt_policy_done(router);
 	rmt_table_done(&router->peers);
 	rmt_table_done(&router->receivers);
 	rmt_table_done(&router->flows);
@@ -109,6 +121,9 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	if (!router)
 		return -ENOMEM;
 	router_init(router);
+	/* Without randomness, right after the boot of a machine, handles are only as good as before. */
+	if (getrandom(&router->handle_key, sizeof(router->handle_key), GRND_NONBLOCK) < 0)
+		router->handle_key = (uint64_t)rmt_now();
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
 	router->messages = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, MESSAGES_KEPT);

@@ -104,6 +104,14 @@ struct rmt_ids {
 	bool asked;            /* an ALLOCATE of our own is on its way */
 	uint32_t wanted;       /* as many as this, when it arrives */
 	struct rmt_list below; /* requests of children, waiting for the answer from above */
+	int refused;           /* while ids_ready is called: there are none, and why */
+	char *reason;
+};
+
+/* What a child may make us hold, see account.h. */
+struct rmt_quota {
+	uint64_t bytes, unread;
+	uint32_t flows, contexts;
 };
 
 /* Calls that have arrived. See execute.h. */
@@ -182,6 +190,9 @@ struct ramet_router {
 	uint32_t message_size_max;
 	int connect_timeout, shutdown_timeout;
 	bool allow_siblings;
+	struct rmt_quota quota;
+	struct rmt_timer stalled; /* runs while a child is paused, see account.c */
+	struct rmt_list allowed;  /* who may call what, see policy.c */
 	enum ramet_log_level log_level;
 	ramet_log_sink *log;
 	void *log_data;
@@ -208,6 +219,7 @@ struct ramet_router {
 
 	struct rmt_table receivers; /* ramet_receiver by handle */
 	uint32_t handle_next;
+	uint64_t handle_key;              /* makes handles of it that cannot be guessed */
 	struct rmt_list notices, watched; /* struct rmt_notice */
 	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
 	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */
@@ -226,7 +238,7 @@ struct ramet_router {
 	struct rmt_counters counters;
 	struct rmt_file_limit file_limit;
 
-	uint64_t dropped; /* frames refused for a wrong source, see route.c */
+	uint64_t dropped; /* what was refused that no honest context sends, see route.c */
 };
 
 /* A router without a place in a tree yet, a broker thread, or streams. */

@@ -47,11 +47,16 @@ static void sender_close(ramet_sender *sender)
 				.destination = sender->destination,
 				.handle = sender->handle};
 	struct rmt_flow *flow = sender->flow;
+	ramet_receiver *receiver;
 
 	if (!flow)
 		return;
 	sender->flow = NULL;
-	if (!flow->closed && sender->router->state != RMT_ROUTER_ENDED)
+	/* The reader's own end was given to nobody, and counts nevertheless. */
+	receiver = sender->own ? rmt_receiver_find(sender->router, sender->handle) : NULL;
+	if (receiver && sender->router->state != RMT_ROUTER_ENDED)
+		rmt_receiver_ended(receiver, sender->router->id);
+	else if (!sender->own && !flow->closed && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_send_frame(sender->router, &end, NULL, 0, false);
 	rmt_flow_unref(flow);
 	/* Another thread may be in the middle of a send. */
@@ -83,7 +88,7 @@ int rmt_sender_give(ramet_sender *sender, uint32_t context)
 		return 0;
 	}
 	receiver = rmt_receiver_find(router, sender->handle);
-	return receiver ? rmt_receiver_given(receiver, context) : 0;
+	return receiver ? rmt_receiver_given(receiver, context, NULL) : 0;
 }
 
 /* Holds any number, and most lines of text. */

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/broker.h"
 #include "core/flow.h"
 #include "core/log.h"
@@ -72,11 +73,17 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	stream->unread.run = unread_run;
 	rmt_list_init(&stream->unread.node);
 	rmt_list_init(&stream->dirty);
+	stream->account = rmt_account_new(stream);
+	if (!stream->account) {
+		free(stream);
+		return -ENOMEM;
+	}
 	rmt_input_init(&stream->input, router->chunks);
 	rmt_output_init(&stream->output);
 
 	r = rmt_loop_add(&router->loop, &stream->in);
 	if (r < 0) {
+		rmt_account_close(stream->account);
 		free(stream);
 		return r;
 	}
@@ -84,6 +91,7 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 		r = rmt_loop_add(&router->loop, &stream->out);
 		if (r < 0) {
 			rmt_loop_remove(&router->loop, &stream->in);
+			rmt_account_close(stream->account);
 			free(stream);
 			return r;
 		}
@@ -128,6 +136,7 @@ void rmt_stream_free(struct rmt_stream *stream)
 	rmt_input_done(&stream->input);
 	rmt_output_done(&stream->output);
 	rmt_chunk_unref(stream->gathered);
+	rmt_account_close(stream->account);
 	free(stream->talked);
 	free(stream->reason);
 	free(stream);
@@ -351,6 +360,12 @@ static bool gather_run(struct rmt_stream *stream, const unsigned char *data, siz
 	return true;
 }
 
+static int queued(struct rmt_stream *stream, int r)
+{
+	rmt_account_unread(stream);
+	return r;
+}
+
 int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, const void *payload,
 		    struct rmt_chunk *chunk, bool gather)
 {
@@ -370,7 +385,7 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	rmt_frame_encode(frame, header);
 	if (rmt_stream_idle(stream))
 		return write_now(stream, header, sizeof(header), payload, frame->length, chunk);
-	return rmt_output_push(&stream->output, frame, header, payload, chunk);
+	return queued(stream, rmt_output_push(&stream->output, frame, header, payload, chunk));
 }
 
 int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *frame,
@@ -386,7 +401,7 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 	if (rmt_log_shows_frames(stream->router))
 		rmt_log_frame(stream, "sent", frame);
 	rmt_frame_encode(frame, header);
-	return rmt_output_push_behind(&stream->output, frame, header, payload);
+	return queued(stream, rmt_output_push_behind(&stream->output, frame, header, payload));
 }
 
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
@@ -414,7 +429,7 @@ int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, siz
 			return r;
 		at += RMT_FRAME_HEADER_SIZE + frame.length;
 	}
-	return 0;
+	return queued(stream, 0);
 }
 
 static void write_waiting(struct rmt_stream *stream)
@@ -520,6 +535,15 @@ static void handle_frames(struct rmt_stream *stream)
 	rmt_run_forward(&run);
 	if (!stream->failed && !stream->frame)
 		place_payload(stream);
+}
+
+void rmt_stream_pause(struct rmt_stream *stream, bool paused)
+{
+	struct rmt_source *in = &stream->in;
+	unsigned events = in->events & ~(unsigned)RMT_READABLE;
+
+	if (!stream->failed)
+		rmt_loop_modify(&stream->router->loop, in, events | (paused ? 0 : RMT_READABLE));
 }
 
 static void unread_run(struct rmt_deferred *deferred)

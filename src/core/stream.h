@@ -15,6 +15,7 @@
 #include "wire/input.h"
 #include "wire/output.h"
 
+struct rmt_account;
 struct rmt_inflow;
 
 /* Round trips to the neighbour, us. */
@@ -54,8 +55,9 @@ struct rmt_stream {
 	void (*lost)(struct rmt_stream *stream, const char *reason);
 	void *data;
 
-	struct rmt_peer *peer; /* at the other end; NULL before the handshake is done */
-	char *reason;          /* of its failure */
+	struct rmt_peer *peer;       /* at the other end; NULL before the handshake is done */
+	char *reason;                /* of its failure */
+	struct rmt_account *account; /* of all that lies behind it, unless it is the parent's */
 
 	/* What was checked last, to check it once for a run of frames. Cleared when routes change.
 	 */
@@ -65,7 +67,10 @@ struct rmt_stream {
 	uint32_t talked_last, heard_last;
 	uint32_t *talked; /* sorted: contexts with which this neighbour's side has to do */
 	size_t talked_count, talked_capacity;
+	bool talked_all; /* too many to be noted */
 
+	uint64_t
+		bytes_out_then; /* when it was last asked whether anything is read, see account.c */
 	uint64_t bytes_in, bytes_out, frames_in, frames_out;
 
 	/* Signs of life. See heartbeat.h. */
@@ -111,6 +116,9 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 /* Forwards frames as they arrived, one behind the other in chunk. */
 int rmt_stream_forward(struct rmt_stream *stream, const unsigned char *data, size_t size,
 		       struct rmt_chunk *chunk);
+
+/* Nothing is read from it, or is again. */
+void rmt_stream_pause(struct rmt_stream *stream, bool paused);
 
 /* True when a write could be tried at once: nothing waits. */
 static inline bool rmt_stream_idle(const struct rmt_stream *stream)

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "core/peer.h"
 #include "core/receiver.h"
+#include "core/route.h"
 #include "core/wait.h"
 #include "parent/connect.h"
 #include "parent/connection.h"
@@ -192,6 +193,19 @@ static char *path_of(const struct step *step)
 	return rmt_connection_path(before ? before : "", step->hop, step->index);
 }
 
+/* Whoever starts a context for us names it: one that lies in the same direction, and is not known as
+ * anybody else's. */
+static bool can_be_its_child(const struct step *step, uint32_t id)
+{
+	ramet_router *router = step->plan->router;
+	const struct rmt_peer *via = step->before->context->peer;
+	const struct rmt_peer *known = rmt_peer_find(router, id);
+
+	return id != via->id && !rmt_router_obeys(router, id) &&
+	       rmt_route_below(router, id) == rmt_route_below(router, via->id) &&
+	       (!known || (!known->stream && (!known->via || known->via == via)));
+}
+
 /* The answer to CONNECT: [id, path, pid]. */
 static struct rmt_peer *read_answer(struct step *step)
 {
@@ -209,6 +223,8 @@ static struct rmt_peer *read_answer(struct step *step)
 	    rmt_cbor_read_u32(&reader, &id) < 0 ||
 	    rmt_cbor_read_str(&reader, &said, &said_size) < 0 || !said ||
 	    rmt_cbor_read_u32(&reader, &pid) < 0)
+		return NULL;
+	if (!can_be_its_child(step, id))
 		return NULL;
 	peer = rmt_peer_get(step->plan->router, id);
 	if (!peer)

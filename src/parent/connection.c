@@ -284,7 +284,9 @@ void rmt_connection_proceed(struct rmt_connection *connection)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
-		rmt_error_set(&connection->error, r, "the tree has no ids left");
+		rmt_error_set(&connection->error, r, "id: %s",
+			      connection->router->ids.reason ? connection->router->ids.reason
+							     : "the tree has no ids left");
 		rmt_connection_fail(connection);
 		return;
 	}

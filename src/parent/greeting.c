@@ -31,6 +31,10 @@ void rmt_connection_welcome(struct rmt_connection *connection)
 							    : 0},
 		.heartbeat_interval = router->heartbeat_interval,
 		.heartbeat_misses = router->heartbeat_misses,
+		.quota_bytes = router->quota.bytes,
+		.quota_unread = router->quota.unread,
+		.quota_flows = router->quota.flows,
+		.quota_contexts = router->quota.contexts,
 	};
 	struct rmt_setup_texts texts;
 

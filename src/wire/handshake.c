@@ -8,8 +8,9 @@
 #include "wire/cbor.h"
 #include "wire/handle.h"
 
-#define WELCOME_ITEMS 17
+#define WELCOME_ITEMS 18
 #define HELLO_ITEMS 5
+#define QUOTA_ITEMS 4
 
 static void put_text(struct rmt_buffer *out, struct rmt_text text)
 {
@@ -74,6 +75,24 @@ void rmt_welcome_encode(const struct rmt_welcome *welcome, struct rmt_buffer *ou
 	put_text(out, welcome->log_directory);
 	rmt_cbor_put_uint(out, welcome->heartbeat_interval);
 	rmt_cbor_put_uint(out, welcome->heartbeat_misses);
+	rmt_cbor_put_array(out, QUOTA_ITEMS);
+	rmt_cbor_put_uint(out, welcome->quota_bytes);
+	rmt_cbor_put_uint(out, welcome->quota_unread);
+	rmt_cbor_put_uint(out, welcome->quota_flows);
+	rmt_cbor_put_uint(out, welcome->quota_contexts);
+}
+
+static int read_quota(struct rmt_cbor_reader *reader, struct rmt_welcome *welcome)
+{
+	uint64_t count;
+
+	if (rmt_cbor_read_array(reader, &count) < 0 || count != QUOTA_ITEMS ||
+	    rmt_cbor_read_u64(reader, &welcome->quota_bytes) < 0 ||
+	    rmt_cbor_read_u64(reader, &welcome->quota_unread) < 0 ||
+	    rmt_cbor_read_u32(reader, &welcome->quota_flows) < 0 ||
+	    rmt_cbor_read_u32(reader, &welcome->quota_contexts) < 0)
+		return -EBADMSG;
+	return 0;
 }
 
 static int read_parents(struct rmt_cbor_reader *reader, struct rmt_welcome *welcome)
@@ -117,7 +136,8 @@ int rmt_welcome_decode(const void *data, size_t size, struct rmt_text *env, size
 	if (rmt_cbor_read_u32(&reader, &welcome.log_rate) < 0 || welcome.log_rate == 0 ||
 	    read_text(&reader, &welcome.log_directory) < 0 ||
 	    rmt_cbor_read_u32(&reader, &welcome.heartbeat_interval) < 0 ||
-	    rmt_cbor_read_u32(&reader, &welcome.heartbeat_misses) < 0 || reader.position != size)
+	    rmt_cbor_read_u32(&reader, &welcome.heartbeat_misses) < 0 ||
+	    read_quota(&reader, &welcome) < 0 || reader.position != size)
 		return -EBADMSG;
 	welcome.setup.env_count = (size_t)count;
 	welcome.setup.env = env;

@@ -42,6 +42,9 @@ struct rmt_welcome {
 	struct rmt_text log_directory; /* absent: no files */
 	uint32_t heartbeat_interval;   /* ms; 0: none */
 	uint32_t heartbeat_misses;
+	/* of each child, with all below it */
+	uint64_t quota_bytes, quota_unread;
+	uint32_t quota_flows, quota_contexts;
 };
 
 struct rmt_hello {

@@ -11,6 +11,10 @@
 /* What is chosen ahead of a more urgent frame: as much as one write takes. */
 #define RMT_OUTPUT_BATCH (128u << 10)
 
+/* A payload smaller than this is copied: a chunk should not stay for a small part of it, and a peer
+ * chooses what else comes in the same chunk. */
+#define SHARE_BYTES (8u << 10)
+
 struct rmt_outgoing {
 	struct rmt_outgoing *next;
 	unsigned char header[RMT_FRAME_HEADER_SIZE];
@@ -19,6 +23,7 @@ struct rmt_outgoing {
 	size_t size;
 	size_t written; /* of header and data together */
 	struct rmt_chunk *chunk;
+	struct rmt_charge *charge;
 	unsigned char copy[];
 };
 
@@ -38,7 +43,7 @@ struct rmt_lanes {
 	uint32_t busy[RMT_CLASS_COUNT]; /* a bit for each lane that is not empty */
 	unsigned turn[RMT_CLASS_COUNT]; /* the lane whose turn it is */
 	struct rmt_lane lane[RMT_CLASS_COUNT][RMT_OUTPUT_LANES];
-	struct rmt_behind *behind; /* the oldest first */
+	struct rmt_behind *behind, *behind_last; /* the oldest first */
 	/* chosen, in order, given to the caller of rmt_output_next */
 	struct rmt_outgoing *ready, *ready_last;
 };
@@ -48,10 +53,19 @@ void rmt_output_init(struct rmt_output *output)
 	*output = (struct rmt_output){0};
 }
 
-static struct rmt_outgoing *outgoing_free(struct rmt_outgoing *entry)
+/* What an entry takes. */
+static size_t memory_of(const struct rmt_outgoing *entry)
+{
+	return sizeof(*entry) + entry->size;
+}
+
+static struct rmt_outgoing *outgoing_free(struct rmt_output *output, struct rmt_outgoing *entry)
 {
 	struct rmt_outgoing *next = entry->next;
 
+	output->memory -= memory_of(entry);
+	if (entry->charge)
+		rmt_charge_drop(entry->charge, memory_of(entry));
 	rmt_chunk_unref(entry->chunk);
 	free(entry);
 	return next;
@@ -60,19 +74,19 @@ static struct rmt_outgoing *outgoing_free(struct rmt_outgoing *entry)
 void rmt_output_done(struct rmt_output *output)
 {
 	if (output->current)
-		outgoing_free(output->current);
+		outgoing_free(output, output->current);
 	if (output->lanes) {
 		for (struct rmt_outgoing *entry = output->lanes->ready; entry;)
-			entry = outgoing_free(entry);
+			entry = outgoing_free(output, entry);
 		for (unsigned c = 0; c < RMT_CLASS_COUNT; c++)
 			for (unsigned i = 0; i < RMT_OUTPUT_LANES; i++)
 				for (struct rmt_outgoing *entry = output->lanes->lane[c][i].first;
 				     entry;)
-					entry = outgoing_free(entry);
+					entry = outgoing_free(output, entry);
 		for (struct rmt_behind *behind = output->lanes->behind, *next; behind;
 		     behind = next) {
 			next = behind->next;
-			outgoing_free(behind->entry);
+			outgoing_free(output, behind->entry);
 			free(behind);
 		}
 		free(output->lanes);
@@ -100,13 +114,20 @@ static unsigned lane_of(const struct rmt_frame *frame)
 	return (hash ^ hash >> 15) % RMT_OUTPUT_LANES;
 }
 
-static struct rmt_outgoing *outgoing_new(const void *data, size_t size, struct rmt_chunk *chunk)
+static struct rmt_outgoing *outgoing_new(struct rmt_output *output, const void *data, size_t size,
+					 struct rmt_chunk *chunk)
 {
-	struct rmt_outgoing *entry = malloc(sizeof(*entry) + (chunk ? 0 : size));
+	struct rmt_outgoing *entry;
 
+	if (size < SHARE_BYTES)
+		chunk = NULL;
+	entry = malloc(sizeof(*entry) + (chunk ? 0 : size));
 	if (!entry)
 		return NULL;
-	*entry = (struct rmt_outgoing){.size = size, .data = data};
+	*entry = (struct rmt_outgoing){.size = size, .data = data, .charge = output->charge};
+	output->memory += memory_of(entry);
+	if (entry->charge)
+		rmt_charge_add(entry->charge, memory_of(entry));
 	if (chunk) {
 		entry->chunk = rmt_chunk_ref(chunk);
 	} else {
@@ -129,7 +150,7 @@ static struct rmt_outgoing *take_in(struct rmt_output *output, const struct rmt_
 		if (!output->lanes)
 			return NULL;
 	}
-	entry = outgoing_new(payload, frame->length, chunk);
+	entry = outgoing_new(output, payload, frame->length, chunk);
 	if (!entry)
 		return NULL;
 	memcpy(entry->header, header, RMT_FRAME_HEADER_SIZE);
@@ -164,7 +185,7 @@ int rmt_output_push(struct rmt_output *output, const struct rmt_frame *frame,
 int rmt_output_push_behind(struct rmt_output *output, const struct rmt_frame *frame,
 			   const unsigned char header[RMT_FRAME_HEADER_SIZE], const void *payload)
 {
-	struct rmt_behind *behind = calloc(1, sizeof(*behind)), **link;
+	struct rmt_behind *behind = calloc(1, sizeof(*behind));
 
 	if (!behind)
 		return -ENOMEM;
@@ -176,16 +197,18 @@ int rmt_output_push_behind(struct rmt_output *output, const struct rmt_frame *fr
 	for (unsigned c = 0; c < RMT_CLASS_COUNT; c++)
 		for (unsigned i = 0; i < RMT_OUTPUT_LANES; i++)
 			behind->pushed[c][i] = output->lanes->lane[c][i].pushed;
-	for (link = &output->lanes->behind; *link; link = &(*link)->next)
-		;
-	*link = behind;
+	if (output->lanes->behind)
+		output->lanes->behind_last->next = behind;
+	else
+		output->lanes->behind = behind;
+	output->lanes->behind_last = behind;
 	return 0;
 }
 
 int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t head_size,
 			 const void *data, size_t size, struct rmt_chunk *chunk)
 {
-	struct rmt_outgoing *entry = outgoing_new(data, size, chunk);
+	struct rmt_outgoing *entry = outgoing_new(output, data, size, chunk);
 
 	if (!entry)
 		return -ENOMEM;
@@ -314,7 +337,7 @@ void rmt_output_written(struct rmt_output *output, size_t size)
 	struct rmt_lanes *lanes = output->lanes;
 
 	if (output->current && entry_written(output, output->current, &size)) {
-		outgoing_free(output->current);
+		outgoing_free(output, output->current);
 		output->current = NULL;
 	}
 	while (lanes && size > 0 && !output->current) {
@@ -325,7 +348,7 @@ void rmt_output_written(struct rmt_output *output, size_t size)
 			lanes->ready_last = NULL;
 		entry->next = NULL;
 		if (entry_written(output, entry, &size))
-			outgoing_free(entry);
+			outgoing_free(output, entry);
 		else
 			output->current = entry;
 	}

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/charge.h"
 #include "base/chunk.h"
 #include "wire/frame.h"
 
@@ -29,8 +30,11 @@ struct rmt_output {
 	struct rmt_lanes *lanes; /* NULL while nothing waits */
 	/* its first bytes are written already: nothing goes before the rest */
 	struct rmt_outgoing *current;
-	size_t bytes; /* all that waits, headers too */
-	size_t peak;  /* the most that it ever was */
+	size_t bytes;  /* all that waits, headers too */
+	size_t memory; /* what that takes, about */
+	/* to whom what is pushed is charged, with what it takes, until it is written; NULL: nobody */
+	struct rmt_charge *charge;
+	size_t peak; /* the most that it ever was */
 };
 
 void rmt_output_init(struct rmt_output *output);
