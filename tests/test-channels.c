@@ -376,8 +376,8 @@ static void blocked_send_learns_that_the_reader_closed(void **state)
 			open_tree();
 			context = reach(i);
 			assert_int_equal(keep_sender_call(context, to(), false, -1, NULL), 0);
-			assert_int_equal(send_until_failure_start(context, sizes[k], &sending, NULL),
-					 0);
+			assert_int_equal(
+				send_until_failure_start(context, sizes[k], &sending, NULL), 0);
 			ramet_value_unref(receive(receiver));
 			ramet_receiver_close(receiver);
 			assert_int_equal(finish_failure(sending), -EPIPE);

@@ -60,8 +60,8 @@ const char *rmt_peer_name(const struct rmt_peer *peer)
 
 	if (peer->path && *peer->path)
 		return peer->path;
-	if (peer->id == (rmt_router_is_root(peer->router) ? peer->router->id
-							  : peer->router->parents[0]))
+	if (peer->id ==
+	    (rmt_router_is_root(peer->router) ? peer->router->id : peer->router->parents[0]))
 		return "the master";
 	rmt_format(text, sizeof(text), "context %u", peer->id);
 	return text;

@@ -29,8 +29,8 @@ struct rmt_stream {
 	bool out_watched;           /* out is in the loop */
 	bool is_socket;             /* one descriptor, written with MSG_NOSIGNAL */
 	bool failed;
-	bool joined; /* to another tree, of which the peer is the root */
-	bool guest;  /* from another tree, see parent/join.h; the peer has joined us */
+	bool joined;           /* to another tree, of which the peer is the root */
+	bool guest;            /* from another tree, see parent/join.h; the peer has joined us */
 	const uint32_t *chain; /* of a guest: who commands here as we do ourselves */
 	size_t chain_count;
 	struct rmt_input input;
