@@ -48,6 +48,7 @@ struct transfer {
 	unsigned running;
 	bool single; /* one target: its failure is that of all */
 	bool stopping, cancelled;
+	bool heard; /* there is progress to tell */
 	int64_t give_up_at; /* when it is stopping */
 	int64_t over_at;    /* when the last part was */
 	uint64_t left, bytes, total;
@@ -280,6 +281,7 @@ static void take_event(struct transfer *transfer, const ramet_value *event)
 	case RMT_FILE_PROGRESS:
 		transfer->bytes = first;
 		transfer->total = ramet_value_u64(ramet_value_item(event, 3));
+		transfer->heard = true;
 		break;
 	case RMT_FILE_ANSWERS:
 		/* The source waits for it, so that there is room. */
@@ -345,7 +347,8 @@ static int run(struct transfer *transfer, ramet_error *error)
 			if (part->call == receiver)
 				part_done(transfer, (int)(part - transfer->parts));
 		}
-		if (rmt_now() >= look_at) {
+		if (transfer->heard || rmt_now() >= look_at) {
+			transfer->heard = false;
 			look_at = rmt_now() + PROGRESS_MS * 1000;
 			look(transfer);
 		}

@@ -165,6 +165,7 @@ int rmt_transfer_receive(ramet_call *call, ramet_receiver *receiver, ramet_value
 
 		if (r != -ETIMEDOUT)
 			return r;
+		ramet_error_clear(error);
 		if (ramet_call_cancelled(call))
 			return rmt_error_set(error, ECANCELED, "the transfer was cancelled");
 	}
