@@ -235,8 +235,8 @@ static void many_files(ramet_router *router, double scale)
 	for (int i = 0; i < TARGETS; i++) {
 		size_t used = strlen(paths);
 
-		used += (size_t)snprintf(paths + used, sizeof(paths) - used, "%slocal/local#%d?cwd=",
-					 i > 0 ? "," : "", i);
+		used += (size_t)snprintf(paths + used, sizeof(paths) - used,
+					 "%slocal/local#%d?cwd=", i > 0 ? "," : "", i);
 		for (const char *at = root; *at; at++)
 			used += (size_t)snprintf(paths + used, sizeof(paths) - used,
 						 *at == '/' ? "%%2F" : "%c", *at);

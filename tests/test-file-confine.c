@@ -26,8 +26,8 @@ RAMET_FUNCTION(str, read_own, (str, path))
 	ramet_bytes bytes = {NULL, 0};
 	char *text;
 
-	if (ramet_file_read(ramet_router_self(ramet_call_router(call)), path, 0, 0, &bytes, &error) <
-	    0) {
+	if (ramet_file_read(ramet_router_self(ramet_call_router(call)), path, 0, 0, &bytes,
+			    &error) < 0) {
 		ramet_fail_error(call, &error);
 		return NULL;
 	}

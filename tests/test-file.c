@@ -64,9 +64,8 @@ static void file_is_read_whole_and_in_parts(void **state)
 		const char *path = files_path("file");
 		ramet_bytes bytes;
 
-		assert_int_equal(ramet_file_write(context, path, bytes_of("0123456789"), -1, 0,
-						  NULL),
-				 0);
+		assert_int_equal(
+			ramet_file_write(context, path, bytes_of("0123456789"), -1, 0, NULL), 0);
 		check_read(context, path, 0, 0, "0123456789");
 		check_read(context, path, 3, 4, "3456");
 		check_read(context, path, 8, 100, "89");
@@ -79,9 +78,8 @@ static void file_is_read_whole_and_in_parts(void **state)
 				 -EISDIR);
 		fixture_check_error(&error, -EISDIR, NULL);
 		assert_int_equal(mkfifo(files_path("fifo"), 0600), 0);
-		assert_int_equal(
-			ramet_file_read(context, files_path("fifo"), 0, 0, &bytes, &error),
-			-EINVAL);
+		assert_int_equal(ramet_file_read(context, files_path("fifo"), 0, 0, &bytes, &error),
+				 -EINVAL);
 		fixture_check_error(&error, -EINVAL, "fifo", NULL);
 		/* What is of no size in proc(5) has content nevertheless. */
 		assert_int_equal(ramet_file_read(context, "/proc/self/comm", 0, 0, &bytes, &error),
@@ -108,9 +106,8 @@ static void file_beyond_a_message_is_refused(void **state)
 	assert_int_equal(ramet_file_read(context, files_path("file"), 0, 0, &bytes, &error),
 			 -EFBIG);
 	fixture_check_error(&error, -EFBIG, "file", NULL);
-	assert_int_equal(ramet_file_read(context, files_path("file"), 1 << 20, 1 << 19, &bytes,
-					 NULL),
-			 0);
+	assert_int_equal(
+		ramet_file_read(context, files_path("file"), 1 << 20, 1 << 19, &bytes, NULL), 0);
 	assert_int_equal(bytes.size, 1 << 19);
 	ramet_free(bytes.data);
 	close_tree(context);
@@ -129,7 +126,8 @@ static void file_is_replaced_and_keeps_its_mode(void **state)
 		umask(before);
 		assert_int_equal(ramet_file_write(context, path, bytes_of("one"), -1, 0, NULL), 0);
 		assert_int_equal(mode_of(path), 0666 & ~before);
-		assert_int_equal(ramet_file_write(context, path, bytes_of("two"), 0751, 0, NULL), 0);
+		assert_int_equal(ramet_file_write(context, path, bytes_of("two"), 0751, 0, NULL),
+				 0);
 		assert_int_equal(mode_of(path), 0751);
 		assert_int_equal(ramet_file_write(context, path, bytes_of("three"), -1,
 						  RAMET_FILE_NO_SYNC, NULL),
@@ -155,13 +153,13 @@ static void writing_says_what_is_in_the_way(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(files_path("directory"), 0700), 0);
-	assert_int_equal(ramet_file_write(context, files_path("directory"), bytes_of("x"), -1, 0,
-					  &error),
-			 -EISDIR);
+	assert_int_equal(
+		ramet_file_write(context, files_path("directory"), bytes_of("x"), -1, 0, &error),
+		-EISDIR);
 	fixture_check_error(&error, -EISDIR, "directory", NULL);
-	assert_int_equal(ramet_file_write(context, files_path("no/file"), bytes_of("x"), -1, 0,
-					  &error),
-			 -ENOENT);
+	assert_int_equal(
+		ramet_file_write(context, files_path("no/file"), bytes_of("x"), -1, 0, &error),
+		-ENOENT);
 	fixture_check_error(&error, -ENOENT, "no/file", NULL);
 	assert_int_equal(ramet_file_write(context, files_path("new"), bytes_of("x"), -1,
 					  RAMET_FILE_NEW, NULL),
@@ -237,8 +235,8 @@ static void status_says_what_the_system_says(void **state)
 				 0);
 		assert_int_equal(status.type, RAMET_FILE_REGULAR);
 		ramet_file_status_clear(&status);
-		assert_int_equal(ramet_file_stat(context, files_path("dangling"),
-						 RAMET_FILE_FOLLOW, &status, &error),
+		assert_int_equal(ramet_file_stat(context, files_path("dangling"), RAMET_FILE_FOLLOW,
+						 &status, &error),
 				 -ENOENT);
 		fixture_check_error(&error, -ENOENT, "dangling", NULL);
 		assert_int_equal(ramet_file_stat(context, "/", 0, &status, NULL), 0);
@@ -309,25 +307,24 @@ static void names_are_any_bytes(void **state)
 	char names[600] = "", longest[256];
 
 	(void)state;
-	assert_int_equal(ramet_file_write(context, files_path("\xff\xfe"), bytes_of("x"), -1, 0,
-					  NULL),
-			 0);
+	assert_int_equal(
+		ramet_file_write(context, files_path("\xff\xfe"), bytes_of("x"), -1, 0, NULL), 0);
 	check_read(context, files_path("\xff\xfe"), 0, 0, "x");
 	assert_int_equal(ramet_file_list(context, files_path("."), see_name, names, NULL), 0);
 	assert_string_equal(names, "\xff\xfe");
 	memset(longest, 'n', 255);
 	longest[255] = '\0';
-	assert_int_equal(ramet_file_write(context, files_path("%s", longest), bytes_of("y"), -1, 0,
-					  NULL),
-			 0);
+	assert_int_equal(
+		ramet_file_write(context, files_path("%s", longest), bytes_of("y"), -1, 0, NULL),
+		0);
 	check_read(context, files_path("%s", longest), 0, 0, "y");
-	assert_int_equal(ramet_file_write(context, files_path("%sn", longest), bytes_of("y"), -1, 0,
-					  &error),
-			 -ENAMETOOLONG);
+	assert_int_equal(
+		ramet_file_write(context, files_path("%sn", longest), bytes_of("y"), -1, 0, &error),
+		-ENAMETOOLONG);
 	fixture_check_error(&error, -ENAMETOOLONG, NULL);
-	assert_int_equal(ramet_file_list(context, files_path("%s", longest), see_name, names,
-					 &error),
-			 -ENOTDIR);
+	assert_int_equal(
+		ramet_file_list(context, files_path("%s", longest), see_name, names, &error),
+		-ENOTDIR);
 	fixture_check_error(&error, -ENOTDIR, NULL);
 	close_tree(context);
 }
@@ -408,9 +405,8 @@ static void services_work_while_all_workers_are_busy(void **state)
 	(void)state;
 	assert_int_equal(ramet_receiver_new(router, &receiver), 0);
 	for (int i = 0; i < COUNT; i++)
-		assert_int_equal(block_start(context, ramet_receiver_sender(receiver), &calls[i],
-					     NULL),
-				 0);
+		assert_int_equal(
+			block_start(context, ramet_receiver_sender(receiver), &calls[i], NULL), 0);
 	assert_int_equal(ramet_file_write(context, files_path("file"), bytes_of("x"), -1, 0, NULL),
 			 0);
 	check_read(context, files_path("file"), 0, 0, "x");

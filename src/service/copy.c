@@ -48,7 +48,7 @@ struct transfer {
 	unsigned running;
 	bool single; /* one target: its failure is that of all */
 	bool stopping, cancelled;
-	bool heard; /* there is progress to tell */
+	bool heard;         /* there is progress to tell */
 	int64_t give_up_at; /* when it is stopping */
 	int64_t over_at;    /* when the last part was */
 	uint64_t left, bytes, total;
