@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Every example is made by ramet-cc without a warning, and does what its head says.
 . "$(dirname "$0")/tap.sh"
+# shellcheck source=tests/follow.sh
+. "$(dirname "$0")/follow.sh"
 
 for source in "$RAMET_SOURCE"/examples/*.c; do
 	name=$(basename "$source" .c)
@@ -61,6 +63,18 @@ done
 run 1 "$scratch/fleet" 'local*2,nosuch' 0.1
 try "fleet with a path that fails says why" grep -q nosuch "$scratch/.err"
 
+for path in local fork local/local fork/local/fork; do
+	follows "tail over $path follows a file" "$scratch/tail" "$path" "$scratch/followed"
+	follow_killed "tail over $path, killed, leaves nobody" "$scratch/tail" "$path" "$scratch/followed"
+done
+run 1 "$scratch/tail" local/fork "$scratch/absent" 3
+same "tail of an absent file says so" "follow ended: cannot open $scratch/absent" "$out"
+
+# What a killed one has started may need a moment.
+deadline=$((SECONDS + 30))
+while readlink /proc/[0-9]*/exe | grep -qF "$scratch/" && [ "$SECONDS" -lt "$deadline" ]; do
+	:
+done
 same "nothing that was started lives on" "" "$(readlink /proc/[0-9]*/exe | grep -F "$scratch/" || true)"
 
 finish

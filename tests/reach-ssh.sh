@@ -4,6 +4,9 @@
 # shellcheck disable=SC2016 # dollars are for other shells
 . "$(dirname "$0")/rig-sshd.sh"
 
+# shellcheck source=tests/follow.sh
+. "$RAMET_SOURCE/tests/follow.sh"
+
 rig_users
 rig_sshd 2201
 here=127.0.0.1
@@ -55,6 +58,14 @@ for shell in sh dash bash busybox mksh zsh fish csh tcsh; do
 		"$(ssh "$user@$here" true 2>&1 </dev/null | tail -c 150000 | grep -qa 'no newline behind' && echo yes)"
 	reaches "ramet reaches $shell through noise" "ssh:$user@$here" "$user"
 	rm -f "$home/.ssh/rc" "$home/.bashrc"
+done
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+"$RAMET_OUT/bin/ramet-cc" -O2 -o "$rig/tail" "$RAMET_SOURCE/examples/tail.c" || exit 1
+for path in "ssh:r_dash@$here" "ssh:r_dash@$here/local" "local/ssh:r_bash@$here"; do
+	follows "tail over $path follows a file" "$rig/tail" "$path" "$rig/followed"
+	follow_killed "... killed, it leaves nobody" "$rig/tail" "$path" "$rig/followed"
 done
 
 # --- the user's key ---------------------------------------------------------------------------------------------------

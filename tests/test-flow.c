@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Flow control: what a slow reader does to its writers, and to those in between. */
 #include "base/limits.h"
+#include "core/flow.h"
+#include "core/router.h"
 #include "fixture.h"
 #include "records.h"
 
@@ -52,6 +54,51 @@ RAMET_FUNCTION(u64, resident_peak)
 	if (file)
 		fclose(file);
 	return kib;
+}
+
+/* The same while the main thread is busy. */
+RAMET_CONCURRENT_FUNCTION(u64, resident_peak_beside)
+{
+	return resident_peak(call);
+}
+
+static ramet_receiver *served;
+
+RAMET_FUNCTION(sender, serve)
+{
+	if (ramet_receiver_new(ramet_call_router(call), &served) < 0)
+		ramet_fail(call, ENOMEM, "no receiver");
+	return ramet_receiver_sender(served);
+}
+
+/* A value for each tick of a millisecond, from a reader that could be faster; bytes. */
+static uint64_t take_slowly(ramet_router *of, ramet_receiver *from, uint64_t most)
+{
+	ramet_receiver *ticks = NULL;
+	uint64_t got = 0;
+
+	if (ramet_receiver_new_timer(of, 0, 1, &ticks) < 0)
+		return 0;
+	while (got < most) {
+		ramet_value *value = NULL, *tick = NULL;
+
+		if (ramet_receive(ticks, END_SOON, &tick, NULL) != 1 ||
+		    ramet_receive(from, END_SOON, &value, NULL) != 1)
+			break;
+		got += ramet_value_bytes(value).size;
+		ramet_value_unref(value);
+		ramet_value_unref(tick);
+	}
+	ramet_receiver_unref(ticks);
+	return got;
+}
+
+RAMET_FUNCTION(u64, take_served_slowly, (u64, most))
+{
+	uint64_t got = take_slowly(ramet_call_router(call), served, most);
+
+	ramet_receiver_unref(served);
+	return got;
 }
 
 /* --- helpers ---------------------------------------------------------------------------------------- */
@@ -190,7 +237,134 @@ static void memory_stays_bounded_while_a_reader_is_slow(void **state)
 	ramet_context_unref(inner);
 	close_tree();
 }
+
+/* Far more than any of them may hold, through two hops to a reader that is slow; calls go on meanwhile. */
+#define SLOW_BYTES (64 << 20)
+
+static void check_peaks(ramet_context *outer, ramet_context *inner)
+{
+	uint64_t kib = 0;
+	ramet_context *self = ramet_router_self(router), *all[] = {self, outer, inner};
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(resident_peak_beside_call(all[i], &kib, NULL), 0);
+		assert_in_range(kib, 1, 32 << 10);
+	}
+}
+
+static void slow_reader_here_lets_no_process_grow(void **state)
+{
+	ramet_context *outer, *inner;
+	ramet_receiver *call = NULL;
+	int64_t sent = 0;
+
+	(void)state;
+	open_tree(false);
+	outer = fixture_connect(router, "local");
+	inner = fixture_connect(router, "local/local");
+	assert_int_equal(keep_sender_call(inner, to(), NULL), 0);
+	assert_int_equal(send_until_full_start(inner, 65536, SLOW_BYTES, -1, &call, NULL), 0);
+	for (int part = 0; part < 16; part++) {
+		assert_int_equal(take_slowly(router, receiver, SLOW_BYTES / 16), SLOW_BYTES / 16);
+		check_peaks(outer, inner);
+	}
+	assert_int_equal(send_until_full_finish(call, END_SOON, &sent, NULL), 0);
+	assert_int_equal(sent, SLOW_BYTES);
+	ramet_receiver_unref(call);
+	assert_int_equal(drop_sender_call(inner, NULL), 0);
+	assert_end();
+	ramet_context_unref(outer);
+	ramet_context_unref(inner);
+	close_tree();
+}
+
+static void slow_reader_two_hops_away_lets_no_process_grow(void **state)
+{
+	static const char zeros[65536];
+	ramet_context *outer, *inner;
+	ramet_receiver *call = NULL;
+	ramet_sender *sender = NULL;
+	uint64_t got = 0;
+
+	(void)state;
+	open_tree(false);
+	outer = fixture_connect(router, "local");
+	inner = fixture_connect(router, "local/local");
+	assert_int_equal(serve_call(inner, &sender, NULL), 0);
+	assert_int_equal(take_served_slowly_start(inner, SLOW_BYTES, &call, NULL), 0);
+	for (int i = 0; i < SLOW_BYTES >> 16; i++) {
+		assert_int_equal(ramet_send_bytes(sender, (ramet_bytes){zeros, sizeof(zeros)}), 0);
+		if (i % 64 == 0)
+			check_peaks(outer, inner);
+	}
+	assert_int_equal(take_served_slowly_finish(call, END_SOON, &got, NULL), 0);
+	assert_int_equal(got, SLOW_BYTES);
+	check_peaks(outer, inner);
+	ramet_receiver_unref(call);
+	ramet_sender_unref(sender);
+	ramet_context_unref(outer);
+	ramet_context_unref(inner);
+	close_tree();
+}
 #endif
+
+/* Each call has a sender of its own, to the same reader: they share what may be on its way. */
+RAMET_FUNCTION(i64, send_what_goes, (sender, to), (i32, timeout))
+{
+	static const char zeros[10000];
+	int64_t sent = 0;
+
+	ramet_sender_set_timeout(to, timeout);
+	while (ramet_send_bytes(to, (ramet_bytes){zeros, sizeof(zeros)}) == 0)
+		sent += sizeof(zeros);
+	return sent;
+}
+
+/* Flows to streams that contexts still know of, when all was consumed or nobody reads. */
+RAMET_FUNCTION(i64, count_flows)
+{
+	ramet_router *here = ramet_call_router(call);
+	struct rmt_table_walk walk = {0};
+	struct rmt_table_node *node;
+	int64_t count = 0;
+
+	rmt_lock(here);
+	for (node = rmt_table_walk(&here->flows, &walk); node;
+	     node = rmt_table_walk(&here->flows, &walk))
+		count += RMT_CONTAINER(node, struct rmt_flow, node)->handle != RMT_HANDLE_CALL;
+	rmt_unlock(here);
+	return count;
+}
+
+static void writer_that_comes_again_has_no_new_window(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < PATHS; i++) {
+		for (int closed = 0; closed < 2; closed++) {
+			int64_t sent, all = 0, flows = -1;
+			ramet_context *context;
+
+			open_tree(false);
+			context = reach(i);
+			for (int round = 0; round < 4; round++) {
+				assert_int_equal(
+					send_what_goes_call(context, to(), 30, &sent, NULL), 0);
+				all += sent;
+				assert_in_range(all, RMT_FLOW_WINDOW / 2, RMT_FLOW_WINDOW);
+			}
+			if (closed) {
+				ramet_receiver_close(receiver);
+			} else {
+				receive_bytes((uint64_t)all);
+				assert_end();
+			}
+			assert_int_equal(count_flows_call(context, &flows, NULL), 0);
+			assert_int_equal(flows, 0);
+			ramet_context_unref(context);
+			close_tree();
+		}
+	}
+}
 
 static void message_larger_than_the_window_arrives(void **state)
 {
@@ -245,7 +419,10 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(writer_is_stopped_after_a_window),
 #if !SANITIZED /* whose own memory would be counted, too */
 		FIXTURE_TEST(memory_stays_bounded_while_a_reader_is_slow),
+		FIXTURE_TEST(slow_reader_here_lets_no_process_grow),
+		FIXTURE_TEST(slow_reader_two_hops_away_lets_no_process_grow),
 #endif
+		FIXTURE_TEST(writer_that_comes_again_has_no_new_window),
 		FIXTURE_TEST(message_larger_than_the_window_arrives),
 		FIXTURE_TEST(send_that_does_not_wait_says_so),
 	};

@@ -62,17 +62,21 @@ struct rmt_flow *rmt_flow_get(ramet_router *router, uint32_t destination, uint32
 	return flow;
 }
 
-void rmt_flow_unref(struct rmt_flow *flow)
+/* What was sent and not consumed yet still counts for whoever sends there next, so a flow stays until
+ * all was consumed. That of calls, which is used again and again, stays as long as its peer. */
+static bool must_stay(const struct rmt_flow *flow)
 {
-	struct rmt_peer *peer;
+	if (!flow->peer->alive)
+		return false;
+	return flow->handle == RMT_HANDLE_CALL ||
+	       (flow->lasting && !flow->closed && flow->in_flight > 0);
+}
 
-	if (!flow || --flow->references > 0)
-		return;
-	/* What was sent and not consumed yet still counts: the next thread that sends there goes on
-	 * with it. The flow of calls, which is used again and again, therefore stays as long as its
-	 * peer. */
-	peer = flow->peer;
-	if (flow->handle == RMT_HANDLE_CALL && peer->alive)
+static void release(struct rmt_flow *flow)
+{
+	struct rmt_peer *peer = flow->peer;
+
+	if (flow->references > 0 || must_stay(flow))
 		return;
 	rmt_table_remove(&peer->router->flows, &flow->node);
 	rmt_list_remove(&flow->of_peer);
@@ -82,10 +86,20 @@ void rmt_flow_unref(struct rmt_flow *flow)
 	rmt_peer_collect(peer);
 }
 
+void rmt_flow_unref(struct rmt_flow *flow)
+{
+	if (!flow)
+		return;
+	flow->references--;
+	release(flow);
+}
+
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
 void rmt_flow_close(struct rmt_flow *flow, const char *reason)
@@ -97,7 +111,9 @@ void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 		rmt_log(flow->peer->router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
 			"nobody reads at %s any more (handle %u): %s", rmt_peer_name(flow->peer),
 			flow->handle, reason);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
+	release(flow);
 }
 
 static struct rmt_stream *stream_to(const struct rmt_flow *flow)
@@ -251,8 +267,11 @@ static int send_message(struct sending *sending, const struct rmt_frame *frame, 
 		flow->busy = true;
 		r = send_pieces(sending, frame, data, size);
 		flow->busy = false;
-		if (size > RMT_FRAME_PAYLOAD_MAX)
-			rmt_wait_changed(router); /* others may have waited for their turn */
+		if (size > RMT_FRAME_PAYLOAD_MAX) {
+			/* others may have waited for their turn */
+			rmt_flow_turns_look(router);
+			rmt_wait_changed(router);
+		}
 	}
 	rmt_flow_unref(flow);
 	return r;
@@ -272,6 +291,51 @@ int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *fra
 	struct sending sending = {.flow = *held, .held = held, .until = until, .gather = gather};
 
 	return send_message(&sending, frame, data, size);
+}
+
+bool rmt_flow_has_turn(const struct rmt_flow_turn *turn)
+{
+	return turn->flow->closed ||
+	       (!turn->flow->busy && rmt_flow_has_room(turn->flow, turn->size));
+}
+
+bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size)
+{
+	rmt_list_remove(&turn->deferred.node);
+	turn->size = size;
+	if (rmt_flow_has_turn(turn))
+		return true;
+	rmt_list_append(&turn->flow->peer->router->turns, &turn->deferred.node);
+	return false;
+}
+
+int rmt_flow_send_now(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, size_t size)
+{
+	if (flow->closed)
+		return -EPIPE;
+	frame->destination = flow->peer->id;
+	frame->handle = flow->handle;
+	frame->flags |= RMT_FRAME_COUNTED;
+	flow->in_flight += size;
+	return rmt_send_frame(flow->peer->router, frame, data, size, false);
+}
+
+void rmt_flow_turn_done(struct rmt_flow_turn *turn)
+{
+	rmt_list_remove(&turn->deferred.node);
+}
+
+void rmt_flow_turns_look(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->turns, node, following) {
+		struct rmt_flow_turn *turn = RMT_CONTAINER(node, struct rmt_flow_turn,
+							   deferred.node);
+
+		if (rmt_flow_has_turn(turn))
+			rmt_loop_defer(&router->loop, &turn->deferred);
+	}
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -298,7 +362,7 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 		return NULL;
 	}
 	inflow->handle = handle;
-	rmt_assembly_init(&inflow->assembly);
+	rmt_assembly_init(&inflow->assembly, router->messages);
 	rmt_list_init(&inflow->of_receiver);
 	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
 	if (inflow->receiver)
@@ -333,14 +397,26 @@ void rmt_inflow_free(struct rmt_inflow *inflow)
 	rmt_peer_collect(peer);
 }
 
+static void grant_all(struct rmt_inflow *inflow)
+{
+	size_t bytes = inflow->granted;
+
+	inflow->granted = 0;
+	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+}
+
 static void grant(struct rmt_inflow *inflow, size_t bytes)
 {
 	inflow->granted += bytes;
-	if (inflow->granted < RMT_FLOW_GRANT(window(inflow->handle)))
-		return;
-	bytes = inflow->granted;
-	inflow->granted = 0;
-	rmt_control_credit(inflow->peer->router, inflow->peer->id, inflow->handle, bytes);
+	if (inflow->granted >= RMT_FLOW_GRANT(window(inflow->handle)))
+		grant_all(inflow);
+}
+
+void rmt_inflow_settle(struct rmt_inflow *inflow)
+{
+	if (inflow->ended > 0 && inflow->ended >= inflow->given && inflow->waiting == 0 &&
+	    inflow->granted > 0)
+		grant_all(inflow);
 }
 
 static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *frame, int code)
@@ -356,8 +432,8 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 		return;
 	}
 	first.flags &= ~(unsigned)RMT_FRAME_CONTINUES;
-	/* Its bytes were granted already. */
-	if (first.handle == RMT_HANDLE_CALL)
+	/* Its bytes were granted already, and who waits for an answer gets one. */
+	if (first.handle == RMT_HANDLE_CALL || first.reply != 0)
 		first.flags &= ~(unsigned)RMT_FRAME_COUNTED;
 	if (code == -EMSGSIZE)
 		rmt_dead_letter(inflow->peer->router, &first, EMSGSIZE,
@@ -369,6 +445,19 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 				code == -ENOMEM ? "out of memory" : "its parts do not fit");
 	if (inflow->receiver)
 		rmt_receiver_message_lost(inflow->receiver, frame->source, code);
+}
+
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk)
+{
+	struct rmt_inflow *inflow;
+
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		return NULL;
+	inflow = rmt_inflow_find(router, frame->source, frame->handle);
+	return inflow && inflow->receiver ? rmt_assembly_place(&inflow->assembly, frame,
+							       router->message_size_max, ret_chunk)
+					  : NULL;
 }
 
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
@@ -387,7 +476,7 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		inflow->waiting++;
 		return 1;
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, payload,
+	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload,
 			     inflow->peer->router->message_size_max, &ret_message->chunk,
 			     &ret_message->frame);
 	if (r < 0) {
@@ -428,4 +517,5 @@ void rmt_inflow_consumed(ramet_router *router, ramet_receiver *receiver,
 		grant(inflow, inflow->held);
 		inflow->held = 0;
 	}
+	rmt_inflow_settle(inflow);
 }

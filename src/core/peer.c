@@ -114,8 +114,8 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_list_each(&peer->flows, node, following) {
 		struct rmt_flow *flow = RMT_CONTAINER(node, struct rmt_flow, of_peer);
 
-		rmt_flow_close(flow, reason);
 		flow->references++;
+		rmt_flow_close(flow, reason);
 		rmt_flow_unref(flow); /* frees those that nobody uses */
 	}
 	rmt_list_each(&peer->inflows, node, following) {

@@ -377,6 +377,7 @@ void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflo
 void rmt_receiver_ended(ramet_receiver *receiver, struct rmt_inflow *inflow, uint32_t count)
 {
 	inflow->ended += count;
+	rmt_inflow_settle(inflow);
 	rmt_receiver_changed(receiver);
 }
 
@@ -434,6 +435,11 @@ static bool all_ended(const ramet_receiver *receiver)
 			return false;
 	}
 	return true;
+}
+
+bool rmt_receiver_has_ended(const ramet_receiver *receiver)
+{
+	return receiver->closed || all_ended(receiver);
 }
 
 bool rmt_receiver_is_done(void *argument)
@@ -551,6 +557,35 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	return r;
 }
 
+int rmt_receiver_take_bytes(ramet_receiver *receiver, ramet_value **ret_value)
+{
+	struct rmt_entry *entry;
+	int r;
+
+	if (receiver->trouble) {
+		r = receiver->trouble;
+		receiver->trouble = 0;
+		return r;
+	}
+	if (!receiver->first)
+		return rmt_receiver_is_done(receiver) ? -EPIPE : 0;
+	entry = pop(receiver);
+	if (entry->value) {
+		*ret_value = entry->value;
+		return 1;
+	}
+	if (entry->message.frame.flags & RMT_FRAME_RAW)
+		r = rmt_value_from_message(receiver->router, &entry->message, ret_value);
+	else if (entry->message.frame.flags & RMT_FRAME_ERROR)
+		r = -ECONNRESET;
+	else
+		r = -EINVAL;
+	if (r == -EINVAL)
+		rmt_senders_end(receiver->router, entry->message.data, entry->message.size);
+	entry_free(entry);
+	return r < 0 ? r : 1;
+}
+
 /* Nobody reads any more: all who might still send are told. */
 static void close_stream(ramet_receiver *receiver)
 {
@@ -565,7 +600,9 @@ static void close_stream(ramet_receiver *receiver)
 		struct rmt_inflow *inflow = rmt_list_first(&receiver->inflows, struct rmt_inflow,
 							   of_receiver);
 
-		if (inflow->ended < inflow->given || inflow->given == 0)
+		/* Also those that have closed, but keep in mind what was not consumed. */
+		if (inflow->ended < inflow->given || inflow->given == 0 || inflow->waiting > 0 ||
+		    inflow->granted > 0)
 			rmt_control_closed(router, inflow->peer->id, router->id, handle, EPIPE,
 					   CLOSED);
 		if (inflow->assembly.chunk)

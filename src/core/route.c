@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "core/control.h"
+#include "core/flow.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -187,7 +188,8 @@ void rmt_dead_letter(ramet_router *router, const struct rmt_frame *frame, int co
 	if (frame->reply != 0) {
 		rmt_send_failure(router, frame->source, frame->reply, code, router->path, text,
 				 false);
-	} else if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
+	}
+	if (frame->flags & RMT_FRAME_COUNTED && frame->handle != RMT_HANDLE_CALL) {
 		rmt_control_closed(router, frame->source, frame->destination, frame->handle, code,
 				   text);
 	}
@@ -302,6 +304,18 @@ static bool is_for_us(const struct rmt_stream *stream, uint32_t destination)
 
 	return destination == router->id ||
 	       (destination == 0 && rmt_router_is_root(router) && !stream->guest);
+}
+
+unsigned char *rmt_route_place(struct rmt_stream *stream, const struct rmt_frame *frame,
+			       struct rmt_chunk **ret_chunk)
+{
+	/* Nobody writes into what another is sending: a source that was not just found to be right
+	 * gets no place. */
+	if (frame->destination != stream->router->id || !stream->checked ||
+	    frame->source != stream->checked_source ||
+	    frame->authority != stream->checked_authority)
+		return NULL;
+	return rmt_inflow_place(stream->router, frame, ret_chunk);
 }
 
 void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run)

@@ -35,6 +35,7 @@ ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_
 			free(sender);
 			return NULL;
 		}
+		sender->flow->lasting = true;
 	}
 	rmt_router_hold(router);
 	return sender;
@@ -98,6 +99,8 @@ static struct rmt_flow *flow_of(ramet_sender *sender)
 	if (sender->own && !sender->flow && router->state != RMT_ROUTER_ENDED &&
 	    rmt_receiver_find(router, sender->handle))
 		sender->flow = rmt_flow_get(router, sender->destination, sender->handle);
+	if (sender->flow)
+		sender->flow->lasting = true;
 	return sender->flow;
 }
 

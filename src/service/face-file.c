@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public functions of services. They travel with programs that use them; what is behind them
- * does not, until it is needed: each opens the gate first, or has an object that was made behind it.
+ * The public functions of files. They travel with programs that use them; what is behind them does
+ * not, until it is needed: each opens the gate first, or has an object that was made behind it.
  */
 #include "parent/gate.h"
 #include "service/file.h"
 #include "service/place.h"
-
-/* --- files ---------------------------------------------------------------------------------- */
 
 RMT_PUBLIC int ramet_file_read(ramet_context *context, const char *path, uint64_t offset,
 			       uint64_t size, ramet_bytes *ret_bytes, ramet_error *error)
