@@ -29,6 +29,7 @@ struct part {
 	unsigned waiting;     /* children that are not settled */
 	bool settled;         /* ready, or over before that */
 	bool over;
+	bool complete;
 	ramet_error error;
 	rmt_file_taken taken;
 };
@@ -238,6 +239,7 @@ static void part_done(struct transfer *transfer, int i)
 		r = rmt_file_send_finish(part->call, 0, &sent, &part->error);
 	else
 		r = rmt_file_take_finish(part->call, 0, &part->taken, &part->error);
+	part->complete = r == 0;
 	transfer->left += sent.left;
 	part_over(transfer, i);
 	/* What the source has to say about it is on its way to the others. */
@@ -481,9 +483,14 @@ int rmt_file_copy(const ramet_file_copy_options *given, ramet_file_copy_result *
 		r = rmt_error_set(error, ECANCELED, "the transfer was cancelled");
 	else if (failed)
 		r = rmt_error_move(error, &failed->error);
-	for (int i = 1; r == 0 && ret_result && i < transfer.way.count; i++)
-		if (transfer.way.nodes[i].outcome == 0)
+	for (int i = 1; r == 0 && i < transfer.way.count; i++) {
+		if (transfer.way.nodes[i].outcome != 0)
+			continue;
+		if (!transfer.parts[i].complete)
+			r = rmt_error_set(error, ECANCELED, "the transfer was broken off");
+		else if (ret_result)
 			result_make(&transfer, &transfer.parts[i], ret_result);
+	}
 	transfer_done(&transfer);
 	return r;
 }
@@ -501,6 +508,8 @@ static int outcomes_make(struct transfer *transfer, ramet_file_outcome *ret_outc
 			continue;
 		outcome = &ret_outcomes[transfer->way.nodes[i].outcome];
 		*outcome = (ramet_file_outcome){.error = RAMET_ERROR_INIT};
+		if (!part->complete && !part->error.code)
+			rmt_error_set(&part->error, ECANCELED, "the transfer was broken off");
 		if (part->error.code) {
 			rmt_error_move(&outcome->error, &part->error);
 			failures++;
