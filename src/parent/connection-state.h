@@ -10,6 +10,8 @@
 #include "parent/admission.h"
 #include "parent/bootstrap.h"
 #include "parent/connection.h"
+#include "parent/managed.h"
+#include "parent/module.h"
 
 enum rmt_connection_state {
 	RMT_WAITING_FOR_ID,
@@ -37,6 +39,7 @@ struct rmt_connection {
 	struct rmt_list wanted;
 	struct rmt_bootstrap bootstrap;
 	struct rmt_buffer welcome;
+	enum ramet_log_level log_level; /* that stands there */
 	struct rmt_ticket ticket;
 	struct rmt_timer away; /* until the next attempt */
 	struct rmt_stream *stream;
@@ -53,6 +56,8 @@ struct rmt_parent {
 	struct rmt_list connections;
 	struct rmt_admission admission;
 	struct rmt_list wishes; /* of other contexts: wish.h */
+	struct rmt_modules modules;
+	struct rmt_managed_set managed;
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */
