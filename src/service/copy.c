@@ -369,9 +369,9 @@ static int transfer_init(struct transfer *transfer, ramet_context *from,
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		if (!targets[i] || targets[i]->peer->router != from->peer->router)
+		if (!targets[i] || targets[i]->router != from->router)
 			return rmt_error_set(error, EINVAL, "target %zu is of another router", i);
-	transfer->router = from->peer->router;
+	transfer->router = from->router;
 	r = rmt_way_make(&transfer->way, from, targets, count);
 	if (r == -EINVAL)
 		return rmt_error_set(error, EINVAL, "a context is there twice");
