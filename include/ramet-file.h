@@ -139,7 +139,8 @@ int ramet_file_hash(ramet_context *context, const char *path, char ret_hash[33],
 
 /* How far a transfer is: bytes that were read, of all those that are known of so far. Called in the
  * thread that asked for the transfer, without locks, a few times a second, also when nothing moves.
- * Anything but 0 cancels the transfer, which then fails with -ECANCELED. */
+ * Anything but 0 cancels the transfer, which then fails with -ECANCELED (what was complete by then
+ * stays). */
 typedef int ramet_file_progress(uint64_t bytes, uint64_t total, void *data);
 
 /* What is to be copied. Fill with RAMET_FILE_COPY_OPTIONS_INIT, then set the first four. */

@@ -132,6 +132,11 @@
 /* Threads that run functions marked concurrent, per context. */
 #define RMT_WORKERS_MAX 16u
 
+/* Services of the library that run at the same time in one context. They wait for each other across
+ * contexts (the ends of a transfer), so that none may wait for a thread: what comes beyond is refused.
+ * A thread costs some pages. */
+#define RMT_SERVANTS_MAX 256u
+
 /* Children of one connect: a typing error in a count must not fork a machine to death. */
 #define RMT_COUNT_MAX 100000u
 

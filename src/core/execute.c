@@ -38,6 +38,7 @@ void rmt_execute_init(ramet_router *router)
 
 	rmt_list_init(&execution->serial);
 	rmt_list_init(&execution->concurrent);
+	rmt_list_init(&execution->services);
 	rmt_list_init(&execution->early);
 	rmt_list_init(&execution->running);
 	rmt_list_init(&execution->deferred);
@@ -199,13 +200,18 @@ static void refuse(ramet_call *call, int code, const char *text)
 	call_refused(call);
 }
 
+static bool is_service(const char *name, size_t size)
+{
+	return size > strlen(RMT_SERVICE_PREFIX) &&
+	       memcmp(name, RMT_SERVICE_PREFIX, strlen(RMT_SERVICE_PREFIX)) == 0;
+}
+
 /* 0: call->function is set; else as rmt_parent_hooks.service says. */
 static int find_function(ramet_call *call, const char *name, size_t size, const char **ret_text)
 {
 	const struct rmt_parent_hooks *hooks = call->router->hooks;
 
-	if (hooks && size > strlen(RMT_SERVICE_PREFIX) &&
-	    memcmp(name, RMT_SERVICE_PREFIX, strlen(RMT_SERVICE_PREFIX)) == 0)
+	if (hooks && is_service(name, size))
 		return hooks->service(call->router, name, size, &call->function, ret_text);
 	call->function = rmt_function_find(name, size);
 	return call->function ? 0 : -ENOSYS;
@@ -253,6 +259,10 @@ static void accept(ramet_call *call)
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		refuse(call, ESHUTDOWN, "this context is ending");
+	} else if ((call->function->flags & RAMET_FUNCTION_CONCURRENT) &&
+		   is_service(name, name_size)) {
+		rmt_list_append(&execution->services, &call->node);
+		rmt_servant_wanted(router);
 	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		rmt_worker_wanted(router);
@@ -335,6 +345,8 @@ void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 	if (!call)
 		call = find(&execution->concurrent, caller, reply);
 	if (!call)
+		call = find(&execution->services, caller, reply);
+	if (!call)
 		call = find(&execution->early, caller, reply);
 	if (call) {
 		cancel_queued(call);
@@ -379,6 +391,7 @@ void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
 
 	lose_queued(&execution->serial, caller);
 	lose_queued(&execution->concurrent, caller);
+	lose_queued(&execution->services, caller);
 	lose_queued(&execution->early, caller);
 	lose_begun(&execution->running, caller);
 	lose_begun(&execution->deferred, caller);
@@ -394,6 +407,8 @@ void rmt_execute_cancel_all(ramet_router *router)
 		cancel_queued(rmt_list_first(&execution->serial, ramet_call, node));
 	while (!rmt_list_empty(&execution->concurrent))
 		cancel_queued(rmt_list_first(&execution->concurrent, ramet_call, node));
+	while (!rmt_list_empty(&execution->services))
+		cancel_queued(rmt_list_first(&execution->services, ramet_call, node));
 	while (!rmt_list_empty(&execution->early))
 		cancel_queued(rmt_list_first(&execution->early, ramet_call, node));
 	rmt_list_each(&execution->running, node, following)

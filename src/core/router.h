@@ -118,14 +118,17 @@ struct rmt_quota {
 struct rmt_execution {
 	struct rmt_list serial;     /* ramet_call: wait for the main thread */
 	struct rmt_list concurrent; /* wait for a worker */
+	struct rmt_list services;   /* the library's own, wait for a thread of theirs */
 	struct rmt_list early;      /* wait for their function, see rmt_parent_hooks.service */
 	struct rmt_list running;
 	struct rmt_list deferred;   /* run no more, and are answered later */
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
+	unsigned servants, servants_idle; /* threads for services */
 	/* the thread that stands in for a main thread that is not ours */
 	bool serial_thread;
+	unsigned serial_idle;
 	pthread_cond_t work;     /* for workers */
 	pthread_cond_t quiet;    /* a worker has ended */
 	unsigned threads;        /* workers and the serial thread */

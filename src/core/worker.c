@@ -13,6 +13,9 @@
  * never touched. */
 #define WORKER_STACK (2u << 20)
 
+/* The library's own functions know what they need: trees of directories, looking up owners. */
+#define SERVANT_STACK (512u << 10)
+
 /* A worker that had nothing to do for so long ends. */
 #define WORKER_IDLE_US 10000000
 
@@ -21,6 +24,14 @@ struct worker {
 	struct rmt_list *list; /* what it works on */
 };
 
+/* How many threads wait for work in that list. */
+static unsigned *idle_of(struct rmt_execution *execution, const struct rmt_list *list)
+{
+	if (list == &execution->concurrent)
+		return &execution->workers_idle;
+	return list == &execution->services ? &execution->servants_idle : &execution->serial_idle;
+}
+
 /* Waits for work; false when it is time to end. */
 static bool worker_waits(ramet_router *router, struct rmt_list *list)
 {
@@ -28,10 +39,10 @@ static bool worker_waits(ramet_router *router, struct rmt_list *list)
 	struct timespec until = rmt_timespec(rmt_now() + WORKER_IDLE_US);
 	int r = 0;
 
-	execution->workers_idle += list == &execution->concurrent;
+	++*idle_of(execution, list);
 	while (rmt_list_empty(list) && router->state == RMT_ROUTER_RUNNING && r == 0)
 		r = pthread_cond_timedwait(&execution->work, &router->lock, &until);
-	execution->workers_idle -= list == &execution->concurrent;
+	--*idle_of(execution, list);
 	return !rmt_list_empty(list);
 }
 
@@ -49,6 +60,8 @@ static void *worker_main(void *argument)
 	rmt_executor_done(&executor);
 	if (worker.list == &execution->serial)
 		execution->serial_thread = false;
+	else if (worker.list == &execution->services)
+		execution->servants--;
 	else
 		execution->workers--;
 	execution->threads--;
@@ -69,7 +82,8 @@ static bool worker_start(ramet_router *router, struct rmt_list *list)
 		return false;
 	*worker = (struct worker){router, list};
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, WORKER_STACK);
+	pthread_attr_setstacksize(&attributes, list == &router->execution.services ? SERVANT_STACK
+										   : WORKER_STACK);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -93,23 +107,49 @@ static void no_thread(struct rmt_list *list)
 				   "no thread could be started for the call");
 }
 
+/* Those that are idle may not have woken yet: each takes one of the calls that wait. */
+static bool idle_enough(struct rmt_execution *execution, const struct rmt_list *list)
+{
+	unsigned idle = *idle_of(execution, list), waiting = 0;
+
+	for (const struct rmt_list *node = list->next; node != list; node = node->next)
+		if (++waiting > idle)
+			return false;
+	return true;
+}
+
 void rmt_worker_wanted(ramet_router *router)
 {
 	struct rmt_execution *execution = &router->execution;
-	struct rmt_list *node;
-	unsigned waiting = 0;
 
-	/* Those that are idle may not have woken yet: each takes one of the calls that wait. */
-	for (node = execution->concurrent.next; node != &execution->concurrent; node = node->next)
-		if (++waiting > execution->workers_idle)
-			break;
-	if (waiting > execution->workers_idle && execution->workers < RMT_WORKERS_MAX) {
+	if (!idle_enough(execution, &execution->concurrent) &&
+	    execution->workers < RMT_WORKERS_MAX) {
 		if (worker_start(router, &execution->concurrent))
 			execution->workers++;
 		else if (execution->workers == 0)
 			no_thread(&execution->concurrent);
 	}
 	pthread_cond_broadcast(&execution->work);
+}
+
+void rmt_servant_wanted(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+	ramet_call *call;
+
+	if (idle_enough(execution, &execution->services)) {
+		pthread_cond_broadcast(&execution->work);
+	} else if (execution->servants < RMT_SERVANTS_MAX &&
+		   worker_start(router, &execution->services)) {
+		execution->servants++;
+	} else {
+		call = RMT_CONTAINER(execution->services.previous, ramet_call, node);
+		rmt_list_remove(&call->node);
+		rmt_execute_refuse(call, EAGAIN,
+				   execution->servants < RMT_SERVANTS_MAX
+					   ? "no thread could be started for the service"
+					   : "too many services run in this context already");
+	}
 }
 
 void rmt_serial_wanted(ramet_router *router)

@@ -13,6 +13,9 @@
 void rmt_worker_wanted(ramet_router *router);
 void rmt_serial_wanted(ramet_router *router);
 
+/* A call was appended to execution.services, and gets a thread at once, or is refused. */
+void rmt_servant_wanted(ramet_router *router);
+
 /* Waits until no such thread is left, at most until then; true when none is. The router must have
  * begun to end. */
 bool rmt_workers_quiet(ramet_router *router, int64_t until);

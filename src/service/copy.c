@@ -29,6 +29,7 @@ struct part {
 	unsigned waiting;     /* children that are not settled */
 	bool settled;         /* ready, or over before that */
 	bool over;
+	bool complete;
 	ramet_error error;
 	rmt_file_taken taken;
 };
@@ -48,6 +49,7 @@ struct transfer {
 	unsigned running;
 	bool single; /* one target: its failure is that of all */
 	bool stopping, cancelled;
+	bool heard;         /* there is progress to tell */
 	int64_t give_up_at; /* when it is stopping */
 	int64_t over_at;    /* when the last part was */
 	uint64_t left, bytes, total;
@@ -237,6 +239,7 @@ static void part_done(struct transfer *transfer, int i)
 		r = rmt_file_send_finish(part->call, 0, &sent, &part->error);
 	else
 		r = rmt_file_take_finish(part->call, 0, &part->taken, &part->error);
+	part->complete = r == 0;
 	transfer->left += sent.left;
 	part_over(transfer, i);
 	/* What the source has to say about it is on its way to the others. */
@@ -280,6 +283,7 @@ static void take_event(struct transfer *transfer, const ramet_value *event)
 	case RMT_FILE_PROGRESS:
 		transfer->bytes = first;
 		transfer->total = ramet_value_u64(ramet_value_item(event, 3));
+		transfer->heard = true;
 		break;
 	case RMT_FILE_ANSWERS:
 		/* The source waits for it, so that there is room. */
@@ -345,7 +349,8 @@ static int run(struct transfer *transfer, ramet_error *error)
 			if (part->call == receiver)
 				part_done(transfer, (int)(part - transfer->parts));
 		}
-		if (rmt_now() >= look_at) {
+		if (transfer->heard || rmt_now() >= look_at) {
+			transfer->heard = false;
 			look_at = rmt_now() + PROGRESS_MS * 1000;
 			look(transfer);
 		}
@@ -364,9 +369,9 @@ static int transfer_init(struct transfer *transfer, ramet_context *from,
 	int r;
 
 	for (size_t i = 0; i < count; i++)
-		if (!targets[i] || targets[i]->peer->router != from->peer->router)
+		if (!targets[i] || targets[i]->router != from->router)
 			return rmt_error_set(error, EINVAL, "target %zu is of another router", i);
-	transfer->router = from->peer->router;
+	transfer->router = from->router;
 	r = rmt_way_make(&transfer->way, from, targets, count);
 	if (r == -EINVAL)
 		return rmt_error_set(error, EINVAL, "a context is there twice");
@@ -478,9 +483,14 @@ int rmt_file_copy(const ramet_file_copy_options *given, ramet_file_copy_result *
 		r = rmt_error_set(error, ECANCELED, "the transfer was cancelled");
 	else if (failed)
 		r = rmt_error_move(error, &failed->error);
-	for (int i = 1; r == 0 && ret_result && i < transfer.way.count; i++)
-		if (transfer.way.nodes[i].outcome == 0)
+	for (int i = 1; r == 0 && i < transfer.way.count; i++) {
+		if (transfer.way.nodes[i].outcome != 0)
+			continue;
+		if (!transfer.parts[i].complete)
+			r = rmt_error_set(error, ECANCELED, "the transfer was broken off");
+		else if (ret_result)
 			result_make(&transfer, &transfer.parts[i], ret_result);
+	}
 	transfer_done(&transfer);
 	return r;
 }
@@ -498,6 +508,8 @@ static int outcomes_make(struct transfer *transfer, ramet_file_outcome *ret_outc
 			continue;
 		outcome = &ret_outcomes[transfer->way.nodes[i].outcome];
 		*outcome = (ramet_file_outcome){.error = RAMET_ERROR_INIT};
+		if (!part->complete && !part->error.code)
+			rmt_error_set(&part->error, ECANCELED, "the transfer was broken off");
 		if (part->error.code) {
 			rmt_error_move(&outcome->error, &part->error);
 			failures++;

@@ -18,6 +18,7 @@
 #include "service/directory.h"
 #include "service/hash.h"
 #include "service/place.h"
+#include "service/services.h"
 #include "service/store.h"
 
 int rmt_file_fail(ramet_call *call, int r, const char *path)

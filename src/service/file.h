@@ -2,7 +2,7 @@
 /* The services behind <ramet-file.h> that work on one file, and what is common to all of them. */
 #pragma once
 
-#include "service/services.h"
+#include "ramet.h"
 
 RAMET_STRUCT(rmt_file_entry, (str, name), (ramet_file_status, status));
 RAMET_ARRAY(rmt_file_entries, rmt_file_entry);

@@ -13,17 +13,25 @@
 #include "xxhash.h"
 #pragma GCC diagnostic pop
 
-_Static_assert(sizeof(struct rmt_hash) == sizeof(XXH3_state_t), "the state of XXH3");
-_Static_assert(_Alignof(struct rmt_hash) >= _Alignof(XXH3_state_t), "its alignment");
+_Static_assert(sizeof(struct rmt_hash) >= sizeof(XXH3_state_t) + _Alignof(XXH3_state_t),
+	       "the room for a state of XXH3");
+
+/* Memory from malloc(3) is not aligned for it. */
+static XXH3_state_t *state_of(const struct rmt_hash *hash)
+{
+	uintptr_t at = (uintptr_t)hash->room, alignment = _Alignof(XXH3_state_t);
+
+	return (XXH3_state_t *)((at + alignment - 1) & ~(alignment - 1));
+}
 
 void rmt_hash_init(struct rmt_hash *hash)
 {
-	XXH3_128bits_reset((XXH3_state_t *)hash->state);
+	XXH3_128bits_reset(state_of(hash));
 }
 
 void rmt_hash_update(struct rmt_hash *hash, const void *data, size_t size)
 {
-	XXH3_128bits_update((XXH3_state_t *)hash->state, data, size);
+	XXH3_128bits_update(state_of(hash), data, size);
 }
 
 void rmt_hash_zeros(struct rmt_hash *hash, uint64_t size)
@@ -38,8 +46,7 @@ void rmt_hash_digest(const struct rmt_hash *hash, unsigned char digest[RMT_HASH_
 {
 	XXH128_canonical_t canonical;
 
-	XXH128_canonicalFromHash(&canonical,
-				 XXH3_128bits_digest((const XXH3_state_t *)hash->state));
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_of(hash)));
 	memcpy(digest, canonical.digest, RMT_HASH_SIZE);
 }
 

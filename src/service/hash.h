@@ -8,9 +8,10 @@
 #define RMT_HASH_SIZE 16
 #define RMT_HASH_TEXT_SIZE (2 * RMT_HASH_SIZE + 1)
 
-/* The state of XXH3, whose own header is a quarter of a megabyte. */
+/* Holds the state of XXH3 (whose own header is a quarter of a megabyte) at some place in it, which is
+ * aligned as it wants: one must not be copied. */
 struct rmt_hash {
-	unsigned char state[576] __attribute__((aligned(64)));
+	unsigned char room[576 + 64];
 };
 
 void rmt_hash_init(struct rmt_hash *hash);

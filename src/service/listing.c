@@ -10,6 +10,9 @@
 #include "core/value.h"
 #include "service/file.h"
 
+/* ms between two looks at what else may have ended a wait. */
+#define LOOK_EVERY 100
+
 /* 0, what the visitor has said, or -EPROTO. */
 static int visit_all(const ramet_value *value, ramet_file_visit *visit, void *data)
 {
@@ -41,7 +44,7 @@ int rmt_file_list_in(ramet_context *context, const char *path, ramet_file_visit 
 {
 	ramet_receiver *entries = NULL, *call = NULL;
 	ramet_value *value;
-	int r = ramet_receiver_new(context->router, &entries), stopped = 0, finished;
+	int r = ramet_receiver_new(context->router, &entries), stopped = 0, finished = 1;
 
 	if (r < 0)
 		return rmt_error_set(error, r, "%s", rmt_strerror(r));
@@ -50,14 +53,23 @@ int rmt_file_list_in(ramet_context *context, const char *path, ramet_file_visit 
 		ramet_receiver_unref(entries);
 		return r;
 	}
-	while (stopped == 0 && (r = ramet_receive(entries, -1, &value, NULL)) > 0) {
-		stopped = visit_all(value, visit, data);
-		ramet_value_unref(value);
+	/* The result may come before the last entries; or a failure, and no entry ever. */
+	while (stopped == 0 && finished >= 0) {
+		r = ramet_receive(entries, LOOK_EVERY, &value, NULL);
+		if (r > 0) {
+			stopped = visit_all(value, visit, data);
+			ramet_value_unref(value);
+		} else if (r != -ETIMEDOUT) {
+			break;
+		} else if (finished == 1 && ramet_receiver_done(call)) {
+			finished = rmt_file_list_finish(call, 0, error);
+		}
 	}
 	ramet_receiver_close(entries);
 	if (stopped != 0)
 		ramet_receiver_cancel(call);
-	finished = rmt_file_list_finish(call, -1, stopped ? NULL : error);
+	if (finished == 1)
+		finished = rmt_file_list_finish(call, -1, stopped ? NULL : error);
 	ramet_receiver_unref(call);
 	ramet_receiver_unref(entries);
 	if (stopped == -EPROTO || stopped == -ENOMEM)

@@ -64,11 +64,13 @@ static int open_beneath(int root, const char *path, int flags, mode_t mode)
  * followed on the walk, so that this is what the system would do. */
 static int split(char *path, char **parts)
 {
-	char *rest = path, *part;
 	int count = 0;
 
-	while ((part = strtok_r(rest, "/", &rest))) {
-		if (strcmp(part, ".") == 0)
+	for (char *part = path, *next; part; part = next) {
+		next = strchr(part, '/');
+		if (next)
+			*next++ = '\0';
+		if (!*part || strcmp(part, ".") == 0)
 			continue;
 		if (strcmp(part, "..") != 0) {
 			if (count == COMPONENTS_MAX)

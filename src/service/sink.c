@@ -15,6 +15,9 @@
 /* Of what is preserved without an owner: a program that ran as somebody must not run as another. */
 #define HARMLESS 01777
 
+/* Bytes after which the disk is told to begin; a power of two. */
+#define WRITE_BACK (8u << 20)
+
 static int failed_at(struct rmt_sink *sink, int r, const char *name)
 {
 	if (r < 0 && r != -ECANCELED && !sink->at)
@@ -316,6 +319,16 @@ static const char *name_now(const struct rmt_sink *sink)
 	return name_of(sink, &sink->items.items[sink->next]);
 }
 
+/* The disk begins with what is there, so that fsync(2) in the end need not wait for all of it. */
+static void write_back(struct rmt_sink *sink, size_t size)
+{
+	uint64_t end = sink->position & ~(uint64_t)(WRITE_BACK - 1);
+
+	if (!(sink->flags & RAMET_FILE_NO_SYNC) && end > 0 && sink->position - size < end)
+		sync_file_range(sink->store.fd, (off_t)(end - WRITE_BACK), WRITE_BACK,
+				SYNC_FILE_RANGE_WRITE);
+}
+
 int rmt_sink_bytes(struct rmt_sink *sink, const void *data, size_t size)
 {
 	int r = 0;
@@ -327,6 +340,7 @@ int rmt_sink_bytes(struct rmt_sink *sink, const void *data, size_t size)
 	if (!sink->ignored) {
 		r = rmt_write_all_to(sink->store.fd, data, size);
 		sink->taken.bytes += size;
+		write_back(sink, size);
 	}
 	return failed_at(sink, r, name_now(sink));
 }

@@ -37,13 +37,14 @@ struct source {
 	uint64_t bytes, total; /* read, and announced */
 	int64_t told_at;
 	uint64_t left;
-	char *at; /* the path of what failed */
+	unsigned depth; /* directories that are open */
+	char *at;       /* the name of what failed in them */
 };
 
 static int failed_at(struct source *source, int r, const char *name)
 {
-	/* What the targets have done is theirs to say. */
-	if (r < 0 && r != -EPIPE && r != -ECANCELED && !source->at)
+	/* What the targets have done is theirs to say; the path itself is known. */
+	if (source->depth > 0 && r < 0 && r != -EPIPE && r != -ECANCELED && !source->at)
 		source->at = strdup(name);
 	return r;
 }
@@ -380,8 +381,10 @@ static int send_directory(struct source *source, int fd, const char *name, const
 				   &(rmt_file_record){.op = RMT_FILE_ENTER, .items = {&item, 1}});
 		rmt_file_item_clear(&item);
 	}
+	source->depth++;
 	if (r == 0)
 		r = send_entries(source, directory, depth + 1);
+	source->depth--;
 	if (r == 0)
 		r = send_record(source, RMT_FILE_LEAVE, 0);
 	rmt_directory_free(directory);
@@ -458,15 +461,14 @@ static void fail(struct source *source, int r, const char *path)
 			  : r == -EXDEV  ? "leads out of the directory to which files are limited"
 			  : r == -EINVAL ? "is neither a file, a directory nor a symbolic link"
 					 : rmt_strerror(r);
-	const char *name = source->at ? source->at : path;
 	int code = r == -ENODATA ? EIO : -r;
 
 	if (r == -EPIPE)
 		ramet_fail(source->call, EPIPE, "no target takes it any more");
-	else if (strcmp(name, path) == 0 || !source->at)
-		ramet_fail(source->call, code, "%s: %s", path, why);
+	else if (source->at)
+		ramet_fail(source->call, code, "%s: in it '%s': %s", path, source->at, why);
 	else
-		ramet_fail(source->call, code, "%s: in it '%s': %s", path, name, why);
+		ramet_fail(source->call, code, "%s: %s", path, why);
 	if (r != -EPIPE && r != -ECANCELED && source->fan.dead)
 		rmt_fan_record(&source->fan, &(rmt_file_record){.op = RMT_FILE_FAILED,
 								.number = (uint64_t)code,

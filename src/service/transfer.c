@@ -77,6 +77,8 @@ static int send_to_all(struct rmt_fan *fan, const struct what *what)
 	const rmt_file_targets *targets = fan->targets;
 	int64_t until = rmt_after(targets->patience);
 
+	if (ramet_call_cancelled(fan->call))
+		return -ECANCELED;
 	for (size_t i = 0; i < targets->senders.count; i++) {
 		int r;
 
@@ -160,12 +162,12 @@ int rmt_record_read(const ramet_value *value, rmt_file_record *ret_record)
 int rmt_transfer_receive(ramet_call *call, ramet_receiver *receiver, ramet_value **ret_value,
 			 ramet_error *error)
 {
-	for (;;) {
+	while (!ramet_call_cancelled(call)) {
 		int r = ramet_receive(receiver, LOOK_EVERY, ret_value, error);
 
 		if (r != -ETIMEDOUT)
 			return r;
-		if (ramet_call_cancelled(call))
-			return rmt_error_set(error, ECANCELED, "the transfer was cancelled");
+		ramet_error_clear(error);
 	}
+	return rmt_error_set(error, ECANCELED, "the transfer was cancelled");
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "core/call.h"
-#include "service/services.h"
+#include "ramet.h"
 
 /* What is announced of a file. */
 RAMET_STRUCT(rmt_file_item, (str, name), (i32, type), (i32, mode), (u64, size), (i64, mtime),

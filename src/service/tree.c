@@ -125,7 +125,7 @@ static void contract(struct rmt_way *way, bool siblings)
 int rmt_way_make(struct rmt_way *way, ramet_context *source, ramet_context *const *targets,
 		 size_t count)
 {
-	ramet_router *router = source->peer->router;
+	ramet_router *router = source->router;
 	struct chain from;
 	int r;
 
