@@ -145,6 +145,13 @@ enum ramet_log_level {
 	RAMET_LOG_IO = 8,
 };
 
+/* A named value of a record. */
+typedef struct ramet_log_field {
+	const char *name; /* one word */
+	const char *text; /* NULL: `number` is the value */
+	int64_t number;
+} ramet_log_field;
+
 /*
  * One log record. `context` is the path of the context that it comes from ("" for this one),
  * `source` what produced it there: "stdout" and "stderr" for lines that a function of the program
@@ -156,6 +163,8 @@ typedef struct ramet_log_record {
 	const char *context;
 	const char *source;
 	const char *text;
+	const ramet_log_field *fields; /* NULL: none */
+	size_t field_count;
 } ramet_log_record;
 
 /* Receives every record of the tree, in the master. Called without locks held, one record at a
@@ -163,9 +172,12 @@ typedef struct ramet_log_record {
  * router. Streams are not read meanwhile. The record is borrowed. */
 typedef void ramet_log_sink(const ramet_log_record *record, void *data);
 
-/* A sink that writes "LEVEL context source: text" lines to standard error, control characters made
- * harmless. */
+/* A sink that writes lines "LEVEL context source: text name=value" to standard error, control
+ * characters made harmless. Values that are not one word stand in quotes, as logfmt has it. */
 void ramet_log_to_stderr(const ramet_log_record *record, void *data);
+
+/* The same with the time in front: seconds since 1970, with six digits behind the point. */
+void ramet_log_to_stderr_timed(const ramet_log_record *record, void *data);
 
 /* What a tool asks for on the way to a context. All texts are borrowed for the time of the call. */
 typedef struct ramet_password_request {
@@ -209,6 +221,27 @@ typedef struct ramet_router_options {
 	/* where passwords come from for hops that do not say; NULL: nowhere */
 	ramet_password_source *password;
 	void *password_data;
+	/* log records that a context may make in a second (and four seconds' worth at once); what
+	 * exceeds it is dropped, and its number recorded. 0: 1,000; at most 1,000,000. Inherited */
+	uint32_t log_rate;
+	/*
+	 * An absolute path: each process of the tree writes what it records to a file
+	 * "ramet-PID-TIME.log" of its own in there, RAMET_LOG_IO included. The directory is made if
+	 * it is missing (not its parents), for nobody else; one that belongs to another user, or in
+	 * which others may write, is refused: a process that finds no place for its file records a
+	 * warning and goes on without. NULL: $RAMET_LOG_DIRECTORY, or no files. Inherited, also by
+	 * contexts on other machines.
+	 */
+	const char *log_directory;
+	/*
+	 * Heartbeat. When nothing has come from a neighbour in the tree for this many ms, it is asked
+	 * for a sign of life; when it has given none for heartbeat_misses times as long (0: 3),
+	 * the stream fails: the child counts as lost, or ends because its parent is. 0: off.
+	 * Inherited. Whether functions run long makes no difference; that a process is stopped does
+	 * (SIGSTOP, Ctrl-Z, a debugger): if the master stays stopped for longer, its children end.
+	 */
+	uint32_t heartbeat_interval;
+	uint32_t heartbeat_misses;
 } ramet_router_options;
 
 #ifdef __cplusplus
@@ -303,6 +336,81 @@ int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_co
  */
 int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		      ramet_error *error);
+
+/* What has become of a managed context. */
+enum ramet_manage_state {
+	RAMET_MANAGE_CONNECTED, /* it is there again */
+	RAMET_MANAGE_LOST,
+	RAMET_MANAGE_WAITING,  /* for the next attempt */
+	RAMET_MANAGE_GIVEN_UP, /* after so many; nothing follows */
+};
+
+typedef struct ramet_manage_event {
+	enum ramet_manage_state state;
+	/* LOST: why; WAITING and GIVEN_UP: why the last attempt failed, or why it was lost. Borrowed
+	 * until the callback returns; "" where there is none */
+	const char *reason;
+	uint32_t attempt; /* since it was lost, from 1 on; LOST: 0 */
+	int next;         /* WAITING: ms until that attempt */
+} ramet_manage_event;
+
+/* Called for each change, one after the other, on a thread of the library's, without locks held. It may
+ * use the context, also shut it down; while it runs there is no next attempt. */
+typedef void ramet_manage_callback(ramet_context *context, const ramet_manage_event *event,
+				   void *data);
+
+/* How a context is connected again. Fill with RAMET_MANAGE_OPTIONS_INIT. */
+typedef struct ramet_manage_options {
+	/* sizeof(ramet_manage_options): tells the library which members there are */
+	size_t size;
+	/* ms before the first attempt, each time that it is lost; the following ones wait twice as long
+	 * each. Up to half of it is left out, by chance. 0: 500 */
+	int backoff;
+	int backoff_max;                 /* ms: the longest; 0: 60,000 */
+	uint32_t attempts;               /* then it is given up; 0: never */
+	ramet_manage_callback *callback; /* may be NULL */
+	void *data;
+} ramet_manage_options;
+
+#ifdef __cplusplus
+#define RAMET_MANAGE_OPTIONS_INIT            \
+	{                                    \
+		sizeof(ramet_manage_options) \
+	}
+#else
+#define RAMET_MANAGE_OPTIONS_INIT                    \
+	{                                            \
+		.size = sizeof(ramet_manage_options) \
+	}
+#endif
+
+/*
+ * ramet_connect(), with a handle that outlives the context: when that is lost, wherever on its path, what
+ * is missing is started again, and the handle leads to the new one, as do those that were made of it by
+ * ramet_context_with(). Nothing of the old one is there any more: ramet_context_id() and
+ * ramet_context_pid() tell others, chains of calls begin anew, senders that it had are closed.
+ *
+ * Calls that are on their way when it is lost fail with -ECONNRESET, those that are made before it is
+ * there again at once with -ENOTCONN, and words that say why, and when the next attempt is. Nothing is
+ * called again by itself. ramet_context_alive() tells whether it is there; ramet_context_wait() waits for
+ * the next loss, whose reason is good until the one after that.
+ *
+ * options may be NULL. Attempts end when the last handle is dropped, or by ramet_context_shutdown(), and
+ * with the router. After the latter two no callback runs; one that runs while the last handle is dropped
+ * may still be running behind that. Passwords are asked for as in ramet_connect(), by the thread that
+ * connects. Starts one thread.
+ * Errors: those of ramet_connect(), for the first connection; -EINVAL (options), -EAGAIN (no thread).
+ * Blocks as ramet_connect() does.
+ */
+int ramet_connect_managed(ramet_router *router, const char *path,
+			  const ramet_manage_options *options, ramet_context **ret_context,
+			  ramet_error *error);
+
+/*
+ * Waits until a managed context is there; any other either is or never will be.
+ * 0; or -ETIMEDOUT, -ENOTCONN (it is gone for ever: it was given up, or shut down), -ESHUTDOWN. Blocks.
+ */
+int ramet_context_wait_connected(ramet_context *context, int timeout);
 
 /*
  * Waits at a socket in the file system for others to be parents: whoever connects there as the same
@@ -841,13 +949,33 @@ int ramet_time_left(int64_t deadline);
 /* --- Log ---------------------------------------------------------------------------------- */
 
 /* Sends a record to the master. source says which part of the program speaks; for the format see
- * ramet_fail(). */
+ * ramet_fail(). Never waits: a record for which there is no room on the way, or which exceeds
+ * log_rate, is dropped, and how many those were becomes a record. (What functions print is not
+ * dropped: who prints faster than the master's sink takes it waits, once the pipe is full.) */
 void ramet_log(ramet_router *router, enum ramet_log_level level, const char *source,
 	       const char *format, ...)
 #if defined(__GNUC__)
 	__attribute__((format(printf, 4, 5)))
 #endif
 	;
+
+/* The same with fields, at most 32 with 8 KiB of names and texts together: what is beyond is left
+ * out. All is copied. */
+void ramet_log_with(ramet_router *router, enum ramet_log_level level, const char *source,
+		    const ramet_log_field *fields, size_t count, const char *format, ...)
+#if defined(__GNUC__)
+	__attribute__((format(printf, 6, 7)))
+#endif
+	;
+
+/*
+ * Changes what is recorded in a context and in all below it, those that are being connected now
+ * included; for the whole tree, that of ramet_router_self(). level may be 0: nothing. Returns at once;
+ * calls that are sent there later find it changed.
+ * Errors: -EINVAL (no such level), -EPERM (the context is neither this one nor below it),
+ * -ECONNRESET (it is gone).
+ */
+int ramet_context_log_level(ramet_context *context, enum ramet_log_level level, ramet_error *error);
 
 /* The level that a router without options would have, and that children inherit: $RAMET_LOG_LEVEL
  * (a name: error, warning, info, debug, io; or a number), or RAMET_LOG_INFO. */
@@ -896,8 +1024,11 @@ int ramet_open_max(void);
 }
 #endif
 
+#include "ramet-statistics.h" /* what contexts count */
+
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
 #include "ramet-exec.h"   /* commands */
 #include "ramet-file.h"   /* files in contexts */
+#include "ramet-module.h" /* code that is sent on demand */
 
 #endif

@@ -13,6 +13,7 @@
 #include "core/child.h"
 #include "core/function.h"
 #include "core/landing.h"
+#include "core/log.h"
 #include "core/router.h"
 #include "parent/connection.h"
 #include "parent/executable.h"
@@ -67,8 +68,10 @@ RMT_PUBLIC int ramet_router_new(const ramet_router_options *options, ramet_route
 		return r;
 	rmt_lock(router);
 	r = rmt_router_identify(router, 0, "", 0);
-	if (r == 0)
+	if (r == 0) {
+		rmt_log_begin(router);
 		r = rmt_broker_start(router);
+	}
 	if (r < 0) {
 		rmt_router_end(router, 0);
 		rmt_router_finish(router);

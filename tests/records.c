@@ -50,14 +50,26 @@ void records_done(struct records *records)
 void records_sink(const ramet_log_record *record, void *data)
 {
 	struct records *records = data;
+	struct record *added;
 
 	pthread_mutex_lock(&records->lock);
 	if (records->count == RECORDS_MAX)
 		abort();
-	records->items[records->count++] = (struct record){
+	added = &records->items[records->count++];
+	*added = (struct record){
 		record->level,          record->time,         strdup(record->context),
-		strdup(record->source), strdup(record->text),
+		strdup(record->source), strdup(record->text), "",
 	};
+	for (size_t i = 0; i < record->field_count; i++) {
+		const ramet_log_field *field = &record->fields[i];
+		size_t used = strlen(added->fields), left = sizeof(added->fields) - used;
+
+		if (field->text)
+			snprintf(added->fields + used, left, " %s=%s", field->name, field->text);
+		else
+			snprintf(added->fields + used, left, " %s=%lld", field->name,
+				 (long long)field->number);
+	}
 	pthread_cond_broadcast(&records->added);
 	pthread_mutex_unlock(&records->lock);
 }

@@ -14,6 +14,7 @@ struct record {
 	enum ramet_log_level level;
 	int64_t time;
 	char *context, *source, *text;
+	char fields[256]; /* " name=value ..." */
 };
 
 struct records {

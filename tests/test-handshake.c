@@ -68,6 +68,10 @@ static const struct rmt_welcome welcome_example = {
 	.connect_timeout = 30000,
 	.allow_siblings = true,
 	.log_level = 7,
+	.log_rate = 500,
+	.log_directory = {"/var/log/tree", 13},
+	.heartbeat_interval = 250,
+	.heartbeat_misses = 4,
 	.setup = {.cwd = TEXT("/tmp/\xe4"), .nice = -5, .umask = 027, .env_count = 2, .env = env},
 };
 
@@ -117,6 +121,11 @@ static void welcome_comes_back_as_it_was(void **state)
 	assert_int_equal(got.connect_timeout, 30000);
 	assert_true(got.allow_siblings);
 	assert_int_equal(got.log_level, 7);
+	assert_int_equal(got.log_rate, 500);
+	assert_int_equal(got.log_directory.size, 13);
+	assert_memory_equal(got.log_directory.data, "/var/log/tree", 13);
+	assert_int_equal(got.heartbeat_interval, 250);
+	assert_int_equal(got.heartbeat_misses, 4);
 	assert_text(got.setup.cwd, welcome_example.setup.cwd);
 	assert_int_equal(got.setup.nice, -5);
 	assert_int_equal(got.setup.umask, 027);
@@ -136,6 +145,7 @@ static void welcome_at_its_limits_comes_back(void **state)
 
 	(void)state;
 	welcome.setup.umask = -1;
+	welcome.log_rate = UINT32_MAX;
 	for (uint32_t i = 0; i < RMT_TREE_DEPTH_MAX; i++)
 		welcome.parents[i] = i;
 	rmt_welcome_encode(&welcome, &out);

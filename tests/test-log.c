@@ -2,6 +2,9 @@
 /* Log records, what functions print, and small helpers. */
 #include <limits.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/time.h"
@@ -48,6 +51,37 @@ RAMET_FUNCTION(str, input)
 RAMET_FUNCTION(str, own_executable)
 {
 	return ramet_executable();
+}
+
+RAMET_FUNCTION(none, record_with_fields)
+{
+	const ramet_log_field fields[] = {
+		{"file", "a b", 0}, {"size", NULL, -12}, {"odd", "\xff", 0}};
+
+	ramet_log_with(ramet_call_router(call), RAMET_LOG_WARNING, "fields", fields, 3,
+		       "%d of them", 3);
+}
+
+RAMET_FUNCTION(none, record_many_fields, (i32, count), (i32, size))
+{
+	ramet_log_field fields[100];
+	char *text = calloc(1, (size_t)size + 1);
+
+	memset(text, 'x', (size_t)size);
+	for (int32_t i = 0; i < count; i++)
+		fields[i] = (ramet_log_field){"f", text, 0};
+	ramet_log_with(ramet_call_router(call), RAMET_LOG_WARNING, "fields", fields, (size_t)count,
+		       "many");
+	free(text);
+}
+
+/* What prints before there is a context: the first thing that runs in the process. */
+__attribute__((constructor)) static void print_early(void)
+{
+	const char *text = getenv("TEST_LOG_EARLY");
+
+	if (text)
+		dprintf(STDOUT_FILENO, "%s\n", text);
 }
 
 /* --- helpers ---------------------------------------------------------------------------------------- */
@@ -233,37 +267,268 @@ static void level_comes_from_the_environment(void **state)
 	assert_int_equal(ramet_log_level(), RAMET_LOG_INFO);
 }
 
-static void record_to_stderr_has_no_control_characters(void **state)
+static size_t print_to_stderr(const ramet_log_record *printed, size_t count, char *text,
+			      size_t size)
 {
-	ramet_log_record with = {RAMET_LOG_WARNING, 0, "local", "stdout", "a\x1b[31mb\tc\r\x7f"};
-	ramet_log_record forged = {RAMET_LOG_ERROR, 0, "a\x1b]0;b",
-				   "c\xc2\x9b"
-				   "d",
-				   "\xc3\xa9\x9b"};
-	ramet_log_record without = {RAMET_LOG_ERROR, 0, "", "ramet", "text"};
 	int pipe_fds[2], saved;
-	char text[256];
 	ssize_t n;
 
-	(void)state;
 	assert_int_equal(pipe(pipe_fds), 0);
 	fflush(stderr);
 	saved = dup(2);
 	dup2(pipe_fds[1], 2);
-	ramet_log_to_stderr(&with, NULL);
-	ramet_log_to_stderr(&forged, NULL);
-	ramet_log_to_stderr(&without, NULL);
+	for (size_t i = 0; i < count; i++)
+		ramet_log_to_stderr(&printed[i], NULL);
 	fflush(stderr);
 	dup2(saved, 2);
 	close(saved);
 	close(pipe_fds[1]);
-	n = read(pipe_fds[0], text, sizeof(text) - 1);
+	n = read(pipe_fds[0], text, size - 1);
 	close(pipe_fds[0]);
 	assert_true(n > 0);
 	text[n] = '\0';
+	return (size_t)n;
+}
+
+static void record_to_stderr_has_no_control_characters(void **state)
+{
+	const ramet_log_record printed[] = {
+		{.level = RAMET_LOG_WARNING,
+		 .context = "local",
+		 .source = "stdout",
+		 .text = "a\x1b[31mb\tc\r\x7f"},
+		{.level = RAMET_LOG_ERROR,
+		 .context = "a\x1b]0;b",
+		 .source = "c\xc2\x9b"
+			   "d",
+		 .text = "\xc3\xa9\x9b"},
+		{.level = RAMET_LOG_ERROR, .context = "", .source = "ramet", .text = "text"},
+	};
+	char text[256];
+
+	(void)state;
+	print_to_stderr(printed, 3, text, sizeof(text));
 	assert_string_equal(text,
 			    "warning local stdout: a\\x1b[31mb\tc\\x0d\\x7f\n"
 			    "error a\\x1b]0;b c\\xc2\\x9bd: \xc3\xa9\\x9b\nerror ramet: text\n");
+}
+
+static void fields_are_printed_as_logfmt(void **state)
+{
+	const ramet_log_field fields[] = {
+		{"plain", "word", 0},     {"number", NULL, INT64_MIN},  {"empty", "", 0},
+		{"two", "a b", 0},        {"quote", "say \"x\\y\"", 0}, {"line", "a\nb", 0},
+		{"not a name", "x=y", 0},
+	};
+	const ramet_log_record record = {
+		.level = RAMET_LOG_INFO,
+		.context = "",
+		.source = "test",
+		.text = "t",
+		.fields = fields,
+		.field_count = sizeof(fields) / sizeof(*fields),
+	};
+	char text[512];
+
+	(void)state;
+	print_to_stderr(&record, 1, text, sizeof(text));
+	assert_string_equal(text, "info test: t plain=word number=-9223372036854775808 empty=\"\" "
+				  "two=\"a b\" quote=\"say \\\"x\\\\y\\\"\" line=\"a\\x0ab\" "
+				  "?=\"x=y\"\n");
+}
+
+/* --- fields ----------------------------------------------------------------------------------------- */
+
+static void fields_arrive_as_they_were(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PATHS; i++) {
+		ramet_context *context;
+		size_t at;
+
+		open_tree(0);
+		context = fixture_connect(router, paths[i]);
+		assert_int_equal(record_with_fields_call(context, NULL), 0);
+		at = records_wait(&records, 0, paths[i], "fields", "3 of them");
+		assert_string_equal(records.items[at].fields, " file=a b size=-12 odd=\xff");
+		ramet_context_unref(context);
+		close_tree();
+	}
+}
+
+static void fields_beyond_the_limits_are_left_out(void **state)
+{
+	ramet_context *context;
+	size_t at, count = 0;
+
+	(void)state;
+	open_tree(0);
+	context = fixture_connect(router, "local");
+	assert_int_equal(record_many_fields_call(context, 100, 1, NULL), 0);
+	at = records_wait(&records, 0, "local", "fields", "many");
+	for (const char *c = records.items[at].fields; *c; c++)
+		count += *c == '=';
+	assert_int_equal(count, 32);
+	/* Three of them fit. */
+	assert_int_equal(record_many_fields_call(context, 10, 2700, NULL), 0);
+	at = records_wait(&records, at + 1, "local", "fields", "many");
+	assert_true(strlen(records.items[at].fields) == sizeof(records.items[at].fields) - 1);
+	ramet_context_unref(context);
+	close_tree();
+}
+
+/* --- the level at run time -------------------------------------------------------------------------- */
+
+static void level_changes_for_a_subtree(void **state)
+{
+	ramet_context *near, *far, *other, *late;
+	ramet_error error = RAMET_ERROR_INIT;
+
+	(void)state;
+	open_tree(RAMET_LOG_INFO);
+	near = fixture_connect(router, "local");
+	far = fixture_connect(router, "local/fork/local");
+	other = fixture_connect(router, "fork");
+	assert_int_equal(ramet_context_log_level(near, RAMET_LOG_DEBUG, NULL), 0);
+	late = fixture_connect(router, "local/local");
+	record_call(near, RAMET_LOG_DEBUG, "test", "near", NULL);
+	record_call(far, RAMET_LOG_DEBUG, "test", "far", NULL);
+	record_call(late, RAMET_LOG_DEBUG, "test", "late", NULL);
+	record_call(other, RAMET_LOG_DEBUG, "test", "other", NULL);
+	ramet_log(router, RAMET_LOG_DEBUG, "test", "here");
+	records_wait(&records, 0, "local", "test", "near");
+	records_wait(&records, 0, "local/fork/local", "test", "far");
+	records_wait(&records, 0, "local/local", "test", "late");
+	/* All of the tree, and down to nothing but errors. */
+	assert_int_equal(ramet_context_log_level(ramet_router_self(router), RAMET_LOG_ERROR, NULL),
+			 0);
+	record_call(far, RAMET_LOG_WARNING, "test", "far again", NULL);
+	record_call(other, RAMET_LOG_WARNING, "test", "other again", NULL);
+	record_call(other, RAMET_LOG_ERROR, "test", "the end of other", NULL);
+	record_call(far, RAMET_LOG_ERROR, "test", "the end of far", NULL);
+	records_wait(&records, 0, "fork", "test", "the end of other");
+	records_wait(&records, 0, "local/fork/local", "test", "the end of far");
+	assert_int_equal(records_count(&records, "test", NULL), 5);
+	assert_int_equal(ramet_context_log_level(near, (enum ramet_log_level)9, &error), -EINVAL);
+	fixture_check_error(&error, -EINVAL, "level 9", NULL);
+	kill(ramet_context_pid(other), SIGKILL);
+	assert_int_equal(ramet_context_wait(other, SOON, NULL), 1);
+	assert_int_equal(ramet_context_log_level(other, RAMET_LOG_INFO, &error), -ECONNRESET);
+	fixture_check_error(&error, -ECONNRESET, "fork", NULL);
+	ramet_context_unref(late);
+	ramet_context_unref(other);
+	ramet_context_unref(far);
+	ramet_context_unref(near);
+	close_tree();
+}
+
+RAMET_FUNCTION(i32, set_level_there, (context, whom), (i32, level))
+{
+	return ramet_context_log_level(whom, (enum ramet_log_level)level, NULL);
+}
+
+static void level_of_a_parent_is_not_for_its_children(void **state)
+{
+	ramet_context *near, *far;
+	int32_t code = 1;
+
+	(void)state;
+	open_tree(RAMET_LOG_INFO);
+	near = fixture_connect(router, "local");
+	far = fixture_connect(router, "local/local");
+	assert_int_equal(set_level_there_call(far, near, RAMET_LOG_DEBUG, &code, NULL), 0);
+	assert_int_equal(code, -EPERM);
+	assert_int_equal(set_level_there_call(near, far, RAMET_LOG_DEBUG, &code, NULL), 0);
+	assert_int_equal(code, 0);
+	record_call(far, RAMET_LOG_DEBUG, "test", "far", NULL);
+	records_wait(&records, 0, "local/local", "test", "far");
+	ramet_context_unref(far);
+	ramet_context_unref(near);
+	close_tree();
+}
+
+static void *connect_in_thread(void *argument)
+{
+	ramet_context **ret = argument;
+
+	return ramet_connect(router, getenv("TEST_LOG_HOP"), ret, NULL) == 0 ? ret : NULL;
+}
+
+/* What ramet_listen() does with a connection, when the test wants it. */
+static pid_t serve(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+	pid_t pid = fork();
+
+	assert_true(fd >= 0 && pid >= 0);
+	if (pid == 0) {
+		dup2(fd, STDIN_FILENO);
+		execl("/proc/self/exe", "test-log", "--ramet-context", NULL);
+		_exit(1);
+	}
+	close(fd);
+	return pid;
+}
+
+static void level_set_while_a_child_connects_reaches_it(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char directory[] = "/tmp/test-log-XXXXXX", hop[128];
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ramet_statistics statistics = RAMET_STATISTICS_INIT;
+	ramet_context *context = NULL;
+	pthread_t thread;
+	void *result;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", directory);
+	snprintf(hop, sizeof(hop), "unix:%%2Ftmp%%2F%s%%2Fs", directory + 5);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	setenv("TEST_LOG_HOP", hop, 1);
+	open_tree(RAMET_LOG_INFO);
+	assert_int_equal(pthread_create(&thread, NULL, connect_in_thread, &context), 0);
+	/* The welcome was written once a frame has gone out. */
+	do {
+		ramet_statistics_clear(&statistics);
+		assert_int_equal(
+			ramet_context_statistics(ramet_router_self(router), &statistics, NULL), 0);
+	} while (statistics.frames_out == 0);
+	ramet_statistics_clear(&statistics);
+	assert_int_equal(ramet_context_log_level(ramet_router_self(router), RAMET_LOG_DEBUG, NULL),
+			 0);
+	pid = serve(listener);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, &context);
+	assert_int_equal(ramet_context_pid(context), pid);
+	record_call(context, RAMET_LOG_DEBUG, "test", "from there", NULL);
+	records_wait(&records, 0, NULL, "test", "from there");
+	ramet_context_unref(context);
+	close_tree();
+	unsetenv("TEST_LOG_HOP");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(listener);
+	unlink(address.sun_path);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void output_before_the_context_is_there_is_not_lost(void **state)
+{
+	(void)state;
+	setenv("TEST_LOG_EARLY", "before everything", 1);
+	for (size_t i = 0; i < PATHS; i++) {
+		ramet_context *context;
+
+		open_tree(0);
+		context = fixture_connect(router, i % 2 == 0 ? "local" : "fork/local");
+		records_wait(&records, 0, i % 2 == 0 ? "local" : "fork/local", "stdout",
+			     "before everything");
+		ramet_context_unref(context);
+		close_tree();
+	}
+	unsetenv("TEST_LOG_EARLY");
 }
 
 /* --- helpers ---------------------------------------------------------------------------------------- */
@@ -356,6 +621,13 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(record_below_the_level_is_not_made),
 		FIXTURE_TEST(level_comes_from_the_environment),
 		FIXTURE_TEST(record_to_stderr_has_no_control_characters),
+		FIXTURE_TEST(fields_are_printed_as_logfmt),
+		FIXTURE_TEST(fields_arrive_as_they_were),
+		FIXTURE_TEST(fields_beyond_the_limits_are_left_out),
+		FIXTURE_TEST(level_changes_for_a_subtree),
+		FIXTURE_TEST(level_of_a_parent_is_not_for_its_children),
+		FIXTURE_TEST(level_set_while_a_child_connects_reaches_it),
+		FIXTURE_TEST(output_before_the_context_is_there_is_not_lost),
 		FIXTURE_TEST(signal_has_its_usual_name),
 		FIXTURE_TEST(open_max_follows_the_limit),
 		FIXTURE_TEST(executable_is_this_file_everywhere),

@@ -149,7 +149,7 @@ static void wait_for_end(void)
 		rmt_process_leave(run.process);
 	assert_int_equal(rmt_wait(run.router, is_over, NULL, RMT_NEVER), 0);
 	/* Its last records may still be on their way to the sink, by this thread or the broker. */
-	while (run.router->log_flushing || !rmt_list_empty(&run.router->log_waiting)) {
+	while (run.router->logging.delivering || !rmt_list_empty(&run.router->logging.waiting)) {
 		rmt_log_flush(run.router);
 		rmt_unlock(run.router);
 		sched_yield();

@@ -39,16 +39,17 @@ RAMET_FUNCTION(none, forge, (i64, source), (i64, authority), (str, text))
 	struct rmt_frame frame = {
 		.source = (uint32_t)source,
 		.authority = (uint32_t)authority,
-		.handle = RMT_HANDLE_CONTROL,
+		.flags = RMT_FRAME_COUNTED,
+		.handle = RMT_HANDLE_LOG,
 	};
 
 	rmt_cbor_put_array(&out, 6);
-	rmt_cbor_put_uint(&out, RMT_OP_LOG);
 	rmt_cbor_put_uint(&out, RAMET_LOG_ERROR);
 	rmt_cbor_put_uint(&out, 0);
 	rmt_cbor_put_str(&out, "somewhere");
 	rmt_cbor_put_str(&out, "forger");
 	rmt_cbor_put_str(&out, text);
+	rmt_cbor_put_array(&out, 0);
 	frame.length = frame.total = (uint32_t)out.size;
 	rmt_lock(router);
 	rmt_stream_send(router->uplink, &frame, out.data, NULL, false);

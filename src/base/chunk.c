@@ -154,6 +154,12 @@ struct rmt_chunk_pool *rmt_chunk_pool_new(size_t capacity, unsigned keep)
 	return pool;
 }
 
+void rmt_chunk_pool_used(struct rmt_chunk_pool *pool, size_t *ret_chunks, size_t *ret_bytes)
+{
+	*ret_chunks = atomic_load_explicit(&pool->references, memory_order_relaxed) - 1;
+	*ret_bytes = *ret_chunks * pool->capacity;
+}
+
 struct rmt_chunk_pool *rmt_chunk_pool_unref(struct rmt_chunk_pool *pool)
 {
 	struct rmt_chunk *idle;

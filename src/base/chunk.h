@@ -46,4 +46,7 @@ struct rmt_chunk *rmt_chunk_grow(struct rmt_chunk *chunk, size_t capacity);
  * are gone. It keeps at most `keep` free chunks of `capacity` bytes, and none once the owner has
  * let go of it. */
 struct rmt_chunk_pool *rmt_chunk_pool_new(size_t capacity, unsigned keep);
+
+/* How many of its chunks are in use now, and their bytes. */
+void rmt_chunk_pool_used(struct rmt_chunk_pool *pool, size_t *ret_chunks, size_t *ret_bytes);
 struct rmt_chunk_pool *rmt_chunk_pool_unref(struct rmt_chunk_pool *pool);

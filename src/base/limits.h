@@ -26,6 +26,23 @@
  * other, of its own part and of an image for each kind of machine. */
 #define RMT_PARTS_WANTED_MAX 64u
 
+/* Bytes of the name of such a part: two words, of which one may be a digest. */
+#define RMT_PART_NAME_MAX 127u
+
+/* Bytes of a module: a hundred times what one usually has, and what a context can read and hash
+ * between two other things. */
+#define RMT_MODULE_SIZE_MAX (16u << 20)
+
+/* Bytes of the name of a module: with a digest, it is the name of a part. */
+#define RMT_MODULE_NAME_MAX 48u
+
+/* What a context keeps of modules that went through it, in bytes; and of their names. */
+#define RMT_MODULES_KEPT ((size_t)64 << 20)
+#define RMT_MODULE_NAMES_KEPT 256u
+
+/* Modules that one process may try to load: their code stays. */
+#define RMT_MODULES_TRIED_MAX 1024u
+
 /* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of
  * them and keeps the recursion of readers below 8 KiB of stack. */
 #define RMT_CBOR_DEPTH_MAX 32u
@@ -54,6 +71,29 @@
 /* The same for calls to one context: some thousand small ones wait there at most, and a thread that
  * executes them has done so before the broker thinks that nobody reads. */
 #define RMT_CALL_WINDOW (256u << 10)
+
+/* The same for the log records of one context. They are never waited for, so this is what a burst may
+ * have before some are dropped: some hundreds. A thousand contexts that all complain at once cost the
+ * master 64 MiB at the worst, and what came through one child RMT_LOG_HELD_MAX. */
+#define RMT_LOG_WINDOW (64u << 10)
+
+/* Bytes of records that came through one child, or were made here, and wait for the sink. */
+#define RMT_LOG_HELD_MAX (4u << 20)
+
+/* Records a second of one context unless the router's options say otherwise: more than anybody reads,
+ * and a core of the master can print some hundred times as many. And what may be saved up, in
+ * seconds: starting a thousand children says something about each. */
+#define RMT_LOG_RATE 1000u
+#define RMT_LOG_RATE_MAX 1000000u
+#define RMT_LOG_BURST_S 4
+
+/* The master takes so many times the rate of one context through each of its children. */
+#define RMT_LOG_STREAM_RATES 16u
+
+/* Fields of a record, and bytes of their names and texts together: a record fits a frame, and a
+ * window has room for several. */
+#define RMT_LOG_FIELDS_MAX 32u
+#define RMT_LOG_FIELDS_SIZE 8192u
 
 /* A receiver grants credit when this much was consumed: few grants (one per four full frames),
  * never a stall. */
@@ -84,6 +124,10 @@
 
 /* Bytes of one captured line of output; a longer line is split into several records. */
 #define RMT_CAPTURE_LINE_MAX 4096u
+
+/* Signs of life that a neighbour may leave out unless the router's options say otherwise: one may be
+ * late, two are bad luck. */
+#define RMT_HEARTBEAT_MISSES 3u
 
 /* Threads that run functions marked concurrent, per context. */
 #define RMT_WORKERS_MAX 16u

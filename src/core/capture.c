@@ -10,6 +10,7 @@
 #include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/macro.h"
+#include "core/log.h"
 
 /* As many as empty a pipe of the usual size. */
 #define HUSH_READS 16
@@ -74,12 +75,31 @@ static bool read_some(struct rmt_capture *capture)
 	return capture->source.fd >= 0;
 }
 
+/* An end of the pipe that is closed would be reported for ever, so it leaves the loop. */
+static void pause_reading(struct rmt_capture *capture)
+{
+	rmt_loop_remove(&capture->router->loop, &capture->source);
+	capture->waits = true;
+	rmt_log_pause(capture->router, capture);
+}
+
+void rmt_capture_resume(struct rmt_capture *capture)
+{
+	capture->waits = false;
+	if (rmt_loop_add(&capture->router->loop, &capture->source) < 0) {
+		rmt_descriptor_close(capture->source.fd);
+		capture->source.fd = -1;
+	}
+}
+
 static void ready(struct rmt_source *source, unsigned events)
 {
 	struct rmt_capture *capture = RMT_CONTAINER(source, struct rmt_capture, source);
 
 	(void)events;
 	read_some(capture);
+	if (capture->patient && capture->source.fd >= 0 && rmt_log_is_full(capture->router))
+		pause_reading(capture);
 	if (capture->changed)
 		capture->changed(capture);
 }
@@ -91,6 +111,8 @@ int rmt_capture_open(struct rmt_capture *capture, int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	capture->source = (struct rmt_source){.fd = fd, .events = RMT_READABLE, .ready = ready};
+	rmt_list_init(&capture->paused);
+	capture->waits = false;
 	r = rmt_loop_add(&capture->router->loop, &capture->source);
 	if (r < 0)
 		capture->source.fd = -1;
@@ -125,7 +147,11 @@ void rmt_capture_close(struct rmt_capture *capture)
 void rmt_capture_done(struct rmt_capture *capture)
 {
 	if (capture->source.fd >= 0) {
-		rmt_loop_remove(&capture->router->loop, &capture->source);
+		if (capture->waits)
+			rmt_list_remove(&capture->paused);
+		else
+			rmt_loop_remove(&capture->router->loop, &capture->source);
+		capture->waits = false;
 		rmt_descriptor_close(capture->source.fd);
 		capture->source.fd = -1;
 	}

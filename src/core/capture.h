@@ -17,6 +17,10 @@ struct rmt_capture {
 	void (*bytes)(struct rmt_capture *capture, const char *data, size_t size);
 	/* Something was read, or the end was met (fd is -1 then); NULL. */
 	void (*changed)(struct rmt_capture *capture);
+	/* Its lines are records that are not dropped: it is not read while the log is full (log.h). */
+	bool patient;
+	bool waits; /* so it is not in the loop, but in router->logging.paused */
+	struct rmt_list paused;
 	bool reading; /* its callbacks are being called */
 	bool hushed;
 	size_t used;
@@ -27,7 +31,10 @@ struct rmt_capture {
  * owns fd, which is one of ours (base/descriptor.h). */
 int rmt_capture_open(struct rmt_capture *capture, int fd);
 
-/* Reads what is there now. From its own callbacks: nothing, as it was just read. */
+/* The log has room again. */
+void rmt_capture_resume(struct rmt_capture *capture);
+
+/* Reads what is there now, whether the log is full or not. From its own callbacks: nothing, as it was just read. */
 void rmt_capture_drain(struct rmt_capture *capture);
 
 /* Reads what is there now, a pipe full at most; from then on nobody is told what comes. */

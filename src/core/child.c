@@ -18,6 +18,7 @@
 #include "core/capture.h"
 #include "core/execute.h"
 #include "core/function.h"
+#include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -154,7 +155,11 @@ static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welco
 	router->shutdown_timeout = RMT_SHUTDOWN_CHILD_MS;
 	router->allow_siblings = welcome->allow_siblings;
 	router->log_level = (enum ramet_log_level)welcome->log_level;
-	router->log = NULL;
+	router->logging.rate = welcome->log_rate;
+	router->logging.directory = welcome->log_directory.data
+					    ? strndup(welcome->log_directory.data,
+						      welcome->log_directory.size)
+					    : NULL;
 	parent = rmt_peer_get(router, welcome->parents[welcome->parent_count - 1]);
 	if (!parent)
 		return -ENOMEM;
@@ -162,6 +167,9 @@ static int take_place(struct rmt_stream *stream, const struct rmt_welcome *welco
 	parent->stream = stream;
 	stream->peer = parent;
 	router->uplink = stream;
+	router->heartbeat_interval = welcome->heartbeat_interval;
+	router->heartbeat_misses = welcome->heartbeat_misses;
+	rmt_heartbeat_begin(router);
 	return 0;
 }
 
@@ -190,6 +198,8 @@ static int take_welcome(struct rmt_stream *stream, const void *data, size_t size
 		return 0;
 	}
 	say_hello(stream, welcome.parents[welcome.parent_count - 1]);
+	/* The first message is the hello. */
+	rmt_log_begin(stream->router);
 	stream->frame = NULL;
 	child.welcome = true;
 	return 0;
@@ -232,6 +242,7 @@ static void uplink_lost(struct rmt_stream *stream, const char *reason)
 	char *text = strdup(reason); /* it belongs to the stream */
 
 	router->uplink = NULL;
+	rmt_log_uplink_lost(router);
 	if (parent)
 		parent->stream = NULL;
 	rmt_stream_free(stream);
@@ -294,8 +305,7 @@ static void output_line(struct rmt_capture *capture, const char *text, size_t si
 {
 	ramet_router *router = capture->router;
 
-	rmt_log_text(router, router->path, capture == &child.output[0] ? "stdout" : "stderr",
-		     RAMET_LOG_INFO, text, size);
+	rmt_log_line(router, NULL, capture == &child.output[0] ? "stdout" : "stderr", text, size);
 }
 
 static int capture_output(const struct rmt_child_start *start)
@@ -307,6 +317,7 @@ static int capture_output(const struct rmt_child_start *start)
 			.router = child.router,
 			.source = {.fd = -1},
 			.line = output_line,
+			.patient = true,
 		};
 		if (start->capture[i] >= 0)
 			r = rmt_capture_open(&child.output[i],
@@ -336,7 +347,11 @@ static int begin(const struct rmt_child_start *start, struct rmt_stream **ret_st
 	if (r < 0)
 		return r;
 	child.router = router;
+	/* What the program inherits from its parent's surroundings is not meant for this. */
 	router->log = NULL;
+	router->log_level = RAMET_LOG_DEBUG;
+	free(router->logging.directory);
+	router->logging.directory = NULL;
 	rmt_lock(router);
 	r = rmt_stream_new(router, start->in_fd, start->out_fd, ret_stream);
 	if (r == 0)

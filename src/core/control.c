@@ -10,12 +10,14 @@
 #include "core/chain.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/heartbeat.h"
 #include "core/ids.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
+#include "core/statistics.h"
 #include "core/stream.h"
 #include "wire/cbor.h"
 
@@ -94,6 +96,32 @@ void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chai
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 {
 	send_one(router, destination, RMT_OP_SHUTDOWN, (unsigned)ms);
+}
+
+/* [operation] */
+static void send_none(ramet_router *router, uint32_t destination, enum rmt_operation operation)
+{
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, 1, operation);
+	rmt_send_control(router, destination, &out);
+}
+
+void rmt_control_ping(ramet_router *router, uint32_t destination)
+{
+	send_none(router, destination, RMT_OP_PING);
+}
+
+void rmt_control_pong(ramet_router *router, uint32_t destination)
+{
+	send_none(router, destination, RMT_OP_PONG);
+}
+
+void rmt_control_level(ramet_router *router, uint32_t destination, enum ramet_log_level level)
+{
+	send_one(router, destination, RMT_OP_LEVEL, (unsigned)level);
 }
 
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
@@ -251,6 +279,9 @@ static void credit(ramet_router *router, const struct rmt_frame *frame, struct r
 	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u64(reader, &bytes) < 0 ||
 	    (items > 3 && rmt_cbor_read_u32(reader, &owner) < 0))
 		return;
+	/* Whoever the root is now. */
+	if (handle == RMT_HANDLE_LOG && stream && stream == router->uplink)
+		rmt_log_credit(router, bytes);
 	flow = flow_of(router, frame, stream, owner, handle);
 	if (flow)
 		rmt_flow_credit(flow, bytes);
@@ -324,7 +355,7 @@ static void connect_child(ramet_router *router, const struct rmt_frame *frame,
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
 
-/* Only for children: what a parent lacks it asks its own parent for. */
+/* Only for children: what a parent lacks it asks its own parent for. From the parent it is news. */
 static void image(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
 		  struct rmt_cbor_reader *reader)
 {
@@ -333,9 +364,10 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 	const char *name;
 	size_t size;
 
-	if (!router->hooks || stream == router->uplink || stream->guest ||
-	    rmt_cbor_read_u32(reader, &part) < 0 || rmt_cbor_read_str(reader, &name, &size) < 0 ||
-	    !name || rmt_cbor_read_u64(reader, &offset) < 0)
+	if (!router->hooks || stream->guest || rmt_cbor_read_u32(reader, &part) < 0 ||
+	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
+	    rmt_cbor_read_u64(reader, &offset) < 0 ||
+	    (stream == router->uplink && (part != RMT_PART_MODULE || frame->reply != 0)))
 		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 	else
 		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,
@@ -407,6 +439,19 @@ static void command(ramet_router *router, struct rmt_stream *stream, const struc
 	case RMT_OP_ANSWER:
 		answered(router, frame, reader);
 		return;
+	case RMT_OP_PING:
+		rmt_heartbeat_ping(router, frame);
+		return;
+	case RMT_OP_STATISTICS:
+		if (rmt_cbor_read_u32(reader, &number) == 0)
+			rmt_statistics_answer(router, frame->source, frame->reply, number);
+		else
+			rmt_dead_letter(router, frame, EPROTO, SENSELESS);
+		return;
+	case RMT_OP_LEVEL:
+		if (rmt_cbor_read_u32(reader, &number) == 0 && number <= RAMET_LOG_IO)
+			rmt_log_set_level(router, (enum ramet_log_level)number);
+		return;
 	default:
 		return;
 	}
@@ -435,10 +480,6 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	case RMT_OP_ASK:
 		asked(router, frame, &reader);
 		return;
-	case RMT_OP_LOG:
-		if (rmt_router_is_root(router))
-			rmt_log_arrived(router, data, frame->length);
-		return;
 	case RMT_OP_ALLOCATE:
 		if (neighbour)
 			rmt_ids_allocate(router, stream, &reader);
@@ -455,12 +496,22 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		if (neighbour)
 			image(router, frame, stream, &reader);
 		return;
+	case RMT_OP_PONG:
+		if (neighbour)
+			rmt_heartbeat_pong(stream);
+		return;
 	case RMT_OP_ADOPT:
 	case RMT_OP_ADOPTED:
 	case RMT_OP_DETACHED:
 		if (neighbour && router->hooks)
 			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
 		return;
+	case RMT_OP_PING:
+		if (neighbour) {
+			rmt_heartbeat_ping(router, frame);
+			return;
+		}
+		/* fallthrough */
 	default:
 		command(router, stream, frame, operation, &reader);
 	}

@@ -21,6 +21,11 @@ void rmt_control_refused(ramet_router *router, const struct rmt_frame *frame);
 void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t reply);
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);
+void rmt_control_level(ramet_router *router, uint32_t destination, enum ramet_log_level level);
+
+/* To a neighbour. */
+void rmt_control_ping(ramet_router *router, uint32_t destination);
+void rmt_control_pong(ramet_router *router, uint32_t destination);
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
 		       uint32_t context);
 

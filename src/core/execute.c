@@ -291,6 +291,7 @@ static void cancel_queued(ramet_call *call)
 	/* While a record of it is written the lock is released: no thread may find it then. */
 	rmt_chain_fail(call, ECANCELED, call->router->path, text);
 	rmt_list_remove(&call->node);
+	call->router->counters.calls_cancelled++;
 	answer_failure(call, ECANCELED, call->router->path, text);
 	call_refused(call);
 }
@@ -505,6 +506,8 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 		invoke(call, executor);
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
+	router->counters.calls_executed++;
+	router->counters.calls_failed += call->failure.code != 0;
 	if (refused)
 		rmt_senders_end(router, call->message.data, call->message.size);
 	if (call->deferral && !call->failure.code) {
@@ -515,7 +518,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 		answer_failure(call, call->failure.code,
 			       call->failure.where ? call->failure.where : "",
 			       call->failure.message ? call->failure.message : "out of memory");
-	else if (atomic_load(&call->cancelled))
+	else if (atomic_load(&call->cancelled) && ++router->counters.calls_cancelled)
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
 	else if (ramet_call_cancelled(call))
 		answer_failure(call, ETIMEDOUT, router->path,

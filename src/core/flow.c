@@ -15,7 +15,9 @@
 
 static size_t window(uint32_t handle)
 {
-	return handle == RMT_HANDLE_CALL ? RMT_CALL_WINDOW : RMT_FLOW_WINDOW;
+	return handle == RMT_HANDLE_CALL  ? RMT_CALL_WINDOW
+	       : handle == RMT_HANDLE_LOG ? RMT_LOG_WINDOW
+					  : RMT_FLOW_WINDOW;
 }
 
 /* --- sending ------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "core/control.h"
 #include "core/execute.h"
 #include "core/flow.h"
+#include "core/log.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
@@ -34,6 +35,7 @@ int rmt_send_frame(ramet_router *router, struct rmt_frame *frame, const void *da
 
 	if (size > RMT_FRAME_PAYLOAD_MAX)
 		return -EMSGSIZE;
+	router->counters.messages_out += !(frame->flags & RMT_FRAME_CONTINUES);
 	frame->source = frame->authority = router->id;
 	frame->length = (uint32_t)size;
 	if (!(frame->flags & (RMT_FRAME_CONTINUES | RMT_FRAME_MORE)))
@@ -111,6 +113,24 @@ static void message_arrived(ramet_router *router, struct rmt_stream *stream,
 		rmt_execute_arrived(router, message);
 }
 
+/* Records are for the master, one frame each, and paid for; nobody is told about others, because
+ * nobody waits. */
+static void record_arrived(ramet_router *router, struct rmt_stream *stream,
+			   struct rmt_message *message, struct rmt_chunk *chunk,
+			   const unsigned char *payload)
+{
+	const struct rmt_frame *frame = &message->frame;
+	struct rmt_inflow *inflow = NULL;
+
+	if (rmt_router_is_root(router) && (frame->flags & RMT_FRAME_COUNTED) &&
+	    !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		inflow = rmt_inflow_get(router, frame->source, frame->handle);
+	if (!inflow)
+		router->dropped++;
+	else if (rmt_inflow_frame(inflow, &message->frame, chunk, payload, message) > 0)
+		rmt_log_arrived(router, stream, message);
+}
+
 /* END: the payload says how many of the source's senders were closed. */
 static void stream_ended(ramet_router *router, ramet_receiver *receiver,
 			 const struct rmt_frame *frame)
@@ -130,8 +150,13 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 	struct rmt_message message = {.frame = *frame};
 	ramet_receiver *receiver = NULL;
 
+	router->counters.messages_in += !(frame->flags & RMT_FRAME_CONTINUES);
 	if (frame->handle == RMT_HANDLE_CONTROL) {
 		rmt_control_arrived(router, stream, frame, payload);
+		return;
+	}
+	if (frame->handle == RMT_HANDLE_LOG) {
+		record_arrived(router, stream, &message, chunk, payload);
 		return;
 	}
 	if (frame->handle == RMT_HANDLE_CALL) {

@@ -234,7 +234,6 @@ static bool check_source(struct rmt_stream *stream, const struct rmt_frame *fram
 void rmt_run_forward(struct rmt_run *run)
 {
 	if (run->stream) {
-		run->stream->frames_out++;
 		if (rmt_stream_forward(run->stream, run->data, run->size, run->chunk) < 0)
 			rmt_stream_fail(run->stream, "out of memory");
 		rmt_chunk_unref(run->chunk);
@@ -248,6 +247,11 @@ static void forward(struct rmt_stream *from, struct rmt_stream *to,
 	size_t size = RMT_FRAME_HEADER_SIZE + arrival->frame.length;
 
 	note_talk(from, arrival->frame.destination);
+	to->frames_out++;
+	to->router->counters.frames_forwarded++;
+	to->router->counters.bytes_forwarded += size;
+	if (rmt_log_shows_frames(to->router))
+		rmt_log_frame(to, "forwarded", &arrival->frame);
 	/* Who is asked for something has to hear that nobody waits for it any more. */
 	if (to->heard_last != arrival->frame.source)
 		note(to, to->heard_last = arrival->frame.source);

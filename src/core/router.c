@@ -48,16 +48,13 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->shutdown_timeout = options->shutdown_timeout > 0 ? options->shutdown_timeout
 								 : RMT_SHUTDOWN_MASTER_MS;
 	router->allow_siblings = options->allow_siblings;
-	router->log_level = options->log_level ? options->log_level : ramet_log_level();
-	router->log = options->log;
-	router->log_data = options->log_data;
+	rmt_log_options(router, options);
+	router->heartbeat_interval = options->heartbeat_interval;
+	router->heartbeat_misses = options->heartbeat_misses ? options->heartbeat_misses
+							     : RMT_HEARTBEAT_MISSES;
+	router->counters.started_at = rmt_now();
 	router->password = options->password;
 	router->password_data = options->password_data;
-	if (!router->log && getenv("RAMET_LOG_LEVEL"))
-		router->log = ramet_log_to_stderr;
-	/* What nobody wants to read need not be sent here either. */
-	if (!router->log)
-		router->log_level = 0;
 }
 
 static void router_init(ramet_router *router)
@@ -90,7 +87,6 @@ static void router_free(ramet_router *router)
 	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
-	pthread_cond_destroy(&router->log_flushed);
 	pthread_mutex_destroy(&router->lock);
 	free(router);
 }
@@ -209,6 +205,8 @@ static bool all_written(void *argument)
 	ramet_router *router = argument;
 	struct rmt_list *node;
 
+	if (rmt_log_waits(router))
+		return false;
 	for (node = router->streams.next; node != &router->streams; node = node->next) {
 		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
 
@@ -287,6 +285,7 @@ void rmt_router_finish(ramet_router *router)
 		rmt_wait(router, nothing_below, router, rmt_after(FORCE_MS));
 	}
 	rmt_workers_quiet(router, RMT_MAX(by, rmt_now()));
+	rmt_log_finish(router);
 	rmt_wait(router, all_written, router, rmt_after(FORCE_MS));
 	router->state = RMT_ROUTER_ENDED;
 	rmt_wait_changed(router);
@@ -308,8 +307,8 @@ void rmt_router_finish(ramet_router *router)
 	router->uplink = NULL;
 	router->route_count = 0;
 	rmt_ids_done(router);
+	rmt_log_done(router);
 	free_peers(router);
-	rmt_log_flush(router);
 	rmt_loop_done(&router->loop);
 }
 

@@ -124,6 +124,40 @@ struct rmt_execution {
 	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
 };
 
+/* How much may still be recorded, and what was not. See log.c. */
+#define RMT_LOG_LEVELS 5
+
+struct rmt_log_limit {
+	int64_t empty_at; /* ns: when all that was taken has flowed back */
+	uint64_t dropped[RMT_LOG_LEVELS];
+};
+
+/* Log records. See log.h. */
+struct rmt_logging {
+	struct rmt_list waiting; /* struct rmt_log_entry: for the sink, or for credit */
+	size_t held;             /* bytes of those that were made here */
+	struct rmt_deferred deliver;
+	bool delivering;  /* a thread calls the sink */
+	bool early;       /* the place in the tree is not known yet */
+	size_t in_flight; /* bytes on their way to the master */
+	uint32_t rate;    /* a second */
+	struct rmt_log_limit own;
+	struct rmt_timer notice; /* it is to be said what was dropped */
+	struct rmt_list paused;  /* struct rmt_capture */
+	char *directory;         /* NULL: no file */
+	int file;                /* -1: none */
+	uint64_t sent, dropped;
+};
+
+/* What it has done so far; streams count for themselves while they last. See statistics.h. */
+struct rmt_counters {
+	int64_t started_at;
+	uint64_t bytes_in, bytes_out, frames_in, frames_out; /* of streams that are gone */
+	uint64_t bytes_forwarded, frames_forwarded;
+	uint64_t messages_in, messages_out;
+	uint64_t calls_executed, calls_failed, calls_cancelled;
+};
+
 /* What ramet_file_limit() has set; of the layer of services. */
 struct rmt_file_limit {
 	int root; /* -1: there is none */
@@ -151,12 +185,9 @@ struct ramet_router {
 	enum ramet_log_level log_level;
 	ramet_log_sink *log;
 	void *log_data;
+	struct rmt_logging logging;
 	ramet_password_source *password;
 	void *password_data;
-	struct rmt_list log_waiting; /* records for the sink */
-	struct rmt_deferred log_deferred;
-	bool log_flushing;
-	pthread_cond_t log_flushed;
 
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
@@ -188,6 +219,11 @@ struct ramet_router {
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
 
+	uint32_t heartbeat_interval; /* ms; 0: none */
+	uint32_t heartbeat_misses;
+	struct rmt_timer heartbeat;
+
+	struct rmt_counters counters;
 	struct rmt_file_limit file_limit;
 
 	uint64_t dropped; /* frames refused for a wrong source, see route.c */

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/flow.h"
+#include "core/log.h"
 #include "core/route.h"
 
 #define WRITE_PIECES 32
@@ -116,6 +117,10 @@ void rmt_stream_free(struct rmt_stream *stream)
 	if (!stream)
 		return;
 	close_descriptors(stream);
+	stream->router->counters.bytes_in += stream->bytes_in;
+	stream->router->counters.bytes_out += stream->bytes_out;
+	stream->router->counters.frames_in += stream->frames_in;
+	stream->router->counters.frames_out += stream->frames_out;
 	rmt_list_remove(&stream->node);
 	rmt_list_remove(&stream->dirty);
 	rmt_list_remove(&stream->loss.node);
@@ -354,6 +359,8 @@ int rmt_stream_send(struct rmt_stream *stream, const struct rmt_frame *frame, co
 	if (stream->failed)
 		return 0;
 	stream->frames_out++;
+	if (rmt_log_shows_frames(stream->router))
+		rmt_log_frame(stream, "sent", frame);
 	if (gather && rmt_stream_idle(stream) && gather_frame(stream, frame, payload))
 		return 0;
 	if (stream->gathered_size > 0)
@@ -376,6 +383,8 @@ int rmt_stream_send_behind(struct rmt_stream *stream, const struct rmt_frame *fr
 	if (stream->failed || rmt_stream_idle(stream))
 		return rmt_stream_send(stream, frame, payload, NULL, false);
 	stream->frames_out++;
+	if (rmt_log_shows_frames(stream->router))
+		rmt_log_frame(stream, "sent", frame);
 	rmt_frame_encode(frame, header);
 	return rmt_output_push_behind(&stream->output, frame, header, payload);
 }
@@ -497,6 +506,8 @@ static void handle_frames(struct rmt_stream *stream)
 			return;
 		}
 		stream->frames_in++;
+		if (rmt_log_shows_frames(stream->router))
+			rmt_log_frame(stream, "received", &arrival.frame);
 		if (stream->frame) {
 			r = stream->frame(stream, &arrival);
 			if (r < 0)

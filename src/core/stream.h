@@ -17,6 +17,12 @@
 
 struct rmt_inflow;
 
+/* Round trips to the neighbour, us. */
+struct rmt_latency {
+	uint64_t count, least, most, sum;
+	uint64_t buckets[RAMET_LATENCY_BUCKETS];
+};
+
 struct rmt_stream {
 	ramet_router *router;
 	struct rmt_list node;  /* in router->streams */
@@ -61,6 +67,16 @@ struct rmt_stream {
 	size_t talked_count, talked_capacity;
 
 	uint64_t bytes_in, bytes_out, frames_in, frames_out;
+
+	/* Signs of life. See heartbeat.h. */
+	uint64_t heard;    /* bytes_in when that was last looked at */
+	unsigned silent;   /* how often it was the same since */
+	int64_t pinged_at; /* 0: no PONG is waited for */
+	struct rmt_latency latency;
+
+	/* In the master: records that came from here. */
+	struct rmt_log_limit log_limit;
+	size_t log_held; /* bytes of those that wait for the sink */
 };
 
 /*

@@ -187,6 +187,8 @@ static int watch(struct rmt_bootstrap *bootstrap, const int ours[3], pid_t pid,
 	}
 	bootstrap->process->quiet = true;
 	bootstrap->process->errors = errors;
+	/* What a tool asks must be seen, however much there is to say. */
+	bootstrap->process->output[1].patient = false;
 	bootstrap->process->errors_data = bootstrap;
 	return adopt(bootstrap, ours);
 }

@@ -10,6 +10,8 @@
 #include "parent/admission.h"
 #include "parent/bootstrap.h"
 #include "parent/connection.h"
+#include "parent/managed.h"
+#include "parent/module.h"
 #include "wire/handshake.h"
 
 enum rmt_connection_state {
@@ -41,6 +43,7 @@ struct rmt_connection {
 	struct rmt_list wanted;
 	struct rmt_bootstrap bootstrap;
 	struct rmt_buffer welcome;
+	enum ramet_log_level log_level; /* that stands there */
 	struct rmt_ticket ticket;
 	struct rmt_timer away; /* until the next attempt */
 	struct rmt_stream *stream;
@@ -62,9 +65,11 @@ struct rmt_parent {
 	struct rmt_list listeners; /* join.h */
 	struct rmt_list adoptions; /* adopt.h */
 	struct rmt_list parked;    /* struct rmt_adoption: requests that have to wait */
-	struct rmt_list
-		released; /* struct rmt_process: of contexts that have detached themselves */
+	/* struct rmt_process: of contexts that have detached themselves */
+	struct rmt_list released;
 	struct rmt_detach *detach; /* detach.h; NULL: we do not */
+	struct rmt_modules modules;
+	struct rmt_managed_set managed;
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */

@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/control.h"
 #include "core/function.h"
+#include "core/heartbeat.h"
 #include "core/route.h"
 #include "parent/adopt.h"
 #include "parent/connection-state.h"
@@ -23,9 +25,16 @@ void rmt_connection_welcome(struct rmt_connection *connection)
 		.connect_timeout = router->connect_timeout,
 		.allow_siblings = router->allow_siblings,
 		.log_level = router->log_level,
+		.log_rate = router->logging.rate,
+		.log_directory = {router->logging.directory,
+				  router->logging.directory ? strlen(router->logging.directory)
+							    : 0},
+		.heartbeat_interval = router->heartbeat_interval,
+		.heartbeat_misses = router->heartbeat_misses,
 	};
 	struct rmt_setup_texts texts;
 
+	connection->log_level = router->log_level;
 	memcpy(welcome.parents, router->parents, router->parent_count * sizeof(*router->parents));
 	welcome.parents[router->parent_count] = router->id;
 	if (rmt_setup_from_hop(&connection->hop, &welcome.setup, &texts) == 0)
@@ -99,6 +108,10 @@ int rmt_connection_connected(struct rmt_connection *connection, const struct rmt
 				     hello->pid, (int)hello->host.size, hello->host.data);
 	}
 	add_child(router, peer);
+	rmt_heartbeat_begin(router);
+	/* It may have changed since the welcome was written. */
+	if (connection->log_level != router->log_level)
+		rmt_control_level(router, peer->id, router->log_level);
 	rmt_connection_tell(connection, peer);
 	/* Whoever wanted it may have given up. */
 	if (peer->handle.references == 0 && peer->holder_count == 0)

@@ -21,6 +21,8 @@ struct rmt_parent *rmt_parent_of(ramet_router *router)
 		rmt_list_init(&parent->connections);
 		rmt_admission_init(&parent->admission);
 		rmt_list_init(&parent->wishes);
+		rmt_modules_init(&parent->modules);
+		rmt_managed_init(&parent->managed);
 		rmt_list_init(&parent->listeners);
 		rmt_list_init(&parent->adoptions);
 		rmt_list_init(&parent->parked);
@@ -118,6 +120,10 @@ static void hook_done(ramet_router *router)
 	while (parent && !rmt_list_empty(&parent->connections))
 		rmt_connection_free(
 			rmt_list_first(&parent->connections, struct rmt_connection, node));
+	if (parent) {
+		rmt_managed_done(&parent->managed, router);
+		rmt_modules_done(&parent->modules);
+	}
 	rmt_listeners_done(router);
 	rmt_adoptions_done(router);
 	rmt_detach_done(router);

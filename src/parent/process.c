@@ -76,21 +76,27 @@ void rmt_process_append_line(const char *line, struct rmt_buffer *out)
 	}
 }
 
-static void take_line(struct rmt_process *process, const char *name, const char *line, size_t size)
+static void take_line(struct rmt_process *process, int which, const char *line, size_t size)
 {
+	const char *name = which == 0 ? "stdout" : "stderr";
+
 	rmt_process_note(process, line, size);
-	if (!process->quiet)
+	if (process->quiet)
+		return;
+	if (process->output[which].patient)
+		rmt_log_line(process->router, process->path, name, line, size);
+	else
 		rmt_log_text(process->router, process->path, name, RAMET_LOG_INFO, line, size);
 }
 
 static void stdout_line(struct rmt_capture *capture, const char *line, size_t size)
 {
-	take_line(RMT_CONTAINER(capture, struct rmt_process, output[0]), "stdout", line, size);
+	take_line(RMT_CONTAINER(capture, struct rmt_process, output[0]), 0, line, size);
 }
 
 static void stderr_line(struct rmt_capture *capture, const char *line, size_t size)
 {
-	take_line(RMT_CONTAINER(capture, struct rmt_process, output[1]), "stderr", line, size);
+	take_line(RMT_CONTAINER(capture, struct rmt_process, output[1]), 1, line, size);
 }
 
 static void stdout_changed(struct rmt_capture *capture)
@@ -129,12 +135,14 @@ int rmt_process_new(ramet_router *router, pid_t pid, int stdout_fd, int stderr_f
 		.router = router,
 		.source = {.fd = -1},
 		.line = stdout_line,
+		.patient = true,
 		.changed = stdout_changed,
 	};
 	process->output[1] = (struct rmt_capture){
 		.router = router,
 		.source = {.fd = -1},
 		.line = stderr_line,
+		.patient = true,
 		.bytes = stderr_bytes,
 		.changed = stderr_changed,
 	};

@@ -7,6 +7,7 @@ enum rmt_handle {
 	RMT_HANDLE_NONE = 0,
 	RMT_HANDLE_CONTROL = 1,  /* control messages, enum rmt_operation */
 	RMT_HANDLE_CALL = 2,     /* calls of functions */
+	RMT_HANDLE_LOG = 3,      /* log records, in the master */
 	RMT_HANDLE_FIRST = 1000, /* receivers */
 };
 
@@ -26,7 +27,6 @@ enum rmt_operation {
 	/* end: [op, reply handle]: of the call that was to be answered there */
 	RMT_OP_CANCEL = 10,
 	RMT_OP_RESET = 11, /* end: [op, chain]: a chain begins anew */
-	RMT_OP_LOG = 12,   /* end, to the root (0): [op, level, time, context, source, text] */
 	/* end, from a parent, with a reply handle: [op, hop, index]: start a child */
 	RMT_OP_CONNECT = 13,
 	/* end, from a parent: [op, id, ms or null]: one holder less; null: end it when it was the
@@ -34,13 +34,20 @@ enum rmt_operation {
 	RMT_OP_RELEASE = 14,
 	/* end: [op, handle, context]: a sender to that handle was given on to that context */
 	RMT_OP_GIVEN = 15,
-	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program */
+	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program; down,
+	 * without: what was said of such parts may hold no more (modules alone) */
 	RMT_OP_IMAGE = 16,
 	/* end, to who sent a CONNECT: [op, its reply handle, prompt]: a tool asks for a password */
 	RMT_OP_ASK = 17,
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
+	RMT_OP_PING =
+		20, /* hop, or end, from a parent, with a reply handle: [op]: are you there? */
+	RMT_OP_PONG = 21,  /* hop: [op]: yes */
+	RMT_OP_LEVEL = 22, /* end, from a parent: [op, level]: what is recorded, there and below */
+	/* end, from a parent, with a reply handle: [op, link]: counters; links from that one on */
+	RMT_OP_STATISTICS = 23,
 	/* hop, from a tree that was joined, in the place of HELLO: see wire/handshake.h */
 	RMT_OP_TREE = 24,
 	/* hop, to that tree, see wire/handshake.h; and back: [op]: we are joined */
@@ -59,6 +66,8 @@ enum rmt_part {
 	RMT_PART_COLD = 1,  /* name: SHA-256, as text */
 	RMT_PART_PLAIN = 2, /* an image; name: the machine, "Linux aarch64" */
 	RMT_PART_GZIP = 3,  /* the same, as one gzip member */
+	/* name: "NAME", the answer is the SHA-256 of a module, as text; "NAME:SHA-256": the module */
+	RMT_PART_MODULE = 4,
 };
 
 enum rmt_tag {

@@ -8,7 +8,7 @@
 #include "wire/cbor.h"
 #include "wire/handle.h"
 
-#define WELCOME_ITEMS 13
+#define WELCOME_ITEMS 17
 #define HELLO_ITEMS 5
 
 static void put_text(struct rmt_buffer *out, struct rmt_text text)
@@ -70,6 +70,10 @@ void rmt_welcome_encode(const struct rmt_welcome *welcome, struct rmt_buffer *ou
 	rmt_cbor_put_array(out, welcome->setup.env_count);
 	for (size_t i = 0; i < welcome->setup.env_count; i++)
 		put_text(out, welcome->setup.env[i]);
+	rmt_cbor_put_uint(out, welcome->log_rate);
+	put_text(out, welcome->log_directory);
+	rmt_cbor_put_uint(out, welcome->heartbeat_interval);
+	rmt_cbor_put_uint(out, welcome->heartbeat_misses);
 }
 
 static int read_parents(struct rmt_cbor_reader *reader, struct rmt_welcome *welcome)
@@ -110,7 +114,10 @@ int rmt_welcome_decode(const void *data, size_t size, struct rmt_text *env, size
 	for (size_t i = 0; i < count; i++)
 		if (read_text(&reader, &env[i]) < 0 || !env[i].data)
 			return -EBADMSG;
-	if (reader.position != size)
+	if (rmt_cbor_read_u32(&reader, &welcome.log_rate) < 0 || welcome.log_rate == 0 ||
+	    read_text(&reader, &welcome.log_directory) < 0 ||
+	    rmt_cbor_read_u32(&reader, &welcome.heartbeat_interval) < 0 ||
+	    rmt_cbor_read_u32(&reader, &welcome.heartbeat_misses) < 0 || reader.position != size)
 		return -EBADMSG;
 	welcome.setup.env_count = (size_t)count;
 	welcome.setup.env = env;

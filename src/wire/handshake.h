@@ -38,6 +38,10 @@ struct rmt_welcome {
 	bool allow_siblings;
 	int log_level;
 	struct rmt_setup setup;
+	uint32_t log_rate;             /* records a second */
+	struct rmt_text log_directory; /* absent: no files */
+	uint32_t heartbeat_interval;   /* ms; 0: none */
+	uint32_t heartbeat_misses;
 };
 
 struct rmt_hello {

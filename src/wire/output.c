@@ -135,6 +135,7 @@ static struct rmt_outgoing *take_in(struct rmt_output *output, const struct rmt_
 	memcpy(entry->header, header, RMT_FRAME_HEADER_SIZE);
 	entry->header_size = RMT_FRAME_HEADER_SIZE;
 	output->bytes += entry->header_size + entry->size;
+	output->peak = RMT_MAX(output->peak, output->bytes);
 	return entry;
 }
 
@@ -193,6 +194,7 @@ int rmt_output_push_rest(struct rmt_output *output, const void *head, size_t hea
 	entry->header_size = head_size;
 	output->current = entry;
 	output->bytes += head_size + size;
+	output->peak = RMT_MAX(output->peak, output->bytes);
 	return 0;
 }
 

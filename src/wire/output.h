@@ -30,6 +30,7 @@ struct rmt_output {
 	/* its first bytes are written already: nothing goes before the rest */
 	struct rmt_outgoing *current;
 	size_t bytes; /* all that waits, headers too */
+	size_t peak;  /* the most that it ever was */
 };
 
 void rmt_output_init(struct rmt_output *output);
