@@ -57,6 +57,20 @@ int rmt_adopt_redraw(ramet_router *router)
 	return 0;
 }
 
+/* Some of it is still known because of a tree that is being left, or a child that ends: that is over
+ * soon. */
+static bool is_being_left(const ramet_router *router, const struct rmt_region *region)
+{
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct rmt_route *route = &router->routes[i];
+
+		if (route->stream->peer && route->stream->peer->ending &&
+		    rmt_region_has(region, route->first))
+			return true;
+	}
+	return false;
+}
+
 /* --- a connection of ours ----------------------------------------------------------------- */
 
 void rmt_met_free(struct rmt_met *met)
@@ -234,19 +248,6 @@ static int ask_up(ramet_router *router, const struct rmt_region *region, uint32_
 	return 0;
 }
 
-/* Some of it is still known because of a tree that is being left: that is over soon. */
-static bool is_being_left(const ramet_router *router, const struct rmt_region *region)
-{
-	for (size_t i = 0; i < router->route_count; i++) {
-		const struct rmt_route *route = &router->routes[i];
-		const struct rmt_peer *peer = route->stream->peer;
-
-		if (peer && peer->joined && peer->ending && rmt_region_has(region, route->first))
-			return true;
-	}
-	return false;
-}
-
 static void go_on(struct rmt_connection *connection)
 {
 	ramet_router *router = connection->router;
@@ -262,21 +263,6 @@ static void go_on(struct rmt_connection *connection)
 		r = ask_up(router, &met->tree.region, 0, connection);
 	if (r < 0)
 		fail(connection, r, r == -EEXIST ? CLASH : rmt_strerror(r));
-}
-
-void rmt_adopt_again(ramet_router *router)
-{
-	struct rmt_parent *parent = router->hooks_data;
-	struct rmt_list *node, *following;
-
-	rmt_list_each(&parent->connections, node, following) {
-		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
-								  node);
-
-		if (connection->met && connection->met->parked && connection->stream &&
-		    !connection->stream->failed)
-			go_on(connection);
-	}
 }
 
 bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival)
@@ -319,33 +305,111 @@ static void answer_down(ramet_router *router, uint32_t child, int code, const ch
 	rmt_control_send(router, child, &out);
 }
 
+/* Asks further up, or answers. -EAGAIN: not yet. */
+static int adopt(ramet_router *router, struct rmt_stream *stream, const struct rmt_region *region)
+{
+	struct rmt_region own = RMT_REGION_INIT;
+	int r = rmt_region_route(router, region, stream);
+
+	if (r == -EEXIST && is_being_left(router, region))
+		return -EAGAIN;
+	if (r == 0) {
+		r = rmt_router_is_root(router) ? rmt_region_own(router, &own)
+					       : ask_up(router, region, stream->peer->id, NULL);
+		if (r < 0)
+			rmt_region_unroute(router, region);
+	}
+	if (r < 0)
+		answer_down(router, stream->peer->id, r, r == -EEXIST ? CLASH : rmt_strerror(r),
+			    &own);
+	else if (rmt_router_is_root(router))
+		answer_down(router, stream->peer->id, 0, "", &own);
+	rmt_region_done(&own);
+	return 0;
+}
+
+/* Answers come in the order of the requests: behind one that waits, others of that child wait, too. */
+static bool waits(const struct rmt_parent *parent, uint32_t child)
+{
+	const struct rmt_list *node;
+
+	for (node = parent->parked.next; node != &parent->parked; node = node->next)
+		if (RMT_CONTAINER(node, struct rmt_adoption, node)->child == child)
+			return true;
+	return false;
+}
+
 void rmt_adopt_asked(ramet_router *router, struct rmt_stream *stream,
 		     struct rmt_cbor_reader *reader)
 {
-	struct rmt_region region, own = RMT_REGION_INIT;
+	struct rmt_parent *parent = rmt_parent_of(router);
+	struct rmt_adoption *adoption = NULL;
 	struct rmt_cbor_reader whole = *reader;
+	struct rmt_region region;
 	uint64_t items;
-	int r;
 
 	whole.position = 0;
-	if (stream == router->uplink || stream->guest || rmt_cbor_read_array(&whole, &items) < 0 ||
+	if (!parent || stream == router->uplink || stream->guest ||
+	    rmt_cbor_read_array(&whole, &items) < 0 ||
 	    rmt_region_read(reader, items - 1, &region) < 0)
 		return;
-	r = rmt_region_route(router, &region, stream);
-	if (r == 0) {
-		r = rmt_router_is_root(router) ? rmt_region_own(router, &own)
-					       : ask_up(router, &region, stream->peer->id, NULL);
-		if (r < 0)
-			rmt_region_unroute(router, &region);
+	if (waits(parent, stream->peer->id) || adopt(router, stream, &region) == -EAGAIN) {
+		adoption = calloc(1, sizeof(*adoption));
+		if (!adoption)
+			rmt_stream_fail(stream, "out of memory");
 	}
-	if (r < 0 || rmt_router_is_root(router))
-		answer_down(router, stream->peer->id, r,
-			    r == 0         ? ""
-			    : r == -EEXIST ? CLASH
-					   : rmt_strerror(r),
-			    &own);
-	rmt_region_done(&region);
-	rmt_region_done(&own);
+	if (!adoption) {
+		rmt_region_done(&region);
+		return;
+	}
+	adoption->region = region;
+	adoption->child = stream->peer->id;
+	rmt_list_append(&parent->parked, &adoption->node);
+}
+
+static void adoption_free(struct rmt_adoption *adoption)
+{
+	rmt_list_remove(&adoption->node);
+	rmt_region_done(&adoption->region);
+	free(adoption);
+}
+
+/* Those of each child in their order; what has to wait on stays. */
+static void adopt_parked(ramet_router *router, struct rmt_parent *parent)
+{
+	struct rmt_list *node, *following, again;
+
+	rmt_list_init(&again);
+	rmt_list_move(&again, &parent->parked);
+	rmt_list_each(&again, node, following) {
+		struct rmt_adoption *adoption = RMT_CONTAINER(node, struct rmt_adoption, node);
+		struct rmt_peer *child = rmt_peer_find(router, adoption->child);
+
+		if (child && child->stream && !child->stream->failed &&
+		    (waits(parent, adoption->child) ||
+		     adopt(router, child->stream, &adoption->region) == -EAGAIN)) {
+			rmt_list_remove(&adoption->node);
+			rmt_list_append(&parent->parked, &adoption->node);
+		} else {
+			adoption_free(adoption);
+		}
+	}
+}
+
+void rmt_adopt_again(ramet_router *router)
+{
+	struct rmt_parent *parent = router->hooks_data;
+	struct rmt_list *node, *following;
+
+	adopt_parked(router, parent);
+	rmt_list_each(&parent->connections, node, following) {
+		struct rmt_connection *connection = RMT_CONTAINER(node, struct rmt_connection,
+								  node);
+
+		if (connection->met && connection->met->parked && connection->stream &&
+		    !connection->stream->failed)
+			go_on(connection);
+	}
 }
 
 static void settle(ramet_router *router, struct rmt_adoption *adoption, int code, const char *text,
@@ -362,6 +426,10 @@ static void settle(ramet_router *router, struct rmt_adoption *adoption, int code
 		rmt_region_unroute(router, &adoption->region);
 	else if (connection && connection->stream && !connection->stream->failed)
 		agreed(connection, own);
+	else if (!adoption->child && !connection && router->uplink)
+		/* Nobody wants it any more; what was said of that may have come too early. */
+		rmt_control_gone(router->uplink, (const uint32_t(*)[2])adoption->region.ranges,
+				 adoption->region.count, "it was not joined");
 	if (child && child->stream && !child->stream->failed)
 		answer_down(router, adoption->child, code, text, own);
 }
@@ -391,8 +459,7 @@ void rmt_adopt_answered(ramet_router *router, struct rmt_stream *stream,
 	settle(router, adoption, (int)code, text ? text : "out of memory", &own);
 	free(text);
 	rmt_region_done(&own);
-	rmt_region_done(&adoption->region);
-	free(adoption);
+	adoption_free(adoption);
 }
 
 void rmt_adoptions_done(ramet_router *router)
@@ -405,8 +472,8 @@ void rmt_adoptions_done(ramet_router *router)
 
 		if (adoption->connection)
 			adoption->connection->met->adoption = NULL;
-		rmt_list_remove(&adoption->node);
-		rmt_region_done(&adoption->region);
-		free(adoption);
+		adoption_free(adoption);
 	}
+	while (parent && !rmt_list_empty(&parent->parked))
+		adoption_free(rmt_list_first(&parent->parked, struct rmt_adoption, node));
 }

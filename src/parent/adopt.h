@@ -32,7 +32,7 @@ struct rmt_met {
 /* The first message is that of a tree: goes on with it from here on. False: it is not. */
 bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival);
 
-/* A tree has been left, or lost. */
+/* A child, or a tree that was joined, is gone: goes on with what had to wait for that. */
 void rmt_adopt_again(ramet_router *router);
 
 /* The connection has failed before it was there: takes back what was said of it. */

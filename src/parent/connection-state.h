@@ -64,6 +64,7 @@ struct rmt_parent {
 	struct rmt_list wishes;    /* of other contexts: wish.h */
 	struct rmt_list listeners; /* join.h */
 	struct rmt_list adoptions; /* adopt.h */
+	struct rmt_list parked;    /* struct rmt_adoption: requests that have to wait */
 	/* struct rmt_process: of contexts that have detached themselves */
 	struct rmt_list released;
 	struct rmt_detach *detach; /* detach.h; NULL: we do not */

@@ -185,8 +185,7 @@ static void lose_peer(struct rmt_connection *connection)
 	}
 	connection->stream = NULL;
 	rmt_child_lost(connection->peer, reason);
-	if (connection->met)
-		rmt_adopt_again(connection->router);
+	rmt_adopt_again(connection->router);
 }
 
 void rmt_connection_process_ended(struct rmt_process *process)

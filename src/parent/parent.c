@@ -25,6 +25,7 @@ struct rmt_parent *rmt_parent_of(ramet_router *router)
 		rmt_managed_init(&parent->managed);
 		rmt_list_init(&parent->listeners);
 		rmt_list_init(&parent->adoptions);
+		rmt_list_init(&parent->parked);
 		rmt_list_init(&parent->released);
 		router->hooks_data = parent;
 	}
