@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -581,6 +582,7 @@ static void draw_like(ramet_router *router, uint32_t first)
 	router->ids.end = first + RMT_REGION_IDS;
 	rmt_table_remove(&router->peers, &router->self->node);
 	router->id = router->self->id = first;
+	atomic_store(&router->self->handle.id, first);
 	rmt_table_add(&router->peers, &router->self->node, first);
 	rmt_unlock(router);
 }

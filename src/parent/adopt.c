@@ -2,6 +2,7 @@
 #include "parent/adopt.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ int rmt_adopt_redraw(ramet_router *router)
 	router->id = router->ids.next++;
 	rmt_table_remove(&router->peers, &router->self->node);
 	router->self->id = router->id;
+	atomic_store(&router->self->handle.id, router->id);
 	rmt_table_add(&router->peers, &router->self->node, router->id);
 	return 0;
 }
