@@ -97,9 +97,18 @@ void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms)
 }
 
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
-		       uint32_t context)
+		       uint32_t context, bool taken_back)
 {
-	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
+	unsigned char memory[MESSAGE_SIZE];
+	struct rmt_buffer out;
+
+	rmt_buffer_init(&out, memory, sizeof(memory));
+	begin(&out, taken_back ? 4 : 3, RMT_OP_GIVEN);
+	rmt_cbor_put_uint(&out, handle);
+	rmt_cbor_put_uint(&out, context);
+	if (taken_back)
+		rmt_cbor_put_bool(&out, true);
+	rmt_control_send(router, destination, &out);
 }
 
 void rmt_control_closed(ramet_router *router, uint32_t destination, uint32_t owner, uint32_t handle,
@@ -277,15 +286,21 @@ static void closed(ramet_router *router, const struct rmt_frame *frame, struct r
 	rmt_flow_close(flow, reason);
 }
 
-static void given(ramet_router *router, struct rmt_cbor_reader *reader)
+static void given(ramet_router *router, struct rmt_cbor_reader *reader, uint64_t items)
 {
+	bool taken_back = false;
 	uint32_t handle, context;
 	ramet_receiver *receiver;
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0)
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0 ||
+	    (items > 3 && rmt_cbor_read_bool(reader, &taken_back) < 0))
 		return;
 	receiver = rmt_receiver_find(router, handle);
-	if (receiver && !receiver->result)
+	if (!receiver || receiver->result)
+		return;
+	if (taken_back)
+		rmt_receiver_taken_back(receiver, context);
+	else
 		rmt_receiver_given(receiver, context);
 }
 
@@ -431,7 +446,7 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		closed(router, frame, stream, &reader, items);
 		return;
 	case RMT_OP_GIVEN:
-		given(router, &reader);
+		given(router, &reader, items);
 		return;
 	case RMT_OP_ASK:
 		asked(router, frame, &reader);

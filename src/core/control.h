@@ -22,7 +22,7 @@ void rmt_control_cancel(ramet_router *router, uint32_t destination, uint32_t rep
 void rmt_control_reset(ramet_router *router, uint32_t destination, uint32_t chain);
 void rmt_control_shutdown(ramet_router *router, uint32_t destination, int ms);
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
-		       uint32_t context);
+		       uint32_t context, bool taken_back);
 
 /* ms: also one of these. */
 #define RMT_UNHOLD (-1) /* one holder less */
