@@ -34,7 +34,8 @@ static size_t stuffed; /* bytes that fill the socket, so that not a part of a fr
 
 static void neighbour_lost(struct rmt_stream *stream, const char *reason)
 {
-	rmt_child_lost(stream->peer, reason);
+	(void)reason; /* which goes with the stream */
+	rmt_child_lost(stream->peer, "it has closed");
 }
 
 static void fill_socket(void)

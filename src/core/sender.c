@@ -51,7 +51,8 @@ static void sender_close(ramet_sender *sender)
 	if (!flow)
 		return;
 	sender->flow = NULL;
-	if (!flow->closed && sender->router->state != RMT_ROUTER_ENDED)
+	/* Also where a value was refused: that reader may wait for the end. */
+	if (flow->peer->alive && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_send_frame(sender->router, &end, NULL, 0, false);
 	rmt_flow_unref(flow);
 	/* Another thread may be in the middle of a send. */
