@@ -94,6 +94,9 @@ void bench_raw_start(struct bench_raw *raw, void (*run)(int fd))
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		bench_die("socketpair: %s", strerror(errno));
+	/* As large as the library asks for. */
+	for (int i = 0; i < 2; i++)
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &(int){212992}, sizeof(int));
 	raw->pid = fork();
 	if (raw->pid < 0)
 		bench_die("fork: %s", strerror(errno));

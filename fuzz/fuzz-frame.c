@@ -125,8 +125,8 @@ static void run_assemble(struct run *run, const struct rmt_arrival *arrival)
 	struct rmt_assembly *flow = &run->flows[arrival->frame.handle % FLOWS];
 	struct rmt_chunk *chunk = NULL;
 	struct rmt_frame first;
-	const int r = rmt_assembly_add(flow, &arrival->frame, arrival->payload, MESSAGE_LIMIT,
-				       &chunk, &first);
+	const int r = rmt_assembly_add(flow, &arrival->frame, arrival->chunk, arrival->payload,
+				       MESSAGE_LIMIT, &chunk, &first);
 
 	run->sum = add_to_sum(run->sum, &r, sizeof(r));
 	CHECK((r > 0) == (chunk != NULL));
@@ -167,20 +167,20 @@ static void run_stream(struct run *run, struct rmt_chunk_pool *pool, const unsig
 
 	rmt_input_init(&run->input, pool);
 	while (position < size && run->error >= 0) {
-		struct iovec space;
+		struct iovec space[2];
 		size_t step = size - position;
 
-		CHECK(rmt_input_space(&run->input, &space) == 1);
-		CHECK(space.iov_len > 0);
-		if (step > space.iov_len)
-			step = space.iov_len;
+		CHECK(rmt_input_space(&run->input, space) == 1);
+		CHECK(space[0].iov_len > 0);
+		if (step > space[0].iov_len)
+			step = space[0].iov_len;
 		if (run->seed) {
 			const size_t limit = (size_t)1 << draw(&run->seed) % 18;
 			const size_t piece = 1 + draw(&run->seed) % limit;
 
 			step = step < piece ? step : piece;
 		}
-		memcpy(space.iov_base, data + position, step);
+		memcpy(space[0].iov_base, data + position, step);
 		rmt_input_filled(&run->input, step);
 		position += step;
 		run_take(run);

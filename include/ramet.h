@@ -830,5 +830,7 @@ int ramet_open_max(void);
 #endif
 
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
+#include "ramet-exec.h"   /* commands */
+#include "ramet-file.h"   /* files in contexts */
 
 #endif

@@ -22,7 +22,7 @@ static int setup(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(content); i++)
 		content[i] = (unsigned char)(i * 31 + (i >> 8));
-	rmt_assembly_init(&assembly);
+	rmt_assembly_init(&assembly, NULL);
 	return 0;
 }
 
@@ -53,7 +53,8 @@ static int add(struct rmt_frame frame, size_t limit)
 {
 	struct rmt_chunk *chunk = untouched_chunk;
 	struct rmt_frame first = {.length = 77};
-	int r = rmt_assembly_add(&assembly, &frame, content, limit, &chunk, &first);
+	int r = rmt_assembly_add(&assembly, &frame, untouched_chunk, content, limit, &chunk,
+				 &first);
 
 	assert_true(r <= 0);
 	assert_ptr_equal(chunk, untouched_chunk);
@@ -76,8 +77,8 @@ static void check_message(uint32_t total, uint32_t piece)
 		struct rmt_frame frame = frame_of(RMT_FRAME_RAW | (more ? RMT_FRAME_MORE : 0u) |
 							  (offset ? RMT_FRAME_CONTINUES : 0u),
 						  length, offset ? offset : total);
-		int r = rmt_assembly_add(&assembly, &frame, content + offset, total, &chunk,
-					 &first);
+		int r = rmt_assembly_add(&assembly, &frame, untouched_chunk, content + offset,
+					 total, &chunk, &first);
 
 		assert_int_equal(r, more ? 0 : 1);
 		/* What is held is in proportion to what came. */

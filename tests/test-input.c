@@ -178,15 +178,15 @@ static void take_arrivals(struct run *run, const struct stream *stream)
 static void feed(struct run *run, const struct stream *stream, size_t from, size_t to, size_t piece)
 {
 	while (from < to) {
-		struct iovec space;
+		struct iovec space[2];
 		size_t size = to - from < piece ? to - from : piece;
 
-		assert_int_equal(rmt_input_space(&run->input, &space), 1);
-		assert_true(space.iov_len > 0);
-		if (size > space.iov_len)
-			size = space.iov_len;
-		memcpy(space.iov_base, stream->data + from, size);
-		note_landing(run, from, size, space.iov_base);
+		assert_int_equal(rmt_input_space(&run->input, space), 1);
+		assert_true(space[0].iov_len > 0);
+		if (size > space[0].iov_len)
+			size = space[0].iov_len;
+		memcpy(space[0].iov_base, stream->data + from, size);
+		note_landing(run, from, size, space[0].iov_base);
 		rmt_input_filled(&run->input, size);
 		from += size;
 		take_arrivals(run, stream);
@@ -410,12 +410,12 @@ static void input_without_bytes_holds_no_chunk(void **state)
 {
 	struct stream stream = stream_of(2, (const uint32_t[]){10, 65536});
 	struct rmt_arrival arrival;
-	struct iovec space;
+	struct iovec space[2];
 	struct run run;
 
 	run_init(&run, pool_of(state), false);
 	assert_null(run.input.chunk);
-	assert_int_equal(rmt_input_space(&run.input, &space), 1);
+	assert_int_equal(rmt_input_space(&run.input, space), 1);
 	assert_int_equal(rmt_input_next(&run.input, &arrival), 0);
 	assert_null(run.input.chunk);
 	feed(&run, &stream, 0, stream.size, SIZE_MAX);
@@ -467,21 +467,21 @@ static void check_error(struct rmt_chunk_pool *pool, const char *garbage, size_t
 	struct stream stream = stream_of(1, (const uint32_t[]){10});
 	struct rmt_arrival arrival;
 	const unsigned char *data = NULL;
-	struct iovec space;
+	struct iovec space[2];
 	struct run run;
 
 	run_init(&run, pool, false);
 	feed(&run, &stream, 0, 20, SIZE_MAX);
-	assert_int_equal(rmt_input_space(&run.input, &space), 1);
-	memcpy(space.iov_base, stream.data + 20, 22);
-	memcpy((char *)space.iov_base + 22, garbage, size);
+	assert_int_equal(rmt_input_space(&run.input, space), 1);
+	memcpy(space[0].iov_base, stream.data + 20, 22);
+	memcpy((char *)space[0].iov_base + 22, garbage, size);
 	rmt_input_filled(&run.input, 22 + size);
 	/* The frame before the garbage is good. */
 	assert_int_equal(rmt_input_next(&run.input, &arrival), 1);
 	check_arrival(&stream, 0, &arrival);
 	assert_int_equal(rmt_input_next(&run.input, &arrival), error);
 	assert_int_equal(rmt_input_next(&run.input, &arrival), error);
-	assert_int_equal(rmt_input_space(&run.input, &space), error);
+	assert_int_equal(rmt_input_space(&run.input, space), error);
 	assert_int_equal(rmt_input_peek(&run.input, &data), size);
 	assert_memory_equal(data, garbage, size);
 	assert_false(rmt_input_at_boundary(&run.input));

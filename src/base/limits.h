@@ -40,9 +40,10 @@
  * chain of machines and bounds the work of checking authority. */
 #define RMT_TREE_DEPTH_MAX 64u
 
-/* Bytes that a socket between two contexts of one machine is asked to buffer in each direction. The
- * kernel doubles it, for its own bookkeeping; it is the most that an unprivileged process gets from
- * Linux unless net.core.wmem_max was changed. */
+/* Bytes that a socket between two processes of one machine is asked to buffer. Whoever writes sleeps
+ * until three quarters of what is in it are read; the rest has to last until it is awake, or the reader
+ * sleeps as well. The kernel doubles this, for its own bookkeeping, and gives an unprivileged process
+ * no more unless net.core.wmem_max was changed. */
 #define RMT_SOCKET_BUFFER 212992
 
 /* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.

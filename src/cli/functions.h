@@ -7,16 +7,6 @@
 
 #include "ramet.h"
 
-/* --- run -------------------------------------------------------------------------------------- */
-
-/* How a command ended, in the manner of shells: 128 + signal when one killed it, 126 or 127 when it
- * could not be executed, and then `failure` says why. */
-RAMET_STRUCT(command_end, (i32, status), (i32, signal), (str, failure));
-
-/* Runs a command, whose words stand in `words`, a NUL behind each, and sends what it prints to the
- * two senders. */
-RAMET_DECLARE(command_end, run_command, (bytes, words), (sender, output), (sender, errors));
-
 /* --- tree ------------------------------------------------------------------------------------- */
 
 RAMET_ARRAY(context_list, context);

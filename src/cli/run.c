@@ -6,15 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/macro.h"
 #include "base/write.h"
 #include "cli/command.h"
 #include "cli/contexts.h"
-#include "cli/functions.h"
 #include "cli/interrupt.h"
 #include "cli/lines.h"
 #include "cli/output.h"
 
-enum kind { OUTPUT, ERRORS, RESULT };
+enum kind { OUTPUT, ERRORS, END };
 
 struct target;
 
@@ -29,9 +29,10 @@ struct source {
 /* A context with its command. */
 struct target {
 	ramet_context *context;
+	ramet_process *process;
 	struct source sources[3];
-	command_end end;
-	ramet_error error; /* why there is no end */
+	ramet_process_result result;
+	ramet_error error; /* why there is none */
 };
 
 static struct run {
@@ -41,7 +42,6 @@ static struct run {
 	struct target *targets;
 	size_t count;
 	ramet_select *select;
-	const char *command;
 	int write_error;
 	struct rmt_buffer out;
 } run = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -52,8 +52,8 @@ static struct run {
 static void cancel_all(void)
 {
 	for (size_t i = 0; i < run.started; i++)
-		if (run.targets[i].sources[RESULT].receiver)
-			ramet_receiver_cancel(run.targets[i].sources[RESULT].receiver);
+		if (run.targets[i].sources[END].receiver)
+			ramet_receiver_cancel(run.targets[i].sources[END].receiver);
 }
 
 static bool interrupt(void *data)
@@ -73,7 +73,6 @@ static void source_done(struct source *source)
 {
 	pthread_mutex_lock(&run.lock);
 	ramet_select_remove(run.select, source->receiver);
-	ramet_receiver_unref(source->receiver);
 	source->receiver = NULL;
 	pthread_mutex_unlock(&run.lock);
 }
@@ -133,14 +132,14 @@ static void stream_drain(struct source *source)
 	write_lines(source->kind);
 }
 
-static void result_message(struct source *source)
+/* It is announced once: what it wrote comes behind, if anything. */
+static void end_message(struct source *source)
 {
 	struct target *target = source->target;
-	int r = run_command_finish(source->receiver, 0, &target->end, &target->error);
+	int r;
 
-	if (r == -ETIMEDOUT)
-		return;
 	source_done(source);
+	r = ramet_process_wait(target->process, -1, &target->result, &target->error);
 	if (r == 0)
 		return;
 	stream_drain(&target->sources[OUTPUT]);
@@ -149,25 +148,24 @@ static void result_message(struct source *source)
 
 /* --- the commands ----------------------------------------------------------------------------- */
 
-static int target_start(ramet_router *router, struct target *target, ramet_bytes words)
+static int target_start(struct target *target, const ramet_command_options *options)
 {
 	static const int fds[] = {STDOUT_FILENO, STDERR_FILENO};
 	struct source *sources = target->sources;
-	int r = 0;
+	int r = ramet_command_start(target->context, options, &target->process, &target->error);
 
-	for (int i = OUTPUT; i <= ERRORS && r == 0; i++) {
-		r = ramet_receiver_new(router, &sources[i].receiver);
-		sources[i].lines.prefix = ramet_context_path(target->context);
-		sources[i].lines.harmless = rmt_is_terminal(fds[i]);
-	}
-	if (r == 0)
-		r = run_command_start(target->context, words,
-				      ramet_receiver_sender(sources[OUTPUT].receiver),
-				      ramet_receiver_sender(sources[ERRORS].receiver),
-				      &sources[RESULT].receiver, &target->error);
-	for (int i = OUTPUT; i <= RESULT && r == 0; i++) {
+	if (r < 0)
+		return r;
+	sources[OUTPUT].receiver = ramet_process_stdout(target->process);
+	sources[ERRORS].receiver = ramet_process_stderr(target->process);
+	sources[END].receiver = ramet_process_over(target->process);
+	for (int i = OUTPUT; i <= END && r == 0; i++) {
 		sources[i].target = target;
 		sources[i].kind = (enum kind)i;
+		if (i != END) {
+			sources[i].lines.prefix = ramet_context_path(target->context);
+			sources[i].lines.harmless = rmt_is_terminal(fds[i]);
+		}
 		ramet_receiver_set_data(sources[i].receiver, &sources[i]);
 		r = ramet_select_add(run.select, sources[i].receiver);
 	}
@@ -176,67 +174,80 @@ static int target_start(ramet_router *router, struct target *target, ramet_bytes
 	return r;
 }
 
-static void start_all(ramet_router *router, ramet_bytes words)
+static void start_all(const ramet_command_options *options)
 {
 	for (size_t i = 0; i < run.count; i++) {
 		pthread_mutex_lock(&run.lock);
 		if (run.interrupted)
 			run.targets[i].error.code = -ECANCELED;
 		else
-			target_start(router, &run.targets[i], words);
+			target_start(&run.targets[i], options);
 		run.started++;
 		pthread_mutex_unlock(&run.lock);
 	}
+}
+
+/* Whether it never came to executing the command, or not to its end, because of what lies between. */
+static bool is_unreachable(int code)
+{
+	static const int codes[] = {ECONNRESET, EHOSTUNREACH, ESHUTDOWN, ETIMEDOUT, EPROTO,
+				    ENOSYS,     ENOTSUP,      ECANCELED, ENOMEM,    EAGAIN};
+
+	for (size_t i = 0; i < RMT_COUNT(codes); i++)
+		if (code == -codes[i])
+			return true;
+	return false;
 }
 
 /* What became of one command, for whoever wants to know which of several it was. */
 static int target_report(struct target *target)
 {
 	const char *path = ramet_context_path(target->context);
-	const command_end *end = &target->end;
+	const ramet_process_result *result = &target->result;
 	const char *signal;
+	int status = 0;
 
 	if (run.interrupted || run.write_error)
 		return 0;
 	if (target->error.code) {
+		status = is_unreachable(target->error.code) ? RMT_EXIT_UNREACHABLE
+			 : target->error.code == -ENOENT    ? RMT_EXIT_NOT_FOUND
+							    : RMT_EXIT_NOT_EXECUTABLE;
 		rmt_complain_error(path, &target->error);
-		return RMT_EXIT_UNREACHABLE;
+		return status;
 	}
-	signal = end->signal ? ramet_signal_name(end->signal) : NULL;
-	if (*end->failure)
-		rmt_complain("%s: cannot execute '%s': %s", path, run.command, end->failure);
-	else if (signal)
+	signal = result->signal ? ramet_signal_name(result->signal) : NULL;
+	status = result->signal ? RMT_EXIT_SIGNAL + result->signal : result->status;
+	if (signal)
 		rmt_complain("%s: the command was killed by %s", path, signal);
-	else if (end->status && run.count > 1)
-		rmt_complain("%s: the command exited with status %d", path, (int)end->status);
-	return end->status;
+	else if (status && run.count > 1)
+		rmt_complain("%s: the command exited with status %d", path, status);
+	return status;
 }
 
 static void target_done(struct target *target)
 {
-	for (int i = OUTPUT; i <= RESULT; i++) {
-		ramet_receiver_unref(target->sources[i].receiver);
+	for (int i = OUTPUT; i <= ERRORS; i++)
 		rmt_buffer_done(&target->sources[i].lines.begun);
-	}
-	command_end_clear(&target->end);
+	ramet_process_unref(target->process);
 	ramet_error_clear(&target->error);
 }
 
-static int run_all(ramet_router *router, ramet_bytes words)
+static int run_all(ramet_router *router, const ramet_command_options *options)
 {
 	ramet_receiver *receiver;
 	int status = 0;
 
 	if (ramet_select_new(router, &run.select) < 0)
 		return RMT_EXIT_FAILURE;
-	start_all(router, words);
+	start_all(options);
 	while (ramet_select_next(run.select, -1, &receiver) > 0) {
 		struct source *source = ramet_receiver_data(receiver);
 
 		if (!source->receiver)
 			continue;
-		if (source->kind == RESULT)
-			result_message(source);
+		if (source->kind == END)
+			end_message(source);
 		else
 			stream_message(source);
 	}
@@ -276,7 +287,7 @@ static int make_targets(ramet_group *group)
 
 static int run_main(int argc, char **argv)
 {
-	struct rmt_buffer words = RMT_BUFFER_INIT;
+	ramet_command_options options = RAMET_COMMAND_OPTIONS_INIT;
 	ramet_router *router;
 	ramet_group *group;
 	int first = strcmp(argv[1], "--") == 0 ? 2 : 1, status;
@@ -285,17 +296,15 @@ static int run_main(int argc, char **argv)
 		rmt_complain("run: a command is expected behind '--'");
 		return RMT_EXIT_USAGE;
 	}
-	run.command = argv[first];
-	for (int i = first; i < argc; i++)
-		rmt_buffer_append(&words, argv[i], strlen(argv[i]) + 1);
+	options.argv = (const char *const *)argv + first;
 	if (rmt_interrupt_watch(interrupt, NULL) < 0)
 		rmt_complain("no thread for signals");
 	status = rmt_start_contexts(argv[0], &router, &group);
 	if (status == 0) {
-		if (words.error < 0 || make_targets(group) < 0)
+		if (make_targets(group) < 0)
 			status = RMT_EXIT_FAILURE;
 		else
-			status = run_all(router, (ramet_bytes){words.data, words.size});
+			status = run_all(router, &options);
 		for (size_t i = 0; i < run.count; i++)
 			target_done(&run.targets[i]);
 		free(run.targets);
@@ -303,7 +312,6 @@ static int run_main(int argc, char **argv)
 		ramet_router_unref(router);
 	}
 	rmt_buffer_done(&run.out);
-	rmt_buffer_done(&words);
 	return status;
 }
 

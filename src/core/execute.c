@@ -38,6 +38,7 @@ void rmt_execute_init(ramet_router *router)
 	rmt_list_init(&execution->concurrent);
 	rmt_list_init(&execution->early);
 	rmt_list_init(&execution->running);
+	rmt_list_init(&execution->deferred);
 	rmt_list_init(&execution->idle_calls);
 	rmt_condition_init(&execution->work);
 	rmt_condition_init(&execution->quiet);
@@ -67,6 +68,7 @@ static ramet_call *call_new(ramet_router *router)
 	call->lost = false;
 	atomic_init(&call->cancelled, false);
 	call->caller = NULL;
+	call->deferral = NULL;
 	call->failure = (ramet_error)RAMET_ERROR_INIT;
 	return call;
 }
@@ -293,6 +295,13 @@ static void cancel_queued(ramet_call *call)
 	call_refused(call);
 }
 
+static void cancel_begun(ramet_call *call)
+{
+	atomic_store(&call->cancelled, true);
+	if (call->state == RMT_CALL_DEFERRED)
+		call->deferral->cancelled(call->deferral);
+}
+
 void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 {
 	struct rmt_execution *execution = &router->execution;
@@ -310,8 +319,10 @@ void rmt_execute_cancel(ramet_router *router, uint32_t caller, uint32_t reply)
 		return;
 	}
 	call = find(&execution->running, caller, reply);
+	if (!call)
+		call = find(&execution->deferred, caller, reply);
 	if (call)
-		atomic_store(&call->cancelled, true);
+		cancel_begun(call);
 }
 
 static void lose_queued(struct rmt_list *list, uint32_t caller)
@@ -326,22 +337,29 @@ static void lose_queued(struct rmt_list *list, uint32_t caller)
 	}
 }
 
-void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
+static void lose_begun(struct rmt_list *list, uint32_t caller)
 {
-	struct rmt_execution *execution = &router->execution;
 	struct rmt_list *node, *following;
 
-	lose_queued(&execution->serial, caller);
-	lose_queued(&execution->concurrent, caller);
-	lose_queued(&execution->early, caller);
-	rmt_list_each(&execution->running, node, following) {
+	rmt_list_each(list, node, following) {
 		ramet_call *call = RMT_CONTAINER(node, ramet_call, node);
 
 		if (call->message.frame.source == caller) {
 			call->lost = true;
-			atomic_store(&call->cancelled, true);
+			cancel_begun(call);
 		}
 	}
+}
+
+void rmt_execute_caller_lost(ramet_router *router, uint32_t caller)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	lose_queued(&execution->serial, caller);
+	lose_queued(&execution->concurrent, caller);
+	lose_queued(&execution->early, caller);
+	lose_begun(&execution->running, caller);
+	lose_begun(&execution->deferred, caller);
 	rmt_chains_forget(router, caller);
 }
 
@@ -357,7 +375,9 @@ void rmt_execute_cancel_all(ramet_router *router)
 	while (!rmt_list_empty(&execution->early))
 		cancel_queued(rmt_list_first(&execution->early, ramet_call, node));
 	rmt_list_each(&execution->running, node, following)
-		atomic_store(&RMT_CONTAINER(node, ramet_call, node)->cancelled, true);
+		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
+	rmt_list_each(&execution->deferred, node, following)
+		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
 	pthread_cond_broadcast(&execution->work);
 }
 
@@ -399,7 +419,7 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 	if (size > 0)
 		memset(executor->result, 0, size);
 	function->invoke(call, arguments, executor->result);
-	if (!call->failure.code && call->message.frame.reply != 0) {
+	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0) {
 		struct rmt_call_target target = {call->router, call->message.frame.source};
 
 		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks,
@@ -409,6 +429,64 @@ static void invoke(ramet_call *call, struct rmt_executor *executor)
 					 "out of memory for the result of '%s'", function->name);
 	}
 	rmt_type_release(&function->arguments, arguments);
+}
+
+void rmt_call_defer(ramet_call *call, struct rmt_deferral *deferral)
+{
+	deferral->call = call;
+	call->deferral = deferral;
+}
+
+static void defer(ramet_call *call)
+{
+	struct rmt_execution *execution = &call->router->execution;
+
+	rmt_list_remove(&call->node);
+	rmt_list_append(&execution->deferred, &call->node);
+	call->state = RMT_CALL_DEFERRED;
+	call->message.chunk = rmt_chunk_unref(call->message.chunk);
+	if (call->router->state == RMT_ROUTER_ENDED) {
+		call->deferral->ended(call->deferral);
+		call_free(call);
+		return;
+	}
+	call->deferral->begin(call->deferral);
+	if (atomic_load(&call->cancelled))
+		call->deferral->cancelled(call->deferral);
+	if (rmt_list_empty(&execution->running))
+		rmt_wait_changed(call->router);
+}
+
+void rmt_call_answer(struct rmt_deferral *deferral, const void *result)
+{
+	ramet_call *call = deferral->call;
+	struct rmt_call_target target = {call->router, call->message.frame.source};
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	ramet_router *router = call->router;
+
+	call->state = RMT_CALL_QUEUED;
+	rmt_type_encode(call->function->result, result, &out, &rmt_call_hooks, &target);
+	if (out.error == 0 && out.size > RMT_FRAME_PAYLOAD_MAX)
+		out.error = -EMSGSIZE;
+	if (out.error < 0)
+		answer_failure(call, -out.error, router->path, "the result could not be sent");
+	else
+		answer_value(call, &out);
+	rmt_buffer_done(&out);
+	call_free(call);
+	rmt_wait_changed(router);
+}
+
+void rmt_execute_ended(ramet_router *router)
+{
+	struct rmt_execution *execution = &router->execution;
+
+	while (!rmt_list_empty(&execution->deferred)) {
+		ramet_call *call = rmt_list_first(&execution->deferred, ramet_call, node);
+
+		call->deferral->ended(call->deferral);
+		call_free(call);
+	}
 }
 
 /* Runs one call, which is in no list. The lock is held, and released meanwhile. */
@@ -429,6 +507,10 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_lock(router);
 	if (refused)
 		rmt_senders_end(router, call->message.data, call->message.size);
+	if (call->deferral && !call->failure.code) {
+		defer(call);
+		return;
+	}
 	if (call->failure.code)
 		answer_failure(call, call->failure.code,
 			       call->failure.where ? call->failure.where : "",

@@ -16,7 +16,22 @@
 #include "core/router.h"
 #include "core/type.h"
 
-enum rmt_call_state { RMT_CALL_QUEUED, RMT_CALL_RUNNING };
+enum rmt_call_state { RMT_CALL_QUEUED, RMT_CALL_RUNNING, RMT_CALL_DEFERRED };
+
+/*
+ * An answer that comes later than the end of a function's body: see rmt_call_defer(). A part of what
+ * the function leaves behind to find it. All three are called with the lock held.
+ */
+struct rmt_deferral {
+	ramet_call *call;
+	/* The body has returned: from now on the call may be answered, but not in here. */
+	void (*begin)(struct rmt_deferral *deferral);
+	/* Nobody waits for the answer, or this context is ending: it is due all the same, and soon,
+	 * but not in here. Perhaps more than once. */
+	void (*cancelled)(struct rmt_deferral *deferral);
+	/* The router has ended: nothing of it may stay in the loop, and there is nothing to answer. */
+	void (*ended)(struct rmt_deferral *deferral);
+};
 
 struct ramet_call {
 	struct rmt_list node; /* in execution.serial, concurrent, running or idle_calls */
@@ -32,7 +47,15 @@ struct ramet_call {
 	ramet_context *caller; /* made when asked for */
 	ramet_error failure;
 	struct rmt_type_memory memory;
+	struct rmt_deferral *deferral;
 };
+
+/* In the body of a function: what it returns is ignored, and the call stays until it is answered, if
+ * it does not fail. Its arguments and memory go when the body returns. */
+void rmt_call_defer(ramet_call *call, struct rmt_deferral *deferral);
+
+/* Answers a deferred call, which is gone then. The result must fit one frame, and hold no senders. */
+void rmt_call_answer(struct rmt_deferral *deferral, const void *result);
 
 /* A call has arrived; takes the message's chunk. */
 void rmt_execute_arrived(ramet_router *router, struct rmt_message *message);
@@ -70,6 +93,9 @@ void rmt_executor_done(struct rmt_executor *executor);
 
 /* Answers a call, which is in no list, without running it. code is an errno. */
 void rmt_execute_refuse(ramet_call *call, int code, const char *text);
+
+/* The router has ended: calls that were deferred are forgotten. */
+void rmt_execute_ended(ramet_router *router);
 
 void rmt_execute_init(ramet_router *router);
 void rmt_execute_done(ramet_router *router);

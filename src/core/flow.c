@@ -97,6 +97,7 @@ void rmt_flow_unref(struct rmt_flow *flow)
 void rmt_flow_credit(struct rmt_flow *flow, uint64_t bytes)
 {
 	flow->in_flight -= RMT_MIN(bytes, flow->in_flight);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 	release(flow);
 }
@@ -110,6 +111,7 @@ void rmt_flow_close(struct rmt_flow *flow, const char *reason)
 		rmt_log(flow->peer->router, RMT_LOG_SELF, RAMET_LOG_DEBUG,
 			"nobody reads at %s any more (handle %u): %s", rmt_peer_name(flow->peer),
 			flow->handle, reason);
+	rmt_flow_turns_look(flow->peer->router);
 	rmt_wait_changed(flow->peer->router);
 	release(flow);
 }
@@ -265,8 +267,11 @@ static int send_message(struct sending *sending, const struct rmt_frame *frame, 
 		flow->busy = true;
 		r = send_pieces(sending, frame, data, size);
 		flow->busy = false;
-		if (size > RMT_FRAME_PAYLOAD_MAX)
-			rmt_wait_changed(router); /* others may have waited for their turn */
+		if (size > RMT_FRAME_PAYLOAD_MAX) {
+			/* others may have waited for their turn */
+			rmt_flow_turns_look(router);
+			rmt_wait_changed(router);
+		}
 	}
 	rmt_flow_unref(flow);
 	return r;
@@ -286,6 +291,51 @@ int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *fra
 	struct sending sending = {.flow = *held, .held = held, .until = until, .gather = gather};
 
 	return send_message(&sending, frame, data, size);
+}
+
+bool rmt_flow_has_turn(const struct rmt_flow_turn *turn)
+{
+	return turn->flow->closed ||
+	       (!turn->flow->busy && rmt_flow_has_room(turn->flow, turn->size));
+}
+
+bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size)
+{
+	rmt_list_remove(&turn->deferred.node);
+	turn->size = size;
+	if (rmt_flow_has_turn(turn))
+		return true;
+	rmt_list_append(&turn->flow->peer->router->turns, &turn->deferred.node);
+	return false;
+}
+
+int rmt_flow_send_now(struct rmt_flow *flow, struct rmt_frame *frame, const void *data, size_t size)
+{
+	if (flow->closed)
+		return -EPIPE;
+	frame->destination = flow->peer->id;
+	frame->handle = flow->handle;
+	frame->flags |= RMT_FRAME_COUNTED;
+	flow->in_flight += size;
+	return rmt_send_frame(flow->peer->router, frame, data, size, false);
+}
+
+void rmt_flow_turn_done(struct rmt_flow_turn *turn)
+{
+	rmt_list_remove(&turn->deferred.node);
+}
+
+void rmt_flow_turns_look(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->turns, node, following) {
+		struct rmt_flow_turn *turn = RMT_CONTAINER(node, struct rmt_flow_turn,
+							   deferred.node);
+
+		if (rmt_flow_has_turn(turn))
+			rmt_loop_defer(&router->loop, &turn->deferred);
+	}
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -312,7 +362,7 @@ struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_
 		return NULL;
 	}
 	inflow->handle = handle;
-	rmt_assembly_init(&inflow->assembly);
+	rmt_assembly_init(&inflow->assembly, router->messages);
 	rmt_list_init(&inflow->of_receiver);
 	inflow->receiver = handle == RMT_HANDLE_CALL ? NULL : rmt_receiver_find(router, handle);
 	if (inflow->receiver)
@@ -397,6 +447,19 @@ static void message_failed(struct rmt_inflow *inflow, const struct rmt_frame *fr
 		rmt_receiver_message_lost(inflow->receiver, frame->source, code);
 }
 
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk)
+{
+	struct rmt_inflow *inflow;
+
+	if (!(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
+		return NULL;
+	inflow = rmt_inflow_find(router, frame->source, frame->handle);
+	return inflow && inflow->receiver ? rmt_assembly_place(&inflow->assembly, frame,
+							       router->message_size_max, ret_chunk)
+					  : NULL;
+}
+
 int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		     struct rmt_chunk *chunk, const unsigned char *payload,
 		     struct rmt_message *ret_message)
@@ -413,7 +476,7 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 		inflow->waiting++;
 		return 1;
 	}
-	r = rmt_assembly_add(&inflow->assembly, frame, payload,
+	r = rmt_assembly_add(&inflow->assembly, frame, chunk, payload,
 			     inflow->peer->router->message_size_max, &ret_message->chunk,
 			     &ret_message->frame);
 	if (r < 0) {

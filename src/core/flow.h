@@ -85,6 +85,33 @@ int rmt_flow_send(struct rmt_flow *flow, const struct rmt_frame *frame, const vo
 int rmt_flow_send_held(struct rmt_flow *const *held, const struct rmt_frame *frame,
 		       const void *data, size_t size, int64_t until, bool gather);
 
+/*
+ * Sending without a thread that waits, for what the loop does by itself. `deferred.run` is set by the
+ * caller and `deferred.node` initialised; the loop runs it once after rmt_flow_may_send() was false.
+ */
+struct rmt_flow_turn {
+	struct rmt_deferred deferred; /* in router->turns while it waits */
+	struct rmt_flow *flow;
+	uint32_t size;
+};
+
+/* True when a frame of so many bytes could be sent now, or the flow is closed; else the turn comes
+ * when that is so. */
+bool rmt_flow_may_send(struct rmt_flow_turn *turn, uint32_t size);
+
+/* Sends a frame for which there is room, of at most RMT_FRAME_PAYLOAD_MAX bytes. 0, -EPIPE, -ENOMEM. */
+int rmt_flow_send_now(struct rmt_flow *flow, struct rmt_frame *frame, const void *data,
+		      size_t size);
+
+/* The same as rmt_flow_may_send(), and only looks. */
+bool rmt_flow_has_turn(const struct rmt_flow_turn *turn);
+
+/* Gives up waiting. */
+void rmt_flow_turn_done(struct rmt_flow_turn *turn);
+
+/* Something has changed that turns may wait for. */
+void rmt_flow_turns_look(ramet_router *router);
+
 struct rmt_inflow *rmt_inflow_get(ramet_router *router, uint32_t source, uint32_t handle);
 
 /* The same for a receiver, where the last one is mostly the right one. */
@@ -103,6 +130,11 @@ int rmt_inflow_frame(struct rmt_inflow *inflow, const struct rmt_frame *frame,
 /* If all senders of the source are closed and nothing is left of what they sent, it is granted to the
  * last byte: the source then forgets the flow. */
 void rmt_inflow_settle(struct rmt_inflow *inflow);
+
+/* Where the payload of a frame that is on its way may be put, and the chunk (a reference) in which that
+ * is; NULL: where it comes. */
+unsigned char *rmt_inflow_place(ramet_router *router, const struct rmt_frame *frame,
+				struct rmt_chunk **ret_chunk);
 
 /* A message that rmt_inflow_frame gave was consumed; finds its flow again, which may be gone. The
  * receiver is NULL for calls. */

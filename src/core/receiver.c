@@ -437,6 +437,11 @@ static bool all_ended(const ramet_receiver *receiver)
 	return true;
 }
 
+bool rmt_receiver_has_ended(const ramet_receiver *receiver)
+{
+	return receiver->closed || all_ended(receiver);
+}
+
 bool rmt_receiver_is_done(void *argument)
 {
 	ramet_receiver *receiver = argument;
@@ -550,6 +555,35 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	confirm_taken(router, &entry->message.frame, r);
 	entry_free(entry);
 	return r;
+}
+
+int rmt_receiver_take_bytes(ramet_receiver *receiver, ramet_value **ret_value)
+{
+	struct rmt_entry *entry;
+	int r;
+
+	if (receiver->trouble) {
+		r = receiver->trouble;
+		receiver->trouble = 0;
+		return r;
+	}
+	if (!receiver->first)
+		return rmt_receiver_is_done(receiver) ? -EPIPE : 0;
+	entry = pop(receiver);
+	if (entry->value) {
+		*ret_value = entry->value;
+		return 1;
+	}
+	if (entry->message.frame.flags & RMT_FRAME_RAW)
+		r = rmt_value_from_message(receiver->router, &entry->message, ret_value);
+	else if (entry->message.frame.flags & RMT_FRAME_ERROR)
+		r = -ECONNRESET;
+	else
+		r = -EINVAL;
+	if (r == -EINVAL)
+		rmt_senders_end(receiver->router, entry->message.data, entry->message.size);
+	entry_free(entry);
+	return r < 0 ? r : 1;
 }
 
 /* Nobody reads any more: all who might still send are told. */

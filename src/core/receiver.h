@@ -107,6 +107,16 @@ int rmt_receiver_given(ramet_receiver *receiver, uint32_t context);
 /* It did not get it after all. */
 void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context);
 
+/*
+ * Takes the next message of a stream if it is plain bytes, without waiting. 1: *ret_value is it, 0:
+ * nothing is there now. -EPIPE: the end; -ECONNRESET: a context that sent here is gone; -EINVAL:
+ * it is something else, and is dropped; -ENOMEM.
+ */
+int rmt_receiver_take_bytes(ramet_receiver *receiver, ramet_value **ret_value);
+
+/* Whether all senders of a stream have closed, what they sent being taken already or not. */
+bool rmt_receiver_has_ended(const ramet_receiver *receiver);
+
 /* Predicates for rmt_wait. */
 bool rmt_receiver_is_done(void *receiver);
 bool rmt_receiver_has_something(void *receiver);
@@ -129,6 +139,9 @@ struct ramet_sender {
 /* A sender that arrived as a value: closing it tells the reader. */
 ramet_sender *rmt_sender_new(ramet_router *router, uint32_t destination, uint32_t handle, bool own);
 void rmt_sender_drop(ramet_sender *sender);
+
+/* Sends one item that is encoded already, and holds no senders. As ramet_send_value(). */
+int rmt_sender_send_item(ramet_sender *sender, const struct rmt_buffer *item);
 
 /* The sender is being given to a context, in a message that is about to be sent. 0 or -ENOMEM. */
 int rmt_sender_give(ramet_sender *sender, uint32_t context);

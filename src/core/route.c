@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "core/control.h"
+#include "core/flow.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
@@ -303,6 +304,18 @@ static bool is_for_us(const struct rmt_stream *stream, uint32_t destination)
 
 	return destination == router->id ||
 	       (destination == 0 && rmt_router_is_root(router) && !stream->guest);
+}
+
+unsigned char *rmt_route_place(struct rmt_stream *stream, const struct rmt_frame *frame,
+			       struct rmt_chunk **ret_chunk)
+{
+	/* Nobody writes into what another is sending: a source that was not just found to be right
+	 * gets no place. */
+	if (frame->destination != stream->router->id || !stream->checked ||
+	    frame->source != stream->checked_source ||
+	    frame->authority != stream->checked_authority)
+		return NULL;
+	return rmt_inflow_place(stream->router, frame, ret_chunk);
 }
 
 void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run)

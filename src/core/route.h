@@ -53,6 +53,11 @@ struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id);
  */
 void rmt_route_arrival(struct rmt_stream *stream, struct rmt_arrival *arrival, struct rmt_run *run);
 
+/* Where the payload of a frame that is on its way here may be put, and the chunk (a reference) in which
+ * that is; NULL: where it comes. */
+unsigned char *rmt_route_place(struct rmt_stream *stream, const struct rmt_frame *frame,
+			       struct rmt_chunk **ret_chunk);
+
 /* Writes the run. */
 void rmt_run_forward(struct rmt_run *run);
 

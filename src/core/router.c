@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/child.h"
@@ -20,12 +21,16 @@
 #include "core/stream.h"
 #include "core/wait.h"
 #include "core/worker.h"
+#include "wire/assembly.h"
 #include "wire/input.h"
 
 /* Room for what is read at once, and for a full frame whose beginning was read with it; few are
  * free at a time. */
 #define CHUNK_CAPACITY (2 * (size_t)RMT_INPUT_CHUNK)
 #define CHUNKS_KEPT 16
+
+/* One that is read, one that is put together. */
+#define MESSAGES_KEPT 2
 
 /* An entry with a small message; as many as fit a fraction of a flow's window. */
 #define BLOCK_CAPACITY 352
@@ -64,10 +69,12 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->dirty);
 	rmt_list_init(&router->notices);
 	rmt_list_init(&router->watched);
+	rmt_list_init(&router->turns);
 	rmt_list_init(&router->children);
 	rmt_list_init(&router->ids.below);
 	rmt_execute_init(router);
 	router->references = router->users = 1;
+	router->file_limit.root = -1;
 }
 
 static void router_free(ramet_router *router)
@@ -78,7 +85,9 @@ static void router_free(ramet_router *router)
 	rmt_table_done(&router->flows);
 	rmt_table_done(&router->inflows);
 	rmt_chunk_pool_unref(router->chunks);
+	rmt_chunk_pool_unref(router->messages);
 	rmt_chunk_pool_unref(router->blocks);
+	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
 	pthread_cond_destroy(&router->log_flushed);
@@ -106,8 +115,9 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	router_init(router);
 	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
+	router->messages = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, MESSAGES_KEPT);
 	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);
-	r = router->chunks && router->blocks
+	r = router->chunks && router->messages && router->blocks
 		    ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
 		    : -ENOMEM;
 	if (r < 0) {
@@ -188,6 +198,8 @@ static bool nothing_below(void *argument)
 		if (stream != router->uplink && !stream->guest)
 			return false;
 	}
+	if (!rmt_list_empty(&router->execution.deferred))
+		return false;
 	return !router->hooks || !router->hooks->busy(router);
 }
 
@@ -281,6 +293,7 @@ void rmt_router_finish(ramet_router *router)
 	rmt_notices_look(&router->notices, router);
 	rmt_broker_stop(router);
 	rmt_wait_end(router);
+	rmt_execute_ended(router);
 	lose_everything(router);
 	if (router->hooks)
 		router->hooks->done(router);

@@ -112,6 +112,7 @@ struct rmt_execution {
 	struct rmt_list concurrent; /* wait for a worker */
 	struct rmt_list early;      /* wait for their function, see rmt_parent_hooks.service */
 	struct rmt_list running;
+	struct rmt_list deferred;   /* run no more, and are answered later */
 	struct rmt_list idle_calls; /* objects for reuse */
 	unsigned idle_call_count;
 	unsigned workers, workers_idle;
@@ -121,6 +122,13 @@ struct rmt_execution {
 	pthread_cond_t quiet;    /* a worker has ended */
 	unsigned threads;        /* workers and the serial thread */
 	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
+};
+
+/* What ramet_file_limit() has set; of the layer of services. */
+struct rmt_file_limit {
+	int root; /* -1: there is none */
+	bool read_only;
+	bool walks;
 };
 
 struct ramet_router {
@@ -153,12 +161,13 @@ struct ramet_router {
 	struct rmt_loop loop;
 	struct rmt_waiting waiting;
 
-	struct rmt_chunk_pool *chunks; /* for reading */
-	struct rmt_chunk_pool *blocks; /* for small messages that wait */
-	struct rmt_list streams;       /* struct rmt_stream */
-	struct rmt_list dirty;         /* those with frames gathered but not written */
-	struct rmt_stream *uplink;     /* to the parent */
-	struct rmt_route *routes;      /* sorted by first id */
+	struct rmt_chunk_pool *chunks;   /* for reading */
+	struct rmt_chunk_pool *messages; /* for putting together */
+	struct rmt_chunk_pool *blocks;   /* for small messages that wait */
+	struct rmt_list streams;         /* struct rmt_stream */
+	struct rmt_list dirty;           /* those with frames gathered but not written */
+	struct rmt_stream *uplink;       /* to the parent */
+	struct rmt_route *routes;        /* sorted by first id */
 	size_t route_count, route_capacity;
 	struct rmt_ids ids;
 
@@ -170,6 +179,7 @@ struct ramet_router {
 	uint32_t handle_next;
 	struct rmt_list notices, watched; /* struct rmt_notice */
 	struct rmt_table flows;           /* struct rmt_flow by (destination, handle) */
+	struct rmt_list turns;            /* struct rmt_flow_turn: wait for credit or room */
 	struct rmt_table inflows;         /* struct rmt_inflow by (source, handle) */
 	uint32_t chain_next;
 
@@ -177,6 +187,8 @@ struct ramet_router {
 
 	const struct rmt_parent_hooks *hooks;
 	void *hooks_data;
+
+	struct rmt_file_limit file_limit;
 
 	uint64_t dropped; /* frames refused for a wrong source, see route.c */
 };

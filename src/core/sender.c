@@ -182,6 +182,11 @@ static int send_buffer(ramet_sender *sender, struct rmt_buffer *out)
 	return r;
 }
 
+int rmt_sender_send_item(ramet_sender *sender, const struct rmt_buffer *item)
+{
+	return item->error < 0 ? item->error : send_message(sender, 0, item->data, item->size);
+}
+
 RMT_PUBLIC int ramet_send_boolean(ramet_sender *sender, bool value)
 {
 	struct rmt_buffer out;

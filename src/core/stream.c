@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/copy.h"
@@ -17,6 +16,7 @@
 #include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
+#include "core/flow.h"
 #include "core/route.h"
 
 #define WRITE_PIECES 32
@@ -36,10 +36,22 @@ static int set_nonblocking(int fd)
 	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* True for a socket, whose buffer is made larger when it stays on this machine: others find their own
+ * size. */
+static bool prepare_socket(int fd)
+{
+	int domain;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) < 0)
+		return false;
+	if (domain == AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){RMT_SOCKET_BUFFER}, sizeof(int));
+	return true;
+}
+
 int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_stream **ret_stream)
 {
 	struct rmt_stream *stream;
-	struct stat status;
 	int r;
 
 	r = set_nonblocking(in_fd);
@@ -51,8 +63,7 @@ int rmt_stream_new(ramet_router *router, int in_fd, int out_fd, struct rmt_strea
 	if (!stream)
 		return -ENOMEM;
 	stream->router = router;
-	stream->is_socket = in_fd == out_fd && fstat(in_fd, &status) == 0 &&
-			    S_ISSOCK(status.st_mode);
+	stream->is_socket = in_fd == out_fd && prepare_socket(in_fd);
 	stream->in = (struct rmt_source){.fd = in_fd, .events = RMT_READABLE, .ready = in_ready};
 	stream->out = (struct rmt_source){.fd = out_fd, .ready = out_ready};
 	stream->loss.run = loss_run;
@@ -410,9 +421,11 @@ static void write_waiting(struct rmt_stream *stream)
 			return;
 		rmt_output_written(&stream->output, written);
 		if (written < wanted)
-			return;
+			break;
 	}
-	watch_writable(stream, false);
+	if (rmt_stream_idle(stream))
+		watch_writable(stream, false);
+	rmt_flow_turns_look(stream->router);
 }
 
 static void out_ready(struct rmt_source *source, unsigned events)
@@ -455,6 +468,22 @@ static void describe_garbage(struct rmt_stream *stream, int code)
 			text);
 }
 
+/* A large frame has begun: the rest of a message goes behind what is there of it. */
+static void place_payload(struct rmt_stream *stream)
+{
+	struct rmt_frame frame;
+	struct rmt_chunk *chunk;
+	unsigned char *place;
+
+	if (!rmt_input_coming(&stream->input, &frame))
+		return;
+	place = rmt_route_place(stream, &frame, &chunk);
+	if (!place)
+		return;
+	rmt_input_place(&stream->input, chunk, place);
+	rmt_chunk_unref(chunk);
+}
+
 static void handle_frames(struct rmt_stream *stream)
 {
 	struct rmt_arrival arrival;
@@ -478,6 +507,8 @@ static void handle_frames(struct rmt_stream *stream)
 		rmt_route_arrival(stream, &arrival, &run);
 	}
 	rmt_run_forward(&run);
+	if (!stream->failed && !stream->frame)
+		place_payload(stream);
 }
 
 static void unread_run(struct rmt_deferred *deferred)
@@ -493,14 +524,14 @@ int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size)
 	const char *at = data;
 
 	while (size > 0) {
-		struct iovec space;
+		struct iovec space[2];
 		size_t part;
-		int r = rmt_input_space(&stream->input, &space);
+		int r = rmt_input_space(&stream->input, space);
 
 		if (r < 0)
 			return r;
-		part = RMT_MIN(size, space.iov_len);
-		memcpy(space.iov_base, at, part);
+		part = RMT_MIN(size, space[0].iov_len);
+		memcpy(space[0].iov_base, at, part);
 		rmt_input_filled(&stream->input, part);
 		at += part;
 		size -= part;
@@ -514,15 +545,16 @@ int rmt_stream_unread(struct rmt_stream *stream, const void *data, size_t size)
  * will be cold when its turn comes. */
 static void read_frames(struct rmt_stream *stream)
 {
-	struct iovec space;
+	struct iovec space[2];
+	int pieces = rmt_input_space(&stream->input, space);
 	ssize_t n;
 
-	if (rmt_input_space(&stream->input, &space) < 0) {
+	if (pieces < 0) {
 		rmt_stream_fail(stream, "out of memory");
 		return;
 	}
 	do
-		n = read(stream->in.fd, space.iov_base, space.iov_len);
+		n = readv(stream->in.fd, space, pieces);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;

@@ -8,21 +8,11 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "base/limits.h"
 
 void rmt_channels_close(const int fds[3])
 {
 	for (int i = 0; i < 3; i++)
 		rmt_descriptor_close(fds[i]);
-}
-
-/* Whoever writes sleeps until three quarters of its buffer are read. What is left has to last until it
- * is awake, or the reader sleeps as well: with the usual buffer it does. Without permission for
- * more it stays as it is. */
-static void widen(const int pair[2])
-{
-	for (int i = 0; i < 2; i++)
-		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &(int){RMT_SOCKET_BUFFER}, sizeof(int));
 }
 
 static int open_all(int ours[3], int theirs[3], bool socket, ramet_error *error)
@@ -40,8 +30,6 @@ static int open_all(int ours[3], int theirs[3], bool socket, ramet_error *error)
 		if (r < 0) {
 			r = -errno;
 		} else {
-			if (i == 0 && socket)
-				widen(pair);
 			ours[i] = rmt_descriptor_own(pair[down]);
 			theirs[i] = rmt_descriptor_own(pair[!down]);
 		}

@@ -63,7 +63,7 @@ static int open_slave(int master)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_pair(int *ret_master, int *ret_slave)
+static int open_pair(bool raw, int *ret_master, int *ret_slave)
 {
 	/* posix_openpt(3), unlockpt(3) and ptsname(3), which in musl bring stdio with them. */
 	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), slave, r;
@@ -75,8 +75,8 @@ static int open_pair(int *ret_master, int *ret_slave)
 		close(master);
 		return slave;
 	}
-	r = make_raw(slave);
-	if (r == 0)
+	r = raw ? make_raw(slave) : 0;
+	if (r == 0 && raw)
 		r = make_raw(master);
 	if (r < 0) {
 		close(slave);
@@ -88,13 +88,23 @@ static int open_pair(int *ret_master, int *ret_slave)
 	return 0;
 }
 
-int rmt_terminal_open(int *ret_master, int *ret_slave, ramet_error *error)
+static int terminal_open(bool raw, int *ret_master, int *ret_slave, ramet_error *error)
 {
-	int r = open_pair(ret_master, ret_slave);
+	int r = open_pair(raw, ret_master, ret_slave);
 
 	if (r < 0)
 		return rmt_error_set(error, r, RAMET_OPENPTY_MSG, rmt_strerror(r));
 	rmt_descriptor_own(*ret_master);
 	rmt_descriptor_own(*ret_slave);
 	return 0;
+}
+
+int rmt_terminal_open(int *ret_master, int *ret_slave, ramet_error *error)
+{
+	return terminal_open(true, ret_master, ret_slave, error);
+}
+
+int rmt_terminal_open_cooked(int *ret_master, int *ret_slave, ramet_error *error)
+{
+	return terminal_open(false, ret_master, ret_slave, error);
 }

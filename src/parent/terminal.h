@@ -15,6 +15,9 @@
  */
 int rmt_terminal_open(int *ret_master, int *ret_slave, ramet_error *error);
 
+/* The same, as a person's terminal begins: with echo, lines and signals (termios(3)). */
+int rmt_terminal_open_cooked(int *ret_master, int *ret_slave, ramet_error *error);
+
 /* In a new process, between fork and exec (async-signal-safe; it lives in spawn-child.c): a session of
  * its own, with the slave as controlling terminal. 0 or -errno. */
 int rmt_terminal_control(int slave);

@@ -4,7 +4,21 @@
 
 #include <string.h>
 
+#include "service/exec.h"
+#include "service/file.h"
+#include "service/transfer.h"
+
 static const struct ramet_function *const services[] = {
+	&rmt_exec__function,
+	&rmt_file_hash__function,
+	&rmt_file_list__function,
+	&rmt_file_make_directory__function,
+	&rmt_file_read__function,
+	&rmt_file_remove__function,
+	&rmt_file_send__function,
+	&rmt_file_stat__function,
+	&rmt_file_take__function,
+	&rmt_file_write__function,
 	NULL,
 };
 

@@ -8,15 +8,18 @@
  * payload is. */
 #define SHARED_FLAGS (RMT_FRAME_ERROR | RMT_FRAME_RAW | RMT_FRAME_COUNTED)
 
-void rmt_assembly_init(struct rmt_assembly *assembly)
+/* From this payload on, a first frame may take a chunk of the pool. */
+#define LARGE_PAYLOAD 16384u
+
+void rmt_assembly_init(struct rmt_assembly *assembly, struct rmt_chunk_pool *pool)
 {
-	*assembly = (struct rmt_assembly){0};
+	*assembly = (struct rmt_assembly){.pool = pool};
 }
 
 void rmt_assembly_done(struct rmt_assembly *assembly)
 {
 	rmt_chunk_unref(assembly->chunk);
-	rmt_assembly_init(assembly);
+	rmt_assembly_init(assembly, assembly->pool);
 }
 
 static bool same_message(const struct rmt_frame *first, const struct rmt_frame *frame)
@@ -27,6 +30,14 @@ static bool same_message(const struct rmt_frame *first, const struct rmt_frame *
 	       first->reply == frame->reply;
 }
 
+static struct rmt_chunk *first_chunk(const struct rmt_assembly *assembly,
+				     const struct rmt_frame *frame)
+{
+	if (frame->length >= LARGE_PAYLOAD && frame->total <= RMT_ASSEMBLY_CHUNK && assembly->pool)
+		return rmt_chunk_new(assembly->pool, RMT_ASSEMBLY_CHUNK);
+	return rmt_chunk_new(NULL, frame->length);
+}
+
 /* Doubles the room, so that a message is moved a few times at most and never holds more than
  * twice what came; the end is announced, so nothing is wasted there. */
 static int make_room(struct rmt_assembly *assembly, size_t needed)
@@ -34,14 +45,14 @@ static int make_room(struct rmt_assembly *assembly, size_t needed)
 	struct rmt_chunk *chunk = assembly->chunk;
 	size_t capacity = needed;
 
-	if (chunk && needed <= chunk->capacity)
+	if (needed <= chunk->capacity)
 		return 0;
-	if (chunk && capacity < 2 * chunk->capacity)
+	if (capacity < 2 * chunk->capacity)
 		capacity = 2 * chunk->capacity;
 	if (capacity > assembly->total)
 		capacity = assembly->total;
 
-	chunk = chunk ? rmt_chunk_grow(chunk, capacity) : rmt_chunk_new(NULL, capacity);
+	chunk = rmt_chunk_grow(chunk, capacity);
 	if (!chunk)
 		return -ENOMEM;
 	assembly->chunk = chunk;
@@ -70,30 +81,62 @@ static int check(const struct rmt_assembly *assembly, const struct rmt_frame *fr
 	return assembly->total > limit ? -EMSGSIZE : 0;
 }
 
+unsigned char *rmt_assembly_place(struct rmt_assembly *assembly, const struct rmt_frame *frame,
+				  size_t limit, struct rmt_chunk **ret_chunk)
+{
+	struct rmt_chunk *chunk;
+
+	if (check(assembly, frame, limit) < 0)
+		return NULL;
+	if (!(frame->flags & RMT_FRAME_CONTINUES)) {
+		chunk = first_chunk(assembly, frame);
+		if (!chunk)
+			return NULL;
+		*ret_chunk = chunk;
+		return chunk->data;
+	}
+	if (make_room(assembly, assembly->size + frame->length) < 0)
+		return NULL;
+	*ret_chunk = rmt_chunk_ref(assembly->chunk);
+	return assembly->chunk->data + assembly->size;
+}
+
+/* Makes this the first frame. A header lies before a payload, unless that was placed. */
+static int begin(struct rmt_assembly *assembly, const struct rmt_frame *frame,
+		 struct rmt_chunk *chunk, const void *payload)
+{
+	assembly->chunk = payload == chunk->data ? rmt_chunk_ref(chunk)
+						 : first_chunk(assembly, frame);
+	assembly->total = frame->total;
+	assembly->first = *frame;
+	return assembly->chunk ? 0 : -ENOMEM;
+}
+
 int rmt_assembly_add(struct rmt_assembly *assembly, const struct rmt_frame *frame,
-		     const void *payload, size_t limit, struct rmt_chunk **ret_chunk,
-		     struct rmt_frame *ret_first)
+		     struct rmt_chunk *chunk, const void *payload, size_t limit,
+		     struct rmt_chunk **ret_chunk, struct rmt_frame *ret_first)
 {
 	int r = check(assembly, frame, limit);
+	unsigned char *to;
 
-	if (r == 0 && !(frame->flags & RMT_FRAME_CONTINUES)) {
-		assembly->total = frame->total;
-		assembly->first = *frame;
-	}
 	if (r == 0)
-		r = make_room(assembly, assembly->size + frame->length);
+		r = frame->flags & RMT_FRAME_CONTINUES
+			    ? make_room(assembly, assembly->size + frame->length)
+			    : begin(assembly, frame, chunk, payload);
 	if (r < 0) {
 		rmt_assembly_done(assembly);
 		return r;
 	}
 
-	memcpy(assembly->chunk->data + assembly->size, payload, frame->length);
+	to = assembly->chunk->data + assembly->size;
+	if (to != payload)
+		memcpy(to, payload, frame->length);
 	assembly->size += frame->length;
 	if (assembly->size < assembly->total)
 		return 0;
 
 	*ret_chunk = assembly->chunk;
 	*ret_first = assembly->first;
-	rmt_assembly_init(assembly);
+	rmt_assembly_init(assembly, assembly->pool);
 	return 1;
 }

@@ -9,6 +9,9 @@
  * more than moving the piece of a frame that ends a chunk. */
 #define LARGE_PAYLOAD 16384u
 
+/* In a chunk with room for it, what is read stops one full frame later. */
+#define ANOTHER (RMT_FRAME_PAYLOAD_MAX + RMT_FRAME_HEADER_SIZE)
+
 /* A chunk with less room than this is left: reads of a few bytes each would cost more than a
  * fresh chunk does. */
 #define ROOM_MIN 8192u
@@ -21,6 +24,7 @@ void rmt_input_init(struct rmt_input *input, struct rmt_chunk_pool *pool)
 void rmt_input_done(struct rmt_input *input)
 {
 	rmt_chunk_unref(input->chunk);
+	rmt_chunk_unref(input->place_held);
 	*input = (struct rmt_input){0};
 }
 
@@ -63,13 +67,33 @@ static bool has_room(const struct rmt_input *input)
 	return is_large(input) || chunk->capacity - input->end >= ROOM_MIN;
 }
 
-int rmt_input_space(struct rmt_input *input, struct iovec *ret_space)
+/* The rest of the payload, and of the header behind it. */
+static int space_of_placed(struct rmt_input *input, struct iovec *ret_space)
+{
+	size_t pending = input->end - input->start;
+	int r;
+
+	if (input->chunk->capacity - input->start < 2 * RMT_FRAME_HEADER_SIZE) {
+		r = make_room(input);
+		if (r < 0)
+			return r;
+	}
+	ret_space[0].iov_base = input->place + input->placed;
+	ret_space[0].iov_len = input->wanted - RMT_FRAME_HEADER_SIZE - input->placed;
+	ret_space[1].iov_base = input->chunk->data + input->end;
+	ret_space[1].iov_len = 2 * RMT_FRAME_HEADER_SIZE - pending;
+	return pending < 2 * RMT_FRAME_HEADER_SIZE ? 2 : 1;
+}
+
+int rmt_input_space(struct rmt_input *input, struct iovec ret_space[2])
 {
 	size_t room, limit = RMT_INPUT_CHUNK;
 	int r;
 
 	if (input->error < 0)
 		return input->error;
+	if (input->place)
+		return space_of_placed(input, ret_space);
 	if (!has_room(input)) {
 		r = make_room(input);
 		if (r < 0)
@@ -77,8 +101,11 @@ int rmt_input_space(struct rmt_input *input, struct iovec *ret_space)
 	}
 
 	room = input->chunk->capacity - input->end;
-	if (is_large(input))
+	if (is_large(input)) {
 		limit = input->wanted - (input->end - input->start) + RMT_FRAME_HEADER_SIZE;
+		if (room >= limit + ANOTHER)
+			limit += ANOTHER;
+	}
 	ret_space->iov_base = input->chunk->data + input->end;
 	ret_space->iov_len = room < limit ? room : limit;
 	return 1;
@@ -86,7 +113,31 @@ int rmt_input_space(struct rmt_input *input, struct iovec *ret_space)
 
 void rmt_input_filled(struct rmt_input *input, size_t size)
 {
+	if (input->place) {
+		size_t left = input->wanted - RMT_FRAME_HEADER_SIZE - input->placed;
+		size_t there = size < left ? size : left;
+
+		input->placed += there;
+		size -= there;
+	}
 	input->end += size;
+}
+
+bool rmt_input_coming(const struct rmt_input *input, struct rmt_frame *ret_frame)
+{
+	return is_large(input) && !input->place && input->error == 0 &&
+	       rmt_frame_decode(input->chunk->data + input->start, ret_frame) == 0;
+}
+
+void rmt_input_place(struct rmt_input *input, struct rmt_chunk *chunk, unsigned char *place)
+{
+	size_t payload = input->start + RMT_FRAME_HEADER_SIZE;
+
+	input->place_held = rmt_chunk_ref(chunk);
+	input->place = place;
+	input->placed = input->end - payload;
+	memcpy(place, input->chunk->data + payload, input->placed);
+	input->end = payload;
 }
 
 void rmt_input_trim(struct rmt_input *input)
@@ -106,6 +157,23 @@ static int need_more(struct rmt_input *input)
 	return 0;
 }
 
+/* The frame whose payload was placed: 1 when it is whole. */
+static int next_placed(struct rmt_input *input, struct rmt_arrival *ret_arrival)
+{
+	unsigned char *header = input->chunk->data + input->start;
+
+	if (input->placed < input->wanted - RMT_FRAME_HEADER_SIZE)
+		return 0;
+	rmt_frame_decode(header, &ret_arrival->frame);
+	ret_arrival->chunk = input->place_held;
+	ret_arrival->header = header;
+	ret_arrival->payload = input->place;
+	input->place = NULL;
+	input->wanted = 0;
+	input->start += RMT_FRAME_HEADER_SIZE;
+	return 1;
+}
+
 int rmt_input_next(struct rmt_input *input, struct rmt_arrival *ret_arrival)
 {
 	const size_t pending = input->end - input->start;
@@ -115,6 +183,10 @@ int rmt_input_next(struct rmt_input *input, struct rmt_arrival *ret_arrival)
 
 	if (input->error < 0)
 		return input->error;
+	if (input->place)
+		return next_placed(input, ret_arrival);
+	if (input->place_held)
+		input->place_held = rmt_chunk_unref(input->place_held);
 	/* The frame under way is known and still incomplete. */
 	if (pending < RMT_FRAME_HEADER_SIZE || pending < input->wanted)
 		return need_more(input);
