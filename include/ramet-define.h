@@ -342,13 +342,8 @@ static inline int ramet_init(int argc, char **argv)
 		name##__invoke, flags}; \
 	RAMET__IN_TABLE(name)
 
-/* The library's own functions are in no program's table. */
-#ifdef RAMET__NO_ENTRIES
-#define RAMET__IN_TABLE(name)
-#else
 #define RAMET__IN_TABLE(name) \
 	static const struct ramet_function *const name##__entry RAMET__SECTION = &name##__function;
-#endif
 
 /* One RAMET__STUB for each function that a definition generates. */
 #define RAMET__STUBS(result, name, list) \

@@ -304,6 +304,81 @@ int ramet_connect(ramet_router *router, const char *path, ramet_context **ret_co
 int ramet_connect_all(ramet_router *router, const char *paths, ramet_group **ret_group,
 		      ramet_error *error);
 
+/* What has become of a managed context. */
+enum ramet_manage_state {
+	RAMET_MANAGE_CONNECTED, /* it is there again */
+	RAMET_MANAGE_LOST,
+	RAMET_MANAGE_WAITING,  /* for the next attempt */
+	RAMET_MANAGE_GIVEN_UP, /* after so many; nothing follows */
+};
+
+typedef struct ramet_manage_event {
+	enum ramet_manage_state state;
+	/* LOST: why; WAITING and GIVEN_UP: why the last attempt failed, or why it was lost. Borrowed
+	 * until the callback returns; "" where there is none */
+	const char *reason;
+	uint32_t attempt; /* since it was lost, from 1 on; LOST: 0 */
+	int next;         /* WAITING: ms until that attempt */
+} ramet_manage_event;
+
+/* Called for each change, one after the other, on a thread of the library's, without locks held. It may
+ * use the context, also shut it down; while it runs there is no next attempt. */
+typedef void ramet_manage_callback(ramet_context *context, const ramet_manage_event *event,
+				   void *data);
+
+/* How a context is connected again. Fill with RAMET_MANAGE_OPTIONS_INIT. */
+typedef struct ramet_manage_options {
+	/* sizeof(ramet_manage_options): tells the library which members there are */
+	size_t size;
+	/* ms before the first attempt, each time that it is lost; the following ones wait twice as long
+	 * each. Up to half of it is left out, by chance. 0: 500 */
+	int backoff;
+	int backoff_max;                 /* ms: the longest; 0: 60,000 */
+	uint32_t attempts;               /* then it is given up; 0: never */
+	ramet_manage_callback *callback; /* may be NULL */
+	void *data;
+} ramet_manage_options;
+
+#ifdef __cplusplus
+#define RAMET_MANAGE_OPTIONS_INIT            \
+	{                                    \
+		sizeof(ramet_manage_options) \
+	}
+#else
+#define RAMET_MANAGE_OPTIONS_INIT                    \
+	{                                            \
+		.size = sizeof(ramet_manage_options) \
+	}
+#endif
+
+/*
+ * ramet_connect(), with a handle that outlives the context: when that is lost, wherever on its path, what
+ * is missing is started again, and the handle leads to the new one, as do those that were made of it by
+ * ramet_context_with(). Nothing of the old one is there any more: ramet_context_id() and
+ * ramet_context_pid() tell others, chains of calls begin anew, senders that it had are closed.
+ *
+ * Calls that are on their way when it is lost fail with -ECONNRESET, those that are made before it is
+ * there again at once with -ENOTCONN, and words that say why, and when the next attempt is. Nothing is
+ * called again by itself. ramet_context_alive() tells whether it is there; ramet_context_wait() waits for
+ * the next loss, whose reason is good until the one after that.
+ *
+ * options may be NULL. Attempts end when the last handle is dropped, or by ramet_context_shutdown(), and
+ * with the router. After the latter two no callback runs; one that runs while the last handle is dropped
+ * may still be running behind that. Passwords are asked for as in ramet_connect(), by the thread that
+ * connects. Starts one thread.
+ * Errors: those of ramet_connect(), for the first connection; -EINVAL (options), -EAGAIN (no thread).
+ * Blocks as ramet_connect() does.
+ */
+int ramet_connect_managed(ramet_router *router, const char *path,
+			  const ramet_manage_options *options, ramet_context **ret_context,
+			  ramet_error *error);
+
+/*
+ * Waits until a managed context is there; any other either is or never will be.
+ * 0; or -ETIMEDOUT, -ENOTCONN (it is gone for ever: it was given up, or shut down), -ESHUTDOWN. Blocks.
+ */
+int ramet_context_wait_connected(ramet_context *context, int timeout);
+
 /*
  * Waits at a socket in the file system for others to be parents: whoever connects there as the same
  * user, or as root (see the method unix), gets a child context of this program, which runs as a
@@ -832,5 +907,6 @@ int ramet_open_max(void);
 #include "ramet-define.h" /* RAMET_FUNCTION and its relatives, ramet_init() */
 #include "ramet-exec.h"   /* commands */
 #include "ramet-file.h"   /* files in contexts */
+#include "ramet-module.h" /* code that is sent on demand */
 
 #endif

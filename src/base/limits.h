@@ -26,6 +26,23 @@
  * other, of its own part and of an image for each kind of machine. */
 #define RMT_PARTS_WANTED_MAX 64u
 
+/* Bytes of the name of such a part: two words, of which one may be a digest. */
+#define RMT_PART_NAME_MAX 127u
+
+/* Bytes of a module: a hundred times what one usually has, and what a context can read and hash
+ * between two other things. */
+#define RMT_MODULE_SIZE_MAX (16u << 20)
+
+/* Bytes of the name of a module: with a digest, it is the name of a part. */
+#define RMT_MODULE_NAME_MAX 48u
+
+/* What a context keeps of modules that went through it, in bytes; and of their names. */
+#define RMT_MODULES_KEPT ((size_t)64 << 20)
+#define RMT_MODULE_NAMES_KEPT 256u
+
+/* Modules that one process may try to load: their code stays. */
+#define RMT_MODULES_TRIED_MAX 1024u
+
 /* Nesting of CBOR items. Kinds nest as deeply as the structures of a C program; 32 is beyond any of
  * them and keeps the recursion of readers below 8 KiB of stack. */
 #define RMT_CBOR_DEPTH_MAX 32u

@@ -80,6 +80,7 @@ const struct rmt_type_hooks rmt_call_hooks = {
  * differ only in how the arguments get there. */
 struct request {
 	ramet_context *context;
+	struct rmt_call_target target; /* the context as it was when the arguments were encoded */
 	const char *name;
 	struct rmt_buffer payload;
 	unsigned char small[512]; /* most calls fit */
@@ -88,6 +89,7 @@ struct request {
 static void request_begin(struct request *request, ramet_context *context, const char *name)
 {
 	request->context = context;
+	request->target = (struct rmt_call_target){context->router, ramet_context_id(context)};
 	request->name = name;
 	rmt_buffer_init(&request->payload, request->small, sizeof(request->small));
 	rmt_cbor_put_array(&request->payload, context->chain || context->timeout > 0 ? 4 : 2);
@@ -106,30 +108,26 @@ static void request_end(struct request *request)
 static void request_typed(struct request *request, const struct ramet_function *function,
 			  ramet_context *context, const void *arguments)
 {
-	struct rmt_call_target target = {context->peer->router, context->peer->id};
-
 	request_begin(request, context, function->name);
 	rmt_type_encode(&function->arguments, arguments, &request->payload, &rmt_call_hooks,
-			&target);
+			&request->target);
 	request_end(request);
 }
 
 static void request_dynamic(struct request *request, const char *name, ramet_context *context,
 			    const ramet_value *arguments)
 {
-	struct rmt_call_target target = {context->peer->router, context->peer->id};
-
 	request_begin(request, context, name);
 	if (arguments)
-		encode_value(arguments, &request->payload, &target);
+		encode_value(arguments, &request->payload, &request->target);
 	else
 		rmt_cbor_put_array(&request->payload, 0);
 	request_end(request);
 }
 
-static int try_send(struct request *request, uint32_t reply, bool gather, ramet_error *error)
+static int try_send(struct request *request, struct rmt_peer *peer, uint32_t reply, bool gather,
+		    ramet_error *error)
 {
-	struct rmt_peer *peer = request->context->peer;
 	ramet_router *router = peer->router;
 	struct rmt_frame frame = {.handle = RMT_HANDLE_CALL, .reply = reply};
 	int64_t until = request->context->timeout > 0 ? rmt_after(request->context->timeout)
@@ -142,6 +140,11 @@ static int try_send(struct request *request, uint32_t reply, bool gather, ramet_
 				     request->name);
 	if (router->state == RMT_ROUTER_ENDED)
 		return rmt_error_set(error, ESHUTDOWN, "the router has ended");
+	if (!peer->alive && request->context->managed)
+		return request->context->managed->absent(request->context->managed, error);
+	if (peer->id != request->target.context)
+		return rmt_error_set(error, ECONNRESET, "%s was lost while it was called",
+				     rmt_peer_name(peer));
 	if (!peer->alive)
 		return rmt_error_set(error, ECONNRESET, "%s is gone: %s", rmt_peer_name(peer),
 				     peer->reason ? peer->reason : "out of memory");
@@ -171,11 +174,15 @@ static int try_send(struct request *request, uint32_t reply, bool gather, ramet_
 static int request_send(struct request *request, uint32_t reply, bool gather, ramet_error *error)
 {
 	struct rmt_peer *peer = request->context->peer;
-	int r = try_send(request, reply, gather, error);
+	int r;
 
+	/* The handle may get another peer while this one is waited for. */
+	rmt_context_take(peer);
+	r = try_send(request, peer, reply, gather, error);
 	if (r < 0)
-		rmt_senders_take_back(peer->router, peer->id, request->payload.data,
+		rmt_senders_take_back(peer->router, request->target.context, request->payload.data,
 				      request->payload.size);
+	rmt_context_drop(&peer->handle);
 	return r;
 }
 
@@ -276,7 +283,7 @@ static int finish(ramet_receiver *receiver, const struct ramet_function *functio
 static int call_and_wait(struct request *request, const struct ramet_function *function, void *ret,
 			 ramet_value **ret_value, ramet_error *error)
 {
-	ramet_router *router = request->context->peer->router;
+	ramet_router *router = request->context->router;
 	ramet_receiver receiver;
 	int r;
 
@@ -293,7 +300,7 @@ static int call_and_wait(struct request *request, const struct ramet_function *f
 
 static int start(struct request *request, ramet_receiver **ret_receiver, ramet_error *error)
 {
-	ramet_router *router = request->context->peer->router;
+	ramet_router *router = request->context->router;
 	ramet_receiver *receiver = malloc(sizeof(*receiver));
 	int r;
 
@@ -336,7 +343,7 @@ static int finish_public(ramet_receiver *receiver, const struct ramet_function *
 
 static int post(struct request *request, ramet_error *error)
 {
-	ramet_router *router = request->context->peer->router;
+	ramet_router *router = request->context->router;
 	int r;
 
 	rmt_lock(router);

@@ -340,7 +340,7 @@ static void connect_child(ramet_router *router, const struct rmt_frame *frame,
 		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
 }
 
-/* Only for children: what a parent lacks it asks its own parent for. */
+/* Only for children: what a parent lacks it asks its own parent for. From the parent it is news. */
 static void image(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
 		  struct rmt_cbor_reader *reader)
 {
@@ -349,9 +349,10 @@ static void image(ramet_router *router, const struct rmt_frame *frame, struct rm
 	const char *name;
 	size_t size;
 
-	if (!router->hooks || stream == router->uplink || rmt_cbor_read_u32(reader, &part) < 0 ||
+	if (!router->hooks || rmt_cbor_read_u32(reader, &part) < 0 ||
 	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
-	    rmt_cbor_read_u64(reader, &offset) < 0)
+	    rmt_cbor_read_u64(reader, &offset) < 0 ||
+	    (stream == router->uplink && (part != RMT_PART_MODULE || frame->reply != 0)))
 		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 	else
 		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,

@@ -37,7 +37,9 @@ struct rmt_peer *rmt_peer_get(ramet_router *router, uint32_t id)
 	peer->router = router;
 	peer->id = id;
 	peer->alive = router->state != RMT_ROUTER_ENDED;
+	peer->handle.router = router;
 	peer->handle.peer = peer;
+	atomic_init(&peer->handle.id, id);
 	rmt_list_init(&peer->pending);
 	rmt_list_init(&peer->flows);
 	rmt_list_init(&peer->inflows);
@@ -94,8 +96,6 @@ void rmt_peer_collect(struct rmt_peer *peer)
 	free(peer);
 }
 
-static void peer_dropped(struct rmt_peer *peer);
-
 /* Ends everything here that waits for this peer. */
 void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 {
@@ -133,7 +133,7 @@ void rmt_peer_lost(struct rmt_peer *peer, const char *reason)
 	rmt_execute_caller_lost(router, peer->id);
 	rmt_wait_changed(router);
 	peer->handle.references--;
-	peer_dropped(peer);
+	rmt_peer_dropped(peer);
 }
 
 static bool in_ranges(uint32_t id, const uint32_t (*ranges)[2], size_t count)
@@ -379,7 +379,7 @@ ramet_context *rmt_context_take(struct rmt_peer *peer)
 }
 
 /* The last handle to what was started from here is gone. */
-static void peer_dropped(struct rmt_peer *peer)
+void rmt_peer_dropped(struct rmt_peer *peer)
 {
 	struct rmt_peer *via = peer->via;
 	ramet_router *router = peer->router;
@@ -403,20 +403,25 @@ static void peer_dropped(struct rmt_peer *peer)
 void rmt_context_drop(ramet_context *context)
 {
 	struct rmt_peer *peer = context->peer;
+	struct rmt_managed *managed = context->managed;
 
 	peer->router->references--; /* the caller holds the router otherwise */
 	if (--context->references > 0)
 		return;
 	if (context != &peer->handle) {
+		if (managed)
+			rmt_list_remove(&context->of_managed);
 		free(context);
 		peer->handles--;
 	}
-	peer_dropped(peer);
+	rmt_peer_dropped(peer);
+	if (managed && rmt_list_empty(&managed->handles))
+		managed->dropped(managed);
 }
 
 RMT_PUBLIC ramet_context *ramet_context_ref(ramet_context *context)
 {
-	ramet_router *router = context->peer->router;
+	ramet_router *router = context->router;
 
 	rmt_lock(router);
 	context->references++;
@@ -431,7 +436,7 @@ RMT_PUBLIC void ramet_context_unref(ramet_context *context)
 
 	if (!context)
 		return;
-	router = context->peer->router;
+	router = context->router;
 	rmt_lock(router);
 	rmt_router_hold(router);
 	rmt_context_drop(context);
@@ -454,24 +459,24 @@ RMT_PUBLIC const char *ramet_context_path(const ramet_context *context)
 {
 	const char *path;
 
-	rmt_lock(context->peer->router);
-	path = context->peer->path;
-	rmt_unlock(context->peer->router);
+	rmt_lock(context->router);
+	path = context->managed ? context->managed->path : context->peer->path;
+	rmt_unlock(context->router);
 	return path ? path : "";
 }
 
 RMT_PUBLIC uint32_t ramet_context_id(const ramet_context *context)
 {
-	return context->peer->id;
+	return atomic_load_explicit(&context->id, memory_order_relaxed);
 }
 
 RMT_PUBLIC int ramet_context_pid(const ramet_context *context)
 {
 	int pid;
 
-	rmt_lock(context->peer->router);
+	rmt_lock(context->router);
 	pid = context->peer->pid;
-	rmt_unlock(context->peer->router);
+	rmt_unlock(context->router);
 	return pid;
 }
 
@@ -479,9 +484,9 @@ RMT_PUBLIC bool ramet_context_alive(const ramet_context *context)
 {
 	bool alive;
 
-	rmt_lock(context->peer->router);
+	rmt_lock(context->router);
 	alive = context->peer->alive;
-	rmt_unlock(context->peer->router);
+	rmt_unlock(context->router);
 	return alive;
 }
 
@@ -493,27 +498,39 @@ static bool peer_is_gone(void *argument)
 	return !peer->alive && !peer->process;
 }
 
+/* The peer of a handle, which stays while the lock is given up even if the handle gets another one. */
+static struct rmt_peer *pin(const ramet_context *context)
+{
+	return rmt_context_take(context->peer)->peer;
+}
+
 RMT_PUBLIC int ramet_context_wait(ramet_context *context, int timeout, const char **ret_reason)
 {
-	struct rmt_peer *peer = context->peer;
-	ramet_router *router = peer->router;
+	ramet_router *router = context->router;
+	struct rmt_peer *peer;
 	int r;
 
 	rmt_lock(router);
+	peer = pin(context);
 	r = rmt_wait(router, peer_is_gone, peer, rmt_after(timeout));
 	if (r == 0 && ret_reason)
 		*ret_reason = peer->reason ? peer->reason : "out of memory";
+	rmt_context_drop(&peer->handle);
 	rmt_unlock(router);
 	return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
 }
 
 RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet_error *error)
 {
-	struct rmt_peer *peer = context->peer;
-	ramet_router *router = peer->router;
+	ramet_router *router = context->router;
+	struct rmt_managed *managed = context->managed;
+	struct rmt_peer *peer;
+	bool wait;
 	int ms, r = 0;
 
 	rmt_lock(router);
+	wait = managed && managed->stop(managed);
+	peer = pin(context);
 	ms = timeout < 0 ? router->shutdown_timeout : timeout;
 	if (is_child(peer) || peer->process)
 		rmt_child_end(peer, ms);
@@ -525,8 +542,11 @@ RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet
 	/* TERM and KILL need a moment after the grace. */
 	if (r == 0)
 		r = rmt_wait(router, peer_is_gone, peer, rmt_after(ms + 2000));
+	if (r == 0 && wait)
+		r = rmt_wait(router, managed->quiet, managed, rmt_after(ms + 2000));
 	if (r == -ETIMEDOUT)
 		rmt_error_set(error, ETIMEDOUT, "%s has not ended", rmt_peer_name(peer));
+	rmt_context_drop(&peer->handle);
 	rmt_unlock(router);
 	return r;
 }
@@ -534,32 +554,37 @@ RMT_PUBLIC int ramet_context_shutdown(ramet_context *context, int timeout, ramet
 RMT_PUBLIC int ramet_context_with(ramet_context *context, const ramet_call_options *options,
 				  ramet_context **ret_context)
 {
-	struct rmt_peer *peer = context->peer;
 	ramet_context *handle = calloc(1, sizeof(*handle));
+	ramet_router *router = context->router;
 
 	if (!handle)
 		return -ENOMEM;
-	rmt_lock(peer->router);
+	rmt_lock(router);
 	*handle = (struct ramet_context){
-		.peer = peer,
+		.router = router,
+		.peer = context->peer,
+		.id = context->peer->id,
 		.references = 1,
 		.timeout = options->timeout,
-		.chain = options->chain ? ++peer->router->chain_next : 0,
+		.chain = options->chain ? ++router->chain_next : 0,
+		.managed = context->managed,
 	};
-	peer->handles++;
-	rmt_router_hold(peer->router);
-	rmt_unlock(peer->router);
+	if (handle->managed)
+		rmt_list_append(&handle->managed->handles, &handle->of_managed);
+	handle->peer->handles++;
+	rmt_router_hold(router);
+	rmt_unlock(router);
 	*ret_context = handle;
 	return 0;
 }
 
 RMT_PUBLIC int ramet_context_reset(ramet_context *context)
 {
-	struct rmt_peer *peer = context->peer;
+	ramet_router *router = context->router;
 
-	rmt_lock(peer->router);
-	if (context->chain != 0 && peer->alive)
-		rmt_control_reset(peer->router, peer->id, context->chain);
-	rmt_unlock(peer->router);
+	rmt_lock(router);
+	if (context->chain != 0 && context->peer->alive)
+		rmt_control_reset(router, context->peer->id, context->chain);
+	rmt_unlock(router);
 	return 0;
 }

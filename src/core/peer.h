@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,12 +15,31 @@
 #include "base/table.h"
 #include "core/router.h"
 
-/* A handle. The first of a peer is a part of it; those with options of their own are allocated. */
+/* A handle. The first of a peer is a part of it; those with options of their own are allocated, and so
+ * are managed ones, which get another peer when theirs is lost. */
 struct ramet_context {
-	struct rmt_peer *peer;
+	ramet_router *router;
+	struct rmt_peer *peer; /* guarded by the router's lock, as what follows */
+	atomic_uint id;        /* of the peer; may be read without it */
 	unsigned references;
 	int timeout;    /* of calls, ms; <= 0: none */
 	uint32_t chain; /* 0: none */
+	struct rmt_managed *managed;
+	struct rmt_list of_managed; /* in managed->handles */
+};
+
+/* What this layer has to know of managed handles: parent/managed.h. The lock is held. */
+struct rmt_managed {
+	struct rmt_list handles; /* ramet_context: all to the same context */
+	char *path;              /* of the contexts, one after the other */
+	/* There is none now: the error for a call, whose code is returned. */
+	int (*absent)(const struct rmt_managed *managed, ramet_error *error);
+	/* The last handle was dropped; frees it. */
+	void (*dropped)(struct rmt_managed *managed);
+	/* No more attempts. True: quiet(managed) is to be waited for, which is true when nothing of it
+	 * runs any more. */
+	bool (*stop)(struct rmt_managed *managed);
+	bool (*quiet)(void *managed);
 };
 
 /* Another context for which a child of ours was started (or found). */
@@ -88,6 +108,9 @@ void rmt_peers_lost(ramet_router *router, const uint32_t (*ranges)[2], size_t co
 
 /* A handle for the public: one more reference to the peer's first handle. */
 ramet_context *rmt_context_take(struct rmt_peer *peer);
+
+/* One handle less was dropped: ends or frees what nobody holds any more. */
+void rmt_peer_dropped(struct rmt_peer *peer);
 
 /* Drops a reference, with the lock held and kept. */
 void rmt_context_drop(ramet_context *context);

@@ -291,15 +291,21 @@ RMT_PUBLIC const ramet_value *ramet_value_key(const ramet_value *value, size_t i
 
 void rmt_context_encode(const ramet_context *context, struct rmt_buffer *out)
 {
+	const struct rmt_peer *peer;
+
 	if (!context) {
 		rmt_cbor_put_null(out);
 		return;
 	}
 	rmt_cbor_put_tag(out, RMT_TAG_CONTEXT);
 	rmt_cbor_put_array(out, 3);
-	rmt_cbor_put_uint(out, context->peer->id);
-	rmt_cbor_put_str(out, ramet_context_path(context));
-	rmt_cbor_put_uint(out, (unsigned)ramet_context_pid(context));
+	/* All of one peer: the handle may get another one. */
+	rmt_lock(context->router);
+	peer = context->peer;
+	rmt_cbor_put_uint(out, peer->id);
+	rmt_cbor_put_str(out, peer->path ? peer->path : "");
+	rmt_cbor_put_uint(out, (unsigned)peer->pid);
+	rmt_unlock(context->router);
 }
 
 void rmt_sender_encode(const ramet_sender *sender, struct rmt_buffer *out)

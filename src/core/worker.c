@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "core/execute.h"
+#include "core/wait.h"
 
 /* Functions of the program run on these stacks; that of a main thread is usually 8 MiB, most of it
  * never touched. */
@@ -125,6 +126,9 @@ void rmt_serial_wanted(ramet_router *router)
 	}
 	if (!router->is_child)
 		pthread_cond_broadcast(&execution->work);
+	else if (router->loop.waiting)
+		rmt_wait_changed(
+			router); /* from a worker: nothing arrives that would wake the loop */
 }
 
 bool rmt_workers_quiet(ramet_router *router, int64_t until)

@@ -10,6 +10,8 @@
 #include "parent/admission.h"
 #include "parent/bootstrap.h"
 #include "parent/connection.h"
+#include "parent/managed.h"
+#include "parent/module.h"
 
 enum rmt_connection_state {
 	RMT_WAITING_FOR_ID,
@@ -53,6 +55,8 @@ struct rmt_parent {
 	struct rmt_list connections;
 	struct rmt_admission admission;
 	struct rmt_list wishes; /* of other contexts: wish.h */
+	struct rmt_modules modules;
+	struct rmt_managed_set managed;
 };
 
 /* --- parent.c ----------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #include "parent/digest.h"
 #include "parent/executable.h"
 #include "parent/image.h"
+#include "parent/managed.h"
 
 __attribute__((section(".ramet_cold_head"), used, aligned(128)))
 const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
@@ -337,6 +338,22 @@ RMT_PUBLIC int ramet_connect_all(ramet_router *router, const char *paths, ramet_
 	int r = rmt_gate_open(error);
 
 	return r < 0 ? r : rmt_connect_all(router, paths, ret_group, error);
+}
+
+RMT_PUBLIC int ramet_connect_managed(ramet_router *router, const char *path,
+				     const ramet_manage_options *options,
+				     ramet_context **ret_context, ramet_error *error)
+{
+	int r = rmt_gate_open(error);
+
+	return r < 0 ? r : rmt_connect_managed(router, path, options, ret_context, error);
+}
+
+RMT_PUBLIC int ramet_context_wait_connected(ramet_context *context, int timeout)
+{
+	int r = rmt_gate_open(NULL);
+
+	return r < 0 ? r : rmt_context_wait_connected(context, timeout);
 }
 
 RMT_PUBLIC int ramet_listen(const char *path, ramet_error *error)

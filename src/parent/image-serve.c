@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Children ask for what did not travel with them: the cold part of their program, and images for
- * machines that they want to go on to. What is not here is asked for above. */
+/* Children ask for what did not travel with them: the cold part of their program, images for machines
+ * that they want to go on to, modules. What is not here is asked for above. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,40 +10,32 @@
 #include "base/limits.h"
 #include "core/fetch.h"
 #include "core/message.h"
+#include "core/peer.h"
+#include "core/stream.h"
 #include "parent/cold.h"
 #include "parent/gate.h"
 #include "parent/image.h"
+#include "parent/module.h"
+#include "parent/shelf.h"
 
 /* A request that waits for something. */
 struct asked {
 	struct rmt_list node;           /* in served.asked */
 	struct rmt_image_wanted wanted; /* for an image */
-	struct rmt_list on_shelf;       /* for a cold part: in shelf->asked */
+	struct rmt_shelf_wanted on_shelf;
 	ramet_router *router;
 	uint32_t requester, reply;
 	enum rmt_part part;
 	uint64_t offset;
 };
 
-/* A cold part that was fetched from above, or is being fetched. */
-struct shelf {
-	struct rmt_list node; /* in served.shelves */
-	struct rmt_fetch fetch;
-	bool ready; /* the bytes are there, in fetch.bytes */
-	char digest[65];
-	struct rmt_list asked;
-};
-
-/* Of the one router of this process that has a parent: children of others are given what this
- * process has itself. */
 static struct {
-	pthread_mutex_t lock; /* of the lists, which two routers may work on */
-	struct rmt_list asked, shelves;
+	pthread_mutex_t lock; /* of the list, which two routers may work on */
+	struct rmt_list asked;
 	char digest[65]; /* of our own cold part */
 } served = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.asked = {&served.asked, &served.asked},
-	.shelves = {&served.shelves, &served.shelves},
 };
 
 /* Those of one child that wait. */
@@ -82,7 +74,7 @@ static struct asked *asked_new(ramet_router *router, uint32_t requester, uint32_
 				.reply = reply,
 				.part = part,
 				.offset = offset};
-	rmt_list_init(&asked->on_shelf);
+	rmt_list_init(&asked->on_shelf.node);
 	rmt_list_init(&asked->wanted.node);
 	pthread_mutex_lock(&served.lock);
 	rmt_list_append(&served.asked, &asked->node);
@@ -95,7 +87,7 @@ static void asked_free(struct asked *asked)
 	pthread_mutex_lock(&served.lock);
 	rmt_list_remove(&asked->node);
 	pthread_mutex_unlock(&served.lock);
-	rmt_list_remove(&asked->on_shelf);
+	rmt_shelf_forget(&asked->on_shelf);
 	rmt_image_forget(&asked->wanted);
 	free(asked);
 }
@@ -168,67 +160,18 @@ static bool own_cold(const char *digest, ramet_bytes *ret_cold)
 	return true;
 }
 
-static struct shelf *find_shelf(const char *digest)
+/* From a shelf, or a failure. */
+static void part_done(struct rmt_shelf_wanted *wanted, const void *data, size_t size,
+		      const ramet_error *error)
 {
-	struct rmt_list *node, *following;
+	struct asked *asked = RMT_CONTAINER(wanted, struct asked, on_shelf);
 
-	rmt_list_each(&served.shelves, node, following) {
-		struct shelf *shelf = RMT_CONTAINER(node, struct shelf, node);
-
-		if (strcmp(shelf->digest, digest) == 0)
-			return shelf;
-	}
-	return NULL;
-}
-
-static void shelf_free(struct shelf *shelf)
-{
-	rmt_list_remove(&shelf->node);
-	rmt_fetch_done(&shelf->fetch);
-	free(shelf);
-}
-
-static void fetched(struct rmt_fetch *fetch)
-{
-	struct shelf *shelf = RMT_CONTAINER(fetch, struct shelf, fetch);
-
-	shelf->ready = fetch->error.code == 0;
-	while (!rmt_list_empty(&shelf->asked)) {
-		struct asked *asked = rmt_list_first(&shelf->asked, struct asked, on_shelf);
-
-		if (shelf->ready)
-			rmt_fetch_answer(asked->router, asked->requester, asked->reply,
-					 fetch->bytes.data, fetch->bytes.size, asked->offset);
-		else
-			refuse(asked, &fetch->error);
-		asked_free(asked);
-	}
-	if (!shelf->ready)
-		shelf_free(shelf);
-}
-
-/* Asks for it above, if nobody has. */
-static struct shelf *get_shelf(ramet_router *router, const char *digest, ramet_error *error)
-{
-	struct shelf *shelf = find_shelf(digest);
-	int r;
-
-	if (shelf)
-		return shelf;
-	shelf = calloc(1, sizeof(*shelf));
-	r = shelf ? rmt_fetch_start(&shelf->fetch, router, RMT_PART_COLD, digest, fetched)
-		  : -ENOMEM;
-	if (r < 0) {
-		free(shelf);
-		rmt_error_set(error, r,
-			      "the part for parents of a program that began from another file is "
-			      "not here");
-		return NULL;
-	}
-	memcpy(shelf->digest, digest, strlen(digest) + 1);
-	rmt_list_init(&shelf->asked);
-	rmt_list_append(&served.shelves, &shelf->node);
-	return shelf;
+	if (data)
+		rmt_fetch_answer(asked->router, asked->requester, asked->reply, data, size,
+				 asked->offset);
+	else
+		refuse(asked, error);
+	asked_free(asked);
 }
 
 static void give_cold(ramet_router *router, uint32_t requester, uint32_t reply, const char *digest,
@@ -236,7 +179,6 @@ static void give_cold(ramet_router *router, uint32_t requester, uint32_t reply, 
 {
 	ramet_error error = RAMET_ERROR_INIT;
 	struct asked *asked;
-	struct shelf *shelf;
 	ramet_bytes cold;
 
 	if (own_cold(digest, &cold) || rmt_image_find_cold(digest, &cold)) {
@@ -246,31 +188,55 @@ static void give_cold(ramet_router *router, uint32_t requester, uint32_t reply, 
 	asked = asked_new(router, requester, reply, RMT_PART_COLD, offset);
 	if (!asked)
 		return;
-	shelf = router->uplink ? get_shelf(router, digest, &error) : NULL;
-	if (shelf && shelf->ready) {
-		rmt_fetch_answer(router, requester, reply, shelf->fetch.bytes.data,
-				 shelf->fetch.bytes.size, offset);
-	} else if (shelf) {
-		rmt_list_append(&shelf->asked, &asked->on_shelf);
+	asked->on_shelf.done = part_done;
+	if (router->uplink) {
+		rmt_shelf_want(router, RMT_PART_COLD, digest, &asked->on_shelf);
 		return;
-	} else {
-		if (!error.code)
-			rmt_error_set(&error, ENOENT,
-				      "the part for parents of a program that began from another "
-				      "file is not here");
-		refuse(asked, &error);
-		ramet_error_clear(&error);
 	}
-	asked_free(asked);
+	rmt_error_set(&error, ENOENT,
+		      "the part for parents of a program that began from another file is not here");
+	part_done(&asked->on_shelf, NULL, 0, &error);
+	ramet_error_clear(&error);
+}
+
+/* --- modules -------------------------------------------------------------------------------- */
+
+static void give_module(ramet_router *router, uint32_t requester, uint32_t reply, char *part,
+			uint64_t offset)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	char *colon = strchr(part, ':');
+	struct asked *asked = asked_new(router, requester, reply, RMT_PART_MODULE, offset);
+
+	if (!asked)
+		return;
+	asked->on_shelf.done = part_done;
+	if (colon)
+		*colon = '\0';
+	if (rmt_module_check_name(part, &error) == 0 && colon && strlen(colon + 1) != 64)
+		rmt_error_set(&error, EINVAL, "this is no SHA-256");
+	if (error.code) {
+		part_done(&asked->on_shelf, NULL, 0, &error);
+		ramet_error_clear(&error);
+		return;
+	}
+	if (colon)
+		*colon = ':';
+	rmt_module_count(router, part, offset);
+	rmt_module_want(router, part, &asked->on_shelf);
 }
 
 void rmt_image_asked(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
 		     const char *name, size_t size, uint64_t offset)
 {
-	char text[128];
+	char text[RMT_PART_NAME_MAX + 1];
 
-	/* A digest, or what uname -sm prints. */
-	if (part < RMT_PART_COLD || part > RMT_PART_GZIP || size >= sizeof(text) ||
+	if (router->uplink && requester == router->uplink->peer->id) {
+		rmt_modules_changed(router);
+		return;
+	}
+	/* A digest, or what uname -sm prints, or a module. */
+	if (part < RMT_PART_COLD || part > RMT_PART_MODULE || size >= sizeof(text) ||
 	    (part == RMT_PART_COLD && size != 64)) {
 		rmt_send_failure(router, requester, reply, EINVAL, router->path,
 				 "a program has no such part", false);
@@ -280,19 +246,16 @@ void rmt_image_asked(ramet_router *router, uint32_t requester, uint32_t reply, e
 	text[size] = '\0';
 	if (part == RMT_PART_COLD)
 		give_cold(router, requester, reply, text, offset);
+	else if (part == RMT_PART_MODULE)
+		give_module(router, requester, reply, text, offset);
 	else
 		give_image(router, requester, reply, part, text, offset);
 }
 
 void rmt_image_serve_forked(void)
 {
-	struct rmt_list *node, *following;
-
 	rmt_list_init(&served.asked);
-	rmt_list_each(&served.shelves, node, following) {
-		if (!RMT_CONTAINER(node, struct shelf, node)->ready)
-			rmt_list_remove(node);
-	}
+	rmt_shelf_forked();
 }
 
 void rmt_image_serve_done(ramet_router *router)
@@ -306,13 +269,11 @@ void rmt_image_serve_done(ramet_router *router)
 		if (asked->router != router)
 			continue;
 		rmt_list_remove(&asked->node);
-		rmt_list_remove(&asked->on_shelf);
+		rmt_shelf_forget(&asked->on_shelf);
 		rmt_image_forget(&asked->wanted);
 		free(asked);
 	}
 	pthread_mutex_unlock(&served.lock);
-	if (!router->is_child)
-		return;
-	while (!rmt_list_empty(&served.shelves))
-		shelf_free(rmt_list_first(&served.shelves, struct shelf, node));
+	if (router->is_child)
+		rmt_shelf_done();
 }

@@ -18,6 +18,8 @@ struct rmt_parent *rmt_parent_of(ramet_router *router)
 		rmt_list_init(&parent->connections);
 		rmt_admission_init(&parent->admission);
 		rmt_list_init(&parent->wishes);
+		rmt_modules_init(&parent->modules);
+		rmt_managed_init(&parent->managed);
 		router->hooks_data = parent;
 	}
 	return router->hooks_data;
@@ -108,6 +110,10 @@ static void hook_done(ramet_router *router)
 	while (parent && !rmt_list_empty(&parent->connections))
 		rmt_connection_free(
 			rmt_list_first(&parent->connections, struct rmt_connection, node));
+	if (parent) {
+		rmt_managed_done(&parent->managed, router);
+		rmt_modules_done(&parent->modules);
+	}
 	free(parent);
 	router->hooks_data = NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/macro.h"
 #include "core/landing.h"
 #include "parent/image.h"
+#include "parent/module.h"
 #include "parent/password.h"
 #include "parent/preexec.h"
 
@@ -115,6 +116,7 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 
 	/* Other threads that hold these locks now would not be there to give them back in the child. */
 	rmt_image_before_fork();
+	rmt_modules_before_fork();
 	pthread_mutex_lock(&rmt_preexec.lock);
 	rmt_passwords_before_fork();
 	rmt_descriptors_before_fork();
@@ -130,6 +132,7 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	rmt_descriptors_after_fork(pid == 0);
 	rmt_passwords_after_fork(pid == 0);
 	pthread_mutex_unlock(&rmt_preexec.lock);
+	rmt_modules_after_fork();
 	rmt_image_after_fork(pid == 0);
 	if (pid == 0) {
 		if (r < 0)

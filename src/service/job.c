@@ -127,7 +127,7 @@ static void process_free(ramet_process *process)
 int rmt_job_start(ramet_context *context, const ramet_command_options *options,
 		  ramet_process **ret_process, ramet_error *error)
 {
-	ramet_router *router = context->peer->router;
+	ramet_router *router = context->router;
 	const char *line[3];
 	ramet_process *process;
 	rmt_exec_spec spec;

@@ -41,7 +41,7 @@ int rmt_file_list_in(ramet_context *context, const char *path, ramet_file_visit 
 {
 	ramet_receiver *entries = NULL, *call = NULL;
 	ramet_value *value;
-	int r = ramet_receiver_new(context->peer->router, &entries), stopped = 0, finished;
+	int r = ramet_receiver_new(context->router, &entries), stopped = 0, finished;
 
 	if (r < 0)
 		return rmt_error_set(error, r, "%s", rmt_strerror(r));

@@ -9,6 +9,7 @@
 #include "core/router.h"
 #include "core/value.h"
 #include "service/file.h"
+#include "service/services.h"
 #include "service/sink.h"
 
 struct node {

@@ -6,6 +6,7 @@
 
 #include "service/exec.h"
 #include "service/file.h"
+#include "service/module.h"
 #include "service/transfer.h"
 
 static const struct ramet_function *const services[] = {
@@ -19,6 +20,7 @@ static const struct ramet_function *const services[] = {
 	&rmt_file_stat__function,
 	&rmt_file_take__function,
 	&rmt_file_write__function,
+	&rmt_module_load__function,
 	NULL,
 };
 

@@ -2,11 +2,12 @@
 /*
  * Services: functions of the library that every context offers to its parents, whatever program it
  * runs. They are defined like any other (RAMET_DEFINE, with names that begin with RMT_SERVICE_PREFIX),
- * listed in services.c, and in no program's table: include this file before <ramet.h>.
+ * listed in services.c, and in no program's table.
  */
 #pragma once
 
-#define RAMET__NO_ENTRIES
-
 #include "parent/gate.h"
 #include "ramet.h"
+
+#undef RAMET__IN_TABLE
+#define RAMET__IN_TABLE(name)

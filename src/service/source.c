@@ -16,6 +16,7 @@
 #include "service/file.h"
 #include "service/hash.h"
 #include "service/place.h"
+#include "service/services.h"
 #include "service/transfer.h"
 
 /* Bytes of one message: a frame, which arrives where it can be used without being copied. */

@@ -34,7 +34,8 @@ enum rmt_operation {
 	RMT_OP_RELEASE = 14,
 	/* end: [op, handle, context]: a sender to that handle was given on to that context */
 	RMT_OP_GIVEN = 15,
-	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program */
+	/* hop, up, with a reply handle: [op, part, name, offset]: bytes of the program; down,
+	 * without: what was said of such parts may hold no more (modules alone) */
 	RMT_OP_IMAGE = 16,
 	/* end, to who sent a CONNECT: [op, its reply handle, prompt]: a tool asks for a password */
 	RMT_OP_ASK = 17,
@@ -59,6 +60,8 @@ enum rmt_part {
 	RMT_PART_COLD = 1,  /* name: SHA-256, as text */
 	RMT_PART_PLAIN = 2, /* an image; name: the machine, "Linux aarch64" */
 	RMT_PART_GZIP = 3,  /* the same, as one gzip member */
+	/* name: "NAME", the answer is the SHA-256 of a module, as text; "NAME:SHA-256": the module */
+	RMT_PART_MODULE = 4,
 };
 
 enum rmt_tag {
