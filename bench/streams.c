@@ -2,7 +2,8 @@
 /*
  * A writer that could be fast and a reader that takes 1 MB/s, in both directions at once between this
  * process and one two hops away; meanwhile calls go over the same streams. What counts is what each
- * process has held in memory at most, and how long the calls took. At scale 1 a gigabyte goes in each
+ * process has held in memory at most, and how long the calls took (raw: 64 bytes through a chain of
+ * processes, in turns with them). At scale 1 a gigabyte goes in each
  * direction, which takes 18 minutes.
  */
 #include <pthread.h>
@@ -140,9 +141,25 @@ static void *write_here(void *argument)
 	return NULL;
 }
 
-/* A call every few milliseconds until both transfers are done. */
+/* A raw process behind another one: what two hops cost on this machine, in its present mood. */
+static void relay(int fd)
+{
+	char message[BENCH_SMALL];
+	struct bench_raw next;
+
+	bench_raw_start(&next, bench_raw_echo);
+	while (bench_read_all(fd, message, sizeof(message))) {
+		bench_write_all(next.fd, message, sizeof(message));
+		bench_read_all(next.fd, message, sizeof(message));
+		bench_write_all(fd, message, sizeof(message));
+	}
+	bench_raw_stop(&next);
+}
+
+/* A call every few milliseconds until both transfers are done, each beside a raw exchange. */
 static void call_meanwhile(ramet_router *router, ramet_context *inner, ramet_receiver *const *calls,
-			   struct bench_samples *samples)
+			   const struct bench_raw *raw, struct bench_samples *samples,
+			   struct bench_samples *raws)
 {
 	ramet_error error = RAMET_ERROR_INIT;
 	ramet_receiver *ticks = NULL;
@@ -158,6 +175,11 @@ static void call_meanwhile(ramet_router *router, ramet_context *inner, ramet_rec
 		start = bench_now();
 		bench_check(nothing_call(inner, &error), "call", &error);
 		bench_add(samples, (double)(bench_now() - start));
+		bench_check(ramet_receive(ticks, -1, &value, &error), "timer", &error);
+		ramet_value_unref(value);
+		start = bench_now();
+		bench_raw_ping(raw);
+		bench_add(raws, (double)(bench_now() - start));
 	}
 	ramet_receiver_unref(ticks);
 }
@@ -170,11 +192,12 @@ static void print_peak(const char *what, int64_t bytes)
 					   .at_most = 32 * MEBIBYTE});
 }
 
-static void measure(ramet_router *router, ramet_context *outer, ramet_context *inner, int64_t bytes)
+static void measure(ramet_router *router, ramet_context *outer, ramet_context *inner,
+		    const struct bench_raw *raw, int64_t bytes)
 {
 	struct reading reading = {.router = router, .bytes = bytes};
 	struct writing writing = {.bytes = bytes};
-	struct bench_samples samples = {0};
+	struct bench_samples samples = {0}, raws = {0};
 	ramet_error error = RAMET_ERROR_INIT;
 	ramet_receiver *calls[2];
 	pthread_t reader, writer;
@@ -189,7 +212,7 @@ static void measure(ramet_router *router, ramet_context *outer, ramet_context *i
 	if (pthread_create(&reader, NULL, read_here, &reading) != 0 ||
 	    pthread_create(&writer, NULL, write_here, &writing) != 0)
 		bench_die("no thread");
-	call_meanwhile(router, inner, calls, &samples);
+	call_meanwhile(router, inner, calls, raw, &samples, &raws);
 	pthread_join(reader, NULL);
 	pthread_join(writer, NULL);
 	bench_check(drain_finish(calls[0], -1, &got, &error), "drain", &error);
@@ -212,12 +235,17 @@ static void measure(ramet_router *router, ramet_context *outer, ramet_context *i
 		.what = "calls meanwhile", .unit = BENCH_PLAIN, .ours = (double)samples.count});
 	bench_print(&(struct bench_figure){.what = "call meanwhile, median",
 					   .unit = BENCH_TIME,
-					   .ours = bench_median(&samples)});
+					   .ours = bench_median(&samples),
+					   .raw = bench_median(&raws),
+					   .peer = "raw chain"});
 	bench_print(&(struct bench_figure){.what = "call meanwhile, 99th percentile",
 					   .unit = BENCH_TIME,
 					   .ours = bench_quantile(&samples, 0.99),
+					   .raw = bench_quantile(&raws, 0.99),
+					   .peer = "raw chain",
 					   .at_most = 5e6});
 	bench_clear(&samples);
+	bench_clear(&raws);
 	for (int i = 0; i < 2; i++)
 		ramet_receiver_unref(calls[i]);
 	ramet_sender_unref(writing.to);
@@ -228,6 +256,7 @@ int main(int argc, char **argv)
 {
 	ramet_error error = RAMET_ERROR_INIT;
 	ramet_context *outer, *inner;
+	struct bench_raw raw;
 	ramet_router *router;
 	double scale;
 
@@ -235,12 +264,14 @@ int main(int argc, char **argv)
 	scale = bench_begin(argc, argv,
 			    "streams: fast writers, readers of 1 MB/s, two hops, calls");
 	memset(data, 1, sizeof(data));
+	bench_raw_start(&raw, relay);
 	bench_check(ramet_router_new(NULL, &router), "router", NULL);
 	bench_check(ramet_connect(router, "local", &outer, &error), "local", &error);
 	bench_check(ramet_connect(router, "local/local", &inner, &error), "local/local", &error);
-	measure(router, outer, inner, (int64_t)bench_scaled(scale, 16384, 64) * PIECE);
+	measure(router, outer, inner, &raw, (int64_t)bench_scaled(scale, 16384, 64) * PIECE);
 	ramet_context_unref(inner);
 	ramet_context_unref(outer);
 	ramet_router_unref(router);
+	bench_raw_stop(&raw);
 	return 0;
 }

@@ -559,6 +559,50 @@ static void sender_in_a_value_that_nobody_takes_ends(void **state)
 	}
 }
 
+/* Sends `what` as a value to a reader that is closed: it was not given to anybody then. */
+RAMET_FUNCTION(i64, send_in_vain, (sender, where), (sender, what))
+{
+	ramet_value *value = ramet_value_new_sender(what);
+	int r;
+
+	/* It learns that nobody reads from the answer to the first. */
+	ramet_sender_set_acknowledged(where, true);
+	r = ramet_send_value(where, value);
+	if (r == -EPIPE)
+		r = ramet_send_value(where, value);
+	ramet_value_unref(value);
+	return r;
+}
+
+static void sender_in_a_value_that_does_not_arrive_ends(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PATHS; i++) {
+		ramet_receiver *closed = NULL;
+		ramet_context *context;
+		ramet_value *got = NULL, *value;
+		ramet_sender *where;
+		int64_t r = 0;
+
+		open_tree();
+		context = reach(i);
+		assert_int_equal(ramet_receiver_new(router, &closed), 0);
+		where = ramet_receiver_sender(closed);
+		ramet_receiver_close(closed);
+		assert_int_equal(send_in_vain_call(context, where, to(), &r, NULL), 0);
+		assert_int_equal(r, -EPIPE);
+		assert_int_equal(ramet_receive(receiver, END_SOON, &got, NULL), 0);
+		/* From here, too: it was given to nobody, so all is as it was. */
+		value = ramet_value_new_sender(to());
+		assert_int_equal(ramet_send_value(where, value), -EPIPE);
+		ramet_value_unref(value);
+		assert_int_equal(ramet_receive(receiver, END_SOON, &got, NULL), 0);
+		ramet_receiver_unref(closed);
+		ramet_context_unref(context);
+		close_tree();
+	}
+}
+
 /* --- closing what is in use ------------------------------------------------------------------------- */
 
 static void *send_until_it_fails(void *argument)
@@ -752,6 +796,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(sender_passed_through_contexts_ends_when_each_has_closed),
 		FIXTURE_TEST(sender_given_to_a_context_that_dies_ends_with_an_error),
 		FIXTURE_TEST(sender_in_a_value_that_nobody_takes_ends),
+		FIXTURE_TEST(sender_in_a_value_that_does_not_arrive_ends),
 		FIXTURE_TEST(sender_closed_while_a_thread_sends_stops_it),
 		FIXTURE_TEST(values_are_each_received_by_one_of_several_threads),
 		FIXTURE_TEST(value_as_large_as_allowed_arrives_and_a_larger_one_is_refused),

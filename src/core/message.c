@@ -15,6 +15,7 @@
 #include "core/receiver.h"
 #include "core/route.h"
 #include "core/stream.h"
+#include "core/value.h"
 #include "wire/handshake.h"
 
 /* For this context itself. What is delivered may be kept, so it needs a chunk. */
@@ -196,6 +197,16 @@ static struct rmt_inflow *find_inflow(ramet_router *router, ramet_receiver *rece
 				       rmt_account_of(router, frame->source));
 }
 
+/* Nobody takes this: the senders in it, which were given to this context, are closed. Of a message in
+ * several frames only the first is looked into. */
+static void end_senders(ramet_router *router, const struct rmt_frame *frame,
+			const unsigned char *payload)
+{
+	if (!(frame->flags &
+	      (RMT_FRAME_RAW | RMT_FRAME_ERROR | RMT_FRAME_CONTINUES | RMT_FRAME_END)))
+		rmt_senders_end(router, payload, frame->length);
+}
+
 void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
 		 struct rmt_chunk *chunk, const unsigned char *payload)
 {
@@ -213,12 +224,15 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 		return;
 	}
 	if (frame->handle == RMT_HANDLE_CALL) {
-		if ((frame->flags & RMT_FRAME_END) || !may_call(router, frame))
+		if ((frame->flags & RMT_FRAME_END) || !may_call(router, frame)) {
+			end_senders(router, frame, payload);
 			return;
+		}
 	} else {
 		receiver = rmt_receiver_find(router, frame->handle);
 		if (!receiver) {
 			rmt_dead_letter(router, frame, EPIPE, "nobody receives there any more");
+			end_senders(router, frame, payload);
 			return;
 		}
 		if (!rmt_receiver_admits(receiver, frame))

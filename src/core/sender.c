@@ -56,7 +56,8 @@ static void sender_close(ramet_sender *sender)
 	receiver = sender->own ? rmt_receiver_find(sender->router, sender->handle) : NULL;
 	if (receiver && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_receiver_ended(receiver, sender->router->id);
-	else if (!sender->own && !flow->closed && sender->router->state != RMT_ROUTER_ENDED)
+	/* Also where a value was refused: that reader may wait for the end. */
+	else if (!sender->own && flow->peer->alive && sender->router->state != RMT_ROUTER_ENDED)
 		rmt_send_frame(sender->router, &end, NULL, 0, false);
 	rmt_flow_unref(flow);
 	/* Another thread may be in the middle of a send. */
@@ -84,7 +85,7 @@ int rmt_sender_give(ramet_sender *sender, uint32_t context)
 	ramet_receiver *receiver;
 
 	if (sender->destination != router->id) {
-		rmt_control_given(router, sender->destination, sender->handle, context);
+		rmt_control_given(router, sender->destination, sender->handle, context, false);
 		return 0;
 	}
 	receiver = rmt_receiver_find(router, sender->handle);
@@ -123,6 +124,17 @@ static int refused(struct rmt_flow *flow, ramet_receiver *receiver)
 	return r;
 }
 
+/* The senders in a value that does not go were given to nobody. */
+static int send_or_take_back(ramet_sender *sender, const struct rmt_frame *frame, const void *data,
+			     size_t size, int64_t until, bool gather)
+{
+	int r = rmt_flow_send_held(&sender->flow, frame, data, size, until, gather);
+
+	if (r < 0 && !(frame->flags & RMT_FRAME_RAW))
+		rmt_senders_take_back(sender->router, sender->destination, data, size);
+	return r;
+}
+
 /* Sends it with a handle for the answer, which comes when it was taken. */
 static int send_acknowledged(ramet_sender *sender, struct rmt_frame *frame, const void *data,
 			     size_t size, int64_t until)
@@ -134,7 +146,7 @@ static int send_acknowledged(ramet_sender *sender, struct rmt_frame *frame, cons
 	rmt_receiver_expect(&answer, flow->peer, "a value");
 	frame->reply = (uint32_t)answer.node.key;
 	flow->references++;
-	r = rmt_flow_send_held(&sender->flow, frame, data, size, until, false);
+	r = send_or_take_back(sender, frame, data, size, until, false);
 	if (r == -ETIMEDOUT)
 		r = -EAGAIN; /* -ETIMEDOUT says that it was sent */
 	else if (r == 0)
@@ -154,13 +166,14 @@ static int send_message(ramet_sender *sender, unsigned flags, const void *data, 
 	int r;
 
 	rmt_lock(router);
-	if (!flow_of(sender))
+	if (!flow_of(sender)) {
 		r = -EPIPE;
-	else if (sender->acknowledged)
+		if (!(flags & RMT_FRAME_RAW))
+			rmt_senders_take_back(router, sender->destination, data, size);
+	} else if (sender->acknowledged)
 		r = send_acknowledged(sender, &frame, data, size, until);
 	else
-		r = rmt_flow_send_held(&sender->flow, &frame, data, size, until,
-				       size < RMT_CORK_BYTES / 8);
+		r = send_or_take_back(sender, &frame, data, size, until, size < RMT_CORK_BYTES / 8);
 	rmt_notices_look(&router->watched, router);
 	rmt_unlock(router);
 	return r == -ESHUTDOWN ? -EPIPE : r;

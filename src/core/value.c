@@ -8,6 +8,7 @@
 
 #include "base/copy.h"
 #include "base/sort.h"
+#include "core/control.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 
@@ -695,5 +696,7 @@ void rmt_senders_take_back(ramet_router *router, uint32_t context, const void *d
 
 		if (receiver && !receiver->result)
 			rmt_receiver_taken_back(receiver, context);
+		else if (owner != router->id)
+			rmt_control_given(router, owner, handle, context, true);
 	}
 }
