@@ -75,12 +75,17 @@ struct texts {
 static const char *read_string(struct rmt_cbor_reader *reader, struct texts *texts)
 {
 	const char *data;
+	char *copy;
 	size_t size;
 
 	if (rmt_cbor_read_str(reader, &data, &size) < 0 || !data)
 		return NULL;
-	texts->copy[texts->count] = strndup(data, size);
-	return texts->copy[texts->count++];
+	copy = malloc(size + 1);
+	if (copy) {
+		memcpy(copy, data, size);
+		copy[size] = '\0';
+	}
+	return texts->copy[texts->count++] = copy;
 }
 
 static int read_field(struct rmt_cbor_reader *reader, struct texts *texts, ramet_log_field *field)

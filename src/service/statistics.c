@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/heartbeat.h"
 #include "core/message.h"
@@ -114,7 +115,8 @@ static int read_link(struct rmt_cbor_reader *reader, ramet_link_statistics *link
 			r = -EPROTO;
 		} else if (key == RMT_LINK_PATH && !link->path) {
 			r = rmt_cbor_read_str(reader, &path, &size);
-			link->path = r == 0 && path ? strndup(path, size) : NULL;
+			link->path = r == 0 && path ? rmt_format_new("%.*s", (int)size, path)
+						    : NULL;
 		} else if (key == RMT_LINK_LATENCY) {
 			r = read_buckets(reader, link->latency);
 		} else {
