@@ -33,7 +33,7 @@ void rmt_control_level(ramet_router *router, uint32_t destination, enum ramet_lo
 void rmt_control_ping(ramet_router *router, uint32_t destination);
 void rmt_control_pong(ramet_router *router, uint32_t destination);
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
-		       uint32_t context, bool taken_back);
+		       uint32_t context);
 
 /* ms: also one of these. */
 #define RMT_UNHOLD (-1) /* one holder less */
