@@ -7,12 +7,15 @@
 #include "service/file.h"
 #include "service/place.h"
 
-#define FIELD(kind, name) {#name, ramet_type_##kind, offsetof(ramet_file_status, name)}
+#define FIELD(kind, name)                                                   \
+	{                                                                   \
+#name, ramet_type_##kind, offsetof(ramet_file_status, name) \
+	}
 
 static const struct ramet_field status_fields[] = {
-	FIELD(i32, type),   FIELD(i32, mode),	FIELD(u64, size), FIELD(u64, allocated),
-	FIELD(i64, mtime),  FIELD(i64, uid),	FIELD(i64, gid),  FIELD(str, user),
-	FIELD(str, group),  FIELD(str, link),	FIELD(u64, device), FIELD(u64, inode),
+	FIELD(i32, type),  FIELD(i32, mode), FIELD(u64, size),   FIELD(u64, allocated),
+	FIELD(i64, mtime), FIELD(i64, uid),  FIELD(i64, gid),    FIELD(str, user),
+	FIELD(str, group), FIELD(str, link), FIELD(u64, device), FIELD(u64, inode),
 	{NULL, NULL, 0},
 };
 
