@@ -70,6 +70,29 @@ done
 run 1 "$scratch/tail" local/fork "$scratch/absent" 3
 same "tail of an absent file says so" "follow ended: cannot open $scratch/absent" "$out"
 
+head -c 300000 /dev/urandom >"$scratch/random"
+for path in local fork local/fork; do
+	run 3 "$scratch/remote" "$path" sh -c 'echo out; echo err >&2; exit 3'
+	same "remote over $path shows both outputs, and the exit status" "out err" "$out $err"
+	run 0 "$scratch/remote" "$path" cat "$scratch/random"
+	try "remote over $path shows all of the output" cmp "$scratch/random" "$scratch/.out"
+done
+run 137 "$scratch/remote" local sh -c 'kill -9 $$'
+same "remote tells of a command that is killed" "remote: killed by SIGKILL" "$err"
+run 255 "$scratch/remote" local "$scratch/absent"
+try "remote tells why a command cannot be started" grep -q "$scratch/absent.*No such file" "$scratch/.err"
+
+run 0 "$scratch/send" "$scratch/random" 'local,local/fork' "$scratch/sent"
+same "send tells the same hash of all" 1 "$(cut -d' ' -f1 "$scratch/.out" | sort -u | wc -l)"
+same "send tells of each" "$(printf 'local\nlocal/fork')" "$(sed 's/.* //' "$scratch/.out")$err"
+try "send has sent the file" cmp "$scratch/random" "$scratch/sent"
+run 1 "$scratch/send" "$scratch/absent" local "$scratch/sent"
+same "send of an absent file says so" "send: $scratch/absent: No such file or directory" "$err"
+try "... and leaves what was there" cmp "$scratch/random" "$scratch/sent"
+run 1 "$scratch/send" "$scratch/random" 'local,fork' "$scratch/absent/sent"
+same "send tells which contexts got nothing" "send: local: send: fork:" \
+	"$(sed -E 's/^(send: [a-z]+:).*/\1/' "$scratch/.err" | paste -sd' ')"
+
 # What a killed one has started may need a moment.
 deadline=$((SECONDS + 30))
 while readlink /proc/[0-9]*/exe | grep -qF "$scratch/" && [ "$SECONDS" -lt "$deadline" ]; do

@@ -187,6 +187,19 @@
 /* Requests for ids of one child that wait for the answer from above: a context makes one at a time. */
 #define RMT_ALLOCATE_MAX 4u
 
+/* Ranges of ids in requests of one child for trees that were joined below it, and one for each request,
+ * that wait for the answer from above; beyond that it is lost. Two of the longest, or four thousand
+ * small trees at the same time; 64 KiB. */
+#define RMT_ADOPTING_MAX 8194u
+
+/* A range of ids of another tree counts as many as this at least: a route for each, they must not be as
+ * small as who has them would like. */
+#define RMT_ADOPTED_LEAST 256u
+
+/* Ranges of ids that have left our tree from behind one child: they cut what is ours into pieces, 32
+ * KiB of them. */
+#define RMT_DETACHED_MAX 4096u
+
 /* Contexts that a neighbour's side has sent to, which are noted to tell it of their loss; beyond that it
  * is told of every loss. 64 KiB, and as much to move when a number is put in between. */
 #define RMT_TALKED_MAX 16384u
