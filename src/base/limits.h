@@ -57,11 +57,11 @@
  * chain of machines and bounds the work of checking authority. */
 #define RMT_TREE_DEPTH_MAX 64u
 
-/* Bytes that a socket between two processes of one machine is asked to buffer. Whoever writes sleeps
- * until three quarters of what is in it are read; the rest has to last until it is awake, or the reader
- * sleeps as well. The kernel doubles this, for its own bookkeeping, and gives an unprivileged process
- * no more unless net.core.wmem_max was changed. */
-#define RMT_SOCKET_BUFFER 212992
+/* Bytes that a socket between two processes of one machine is asked to buffer; the kernel doubles it,
+ * for its own bookkeeping. Whoever writes sleeps until three quarters of what is in it are read; the rest
+ * has to last until it is awake, or the reader sleeps as well. But a call waits behind all of it: with the
+ * kernel's own 208 KiB, doubled, the slowest ones took ten times as long. */
+#define RMT_SOCKET_BUFFER 131072
 
 /* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.
  * Four times what a local socket buffer holds, so that a flow on one machine never waits for credit
