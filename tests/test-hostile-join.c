@@ -272,7 +272,12 @@ static void guest_comes(uint32_t self)
 				      .path = {"bad", 3},
 				      .message_size_max = 1 << 20,
 				      .connect_timeout = 1000,
-				      .setup = {.umask = -1}};
+				      .setup = {.umask = -1},
+				      .log_rate = 1,
+				      .quota_bytes = 1 << 20,
+				      .quota_unread = 1 << 20,
+				      .quota_flows = 1000,
+				      .quota_contexts = 1000};
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	struct rmt_tree_hello tree;
 
