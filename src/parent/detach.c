@@ -305,8 +305,7 @@ static bool lies_there(const ramet_router *router, const struct rmt_stream *stre
 	for (size_t i = 0; i < region->count; i++)
 		if (!rmt_route_leads(router, region->ranges[i][0], region->ranges[i][1], stream))
 			return false;
-	return region->count > 0 &&
-	       stream->account->detached + region->count <= RMT_DETACHED_MAX;
+	return region->count > 0 && stream->account->detached + region->count <= RMT_DETACHED_MAX;
 }
 
 void rmt_detached_arrived(ramet_router *router, struct rmt_stream *stream,
@@ -330,7 +329,8 @@ void rmt_detached_arrived(ramet_router *router, struct rmt_stream *stream,
 		return;
 	name = strndup(data, size);
 	if (name && !lies_there(router, stream, &region))
-		rmt_misbehaved(router, "%s says that contexts have detached themselves, and may not",
+		rmt_misbehaved(router,
+			       "%s says that contexts have detached themselves, and may not",
 			       rmt_peer_name(stream->peer));
 	else if (name) {
 		stream->account->detached += (uint32_t)region.count;
