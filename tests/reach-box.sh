@@ -135,7 +135,7 @@ if connected "$path"; then
 	kill -KILL "$(rig_context "$rig_far")"
 	client_ends
 	says "a context that is killed: the loss is told" 'is gone: process ' 'killed'
-	kill "$rig_far" # nobody was left to do that
+	try "... and its guard has ended the command" until_done 10 sh -c '! kill -0 "$1"' sh "$rig_far"
 fi
 printf '#!/bin/sh\nchroot "$@"\nprintf "going\\n\\rthe last \\033 word\\r\\n" >&2\nexit 7\n' >"$scratch/wordy"
 chmod 755 "$scratch/wordy"
@@ -143,7 +143,7 @@ if connected "$path?tool=$(rig_escape "$scratch/wordy")"; then
 	kill -KILL "$(rig_context "$rig_far")"
 	client_ends
 	says "... with the last word of its tool" ' exited with status 7: the last ? word'
-	kill "$rig_far"
+	try "... and its guard has ended the command" until_done 10 sh -c '! kill -0 "$1"' sh "$rig_far"
 fi
 none_left "... and nothing is left" "$box"
 
