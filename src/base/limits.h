@@ -59,8 +59,8 @@
 
 /* Bytes that a socket between two processes of one machine is asked to buffer; the kernel doubles it,
  * for its own bookkeeping. Whoever writes sleeps until three quarters of what is in it are read; the rest
- * has to last until it is awake, or the reader sleeps as well. But a call waits behind all of it: with the
- * kernel's own 208 KiB, doubled, the slowest ones took ten times as long. */
+ * has to last until it is awake, or the reader sleeps as well. But a call waits behind all of it: with
+ * 208 KiB, what the kernel gives unasked, doubled, the slowest ones took several times as long. */
 #define RMT_SOCKET_BUFFER 131072
 
 /* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.
