@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Children that become the roots of trees of their own: what they keep, and how they are found again. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -19,6 +20,11 @@ static ramet_context *held;
 RAMET_FUNCTION(i64, process_id)
 {
 	return getpid();
+}
+
+RAMET_FUNCTION(none, say, (str, text))
+{
+	ramet_log(ramet_call_router(call), RAMET_LOG_WARNING, "test", "%s", text);
 }
 
 RAMET_FUNCTION(i32, count)
@@ -193,6 +199,63 @@ static void detached_context_is_found_again_with_all_it_had(void **state)
 	end_detached(router, "kept", pidfds[0]);
 	fixture_wait_end(pidfds[1]);
 	ramet_router_unref(router);
+}
+
+/* Contents of the log file of that process. */
+static void read_log(const char *directory, int pid, char *text, size_t size)
+{
+	char name[32], path[512];
+	struct dirent *entry;
+	DIR *files = opendir(directory);
+	size_t used = 0;
+
+	assert_non_null(files);
+	snprintf(name, sizeof(name), "ramet-%d-", pid);
+	while ((entry = readdir(files))) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (strncmp(entry->d_name, name, strlen(name)) == 0) {
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+			used = (size_t)read(fd, text, size - 1);
+			close(fd);
+		}
+		if (entry->d_name[0] != '.')
+			unlink(path);
+	}
+	closedir(files);
+	text[used] = '\0';
+}
+
+static void detached_context_goes_on_writing_its_log_file(void **state)
+{
+	ramet_router_options options = RAMET_ROUTER_OPTIONS_INIT;
+	char directory[64], text[16384];
+	ramet_router *router;
+	ramet_context *context;
+	int pid, pidfd;
+
+	(void)state;
+	fixture_allow_orphans();
+	snprintf(directory, sizeof(directory), "%s/log", scratch);
+	options.log_directory = directory;
+	assert_int_equal(ramet_router_new(&options, &router), 0);
+	context = fixture_connect(router, "local");
+	pid = ramet_context_pid(context);
+	pidfd = fixture_pidfd(pid);
+	detach_as(context, "logged");
+	ramet_context_unref(context);
+	ramet_router_unref(router);
+	router = new_router();
+	context = fixture_connect(router, "unix:logged");
+	assert_int_equal(say_call(context, "after all", NULL), 0);
+	ramet_context_unref(context);
+	end_detached(router, "logged", pidfd);
+	ramet_router_unref(router);
+	read_log(directory, pid, text, sizeof(text));
+	assert_non_null(strstr(text, "detached as 'logged'"));
+	assert_non_null(strstr(text, "after all"));
+	assert_int_equal(rmdir(directory), 0);
 }
 
 static void detached_context_is_joined_by_the_same_tree(void **state)
@@ -392,6 +455,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(detached_context_is_found_again_with_all_it_had),
+		FIXTURE_TEST(detached_context_goes_on_writing_its_log_file),
 		FIXTURE_TEST(detached_context_is_joined_by_the_same_tree),
 		FIXTURE_TEST(context_two_hops_away_detaches_alone),
 		FIXTURE_TEST(end_right_behind_detaching_leaves_it_alone),

@@ -86,7 +86,7 @@ static void listen_to(const ramet_log_record *record, void *data)
 	if (strstr(record->text, "is over") && strcmp(record->context, "bad") == 0)
 		snprintf(heard.over, sizeof(heard.over), "%s", record->text);
 	heard.false_names += strcmp(record->source, "hostile") == 0 &&
-			     strcmp(record->context, "bad") != 0;
+			     strncmp(record->context, "bad", 3) != 0;
 	if (strstr(record->text, "Sanitizer") || strstr(record->text, "runtime error:")) {
 		heard.alarms++;
 		print_error("# %s: %s\n", record->context, record->text);

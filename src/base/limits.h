@@ -196,9 +196,9 @@
  * small as who has them would like. */
 #define RMT_ADOPTED_LEAST 256u
 
-/* Ranges of ids that have left our tree from behind one child: they cut what is ours into pieces, 32
+/* Ranges of ids that have left our tree from behind one child: they cut what is ours into pieces, 8
  * KiB of them. */
-#define RMT_DETACHED_MAX 4096u
+#define RMT_DETACHED_MAX 1024u
 
 /* Contexts that a neighbour's side has sent to, which are noted to tell it of their loss; beyond that it
  * is told of every loss. 64 KiB, and as much to move when a number is put in between. */
