@@ -21,6 +21,16 @@ int64_t bench_now(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t bench_cpu(pid_t pid)
+{
+	struct timespec time = {0};
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+		bench_die("process %d has no clock", (int)pid);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 void bench_die(const char *format, ...)
 {
 	va_list arguments;
@@ -96,7 +106,7 @@ void bench_raw_start(struct bench_raw *raw, void (*run)(int fd))
 		bench_die("socketpair: %s", strerror(errno));
 	/* As large as the library asks for. */
 	for (int i = 0; i < 2; i++)
-		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &(int){212992}, sizeof(int));
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &(int){131072}, sizeof(int));
 	raw->pid = fork();
 	if (raw->pid < 0)
 		bench_die("fork: %s", strerror(errno));
@@ -204,6 +214,21 @@ bool bench_one_core(void)
 	CPU_ZERO(&set);
 	CPU_SET(core < 0 ? 0 : core, &set);
 	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+void bench_pin(pid_t pid, unsigned n)
+{
+	cpu_set_t all, set;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(getpid(), sizeof(all), &all) < 0 || (unsigned)CPU_COUNT(&all) <= n)
+		return;
+	for (int core = 0; core < CPU_SETSIZE; core++)
+		if (CPU_ISSET(core, &all) && n-- == 0) {
+			CPU_SET(core, &set);
+			sched_setaffinity(pid, sizeof(set), &set);
+			return;
+		}
 }
 
 void bench_all_cores(void)

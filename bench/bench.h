@@ -17,6 +17,9 @@
 /* Nanoseconds on the monotonic clock. */
 int64_t bench_now(void);
 
+/* Nanoseconds that all threads of a process have run so far. */
+int64_t bench_cpu(pid_t pid);
+
 /* Ends the program with a message. */
 _Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -73,6 +76,10 @@ int64_t bench_raw_spawn(const char *program);
 
 /* Keeps this process and those that it starts on one core; false where that cannot be done. */
 bool bench_one_core(void);
+
+/* Keeps this thread, or the process with that id if it has one thread, on the n-th core of those that
+ * are there, where there are as many. */
+void bench_pin(pid_t pid, unsigned n);
 
 /* Lets this thread run anywhere again. */
 void bench_all_cores(void);

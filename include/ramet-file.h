@@ -53,10 +53,29 @@ enum ramet_file_type {
 /* What a file is like; see inode(7). `type` is an enum ramet_file_type, `mode` the permissions with
  * set-user-ID, set-group-ID and sticky bit, `mtime` nanoseconds since 1970, `allocated` the bytes
  * that it occupies. `user` and `group` are the names over there, NULL where there are none; `link` is
- * where a symbolic link points, else NULL. ramet_file_status_clear() frees what it holds. */
-RAMET_STRUCT(ramet_file_status, (i32, type), (i32, mode), (u64, size), (u64, allocated),
-	     (i64, mtime), (i64, uid), (i64, gid), (str, user), (str, group), (str, link),
-	     (u64, device), (u64, inode));
+ * where a symbolic link points, else NULL. ramet_file_status_clear() frees what it holds. It is a kind,
+ * too: a function of the program can have one as its result. */
+typedef struct ramet_file_status {
+	int32_t type;
+	int32_t mode;
+	uint64_t size;
+	uint64_t allocated;
+	int64_t mtime;
+	int64_t uid;
+	int64_t gid;
+	const char *user;
+	const char *group;
+	const char *link;
+	uint64_t device;
+	uint64_t inode;
+} ramet_file_status;
+
+/* In the library, so that programs need none of their own. */
+extern const struct ramet_type ramet_type_ramet_file_status[1];
+
+/* Frees what the status holds, and leaves it empty. An empty one, all zero, is nothing to do. It does
+ * not block. Threads: any, one at a time for one status. */
+void ramet_file_status_clear(ramet_file_status *status);
 
 /* What the functions below are asked for besides. Each says which it takes; others are -EINVAL. */
 enum ramet_file_flag {

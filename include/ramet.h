@@ -495,7 +495,8 @@ int ramet_router_listen(ramet_router *router, const char *name, const ramet_list
  * are answered first, for up to 3 s; then it loses its parents, to whom it is gone with the reason
  * "detached as 'NAME'", and so are all contexts below it. It gets a session of its own without a
  * terminal, ignores SIGHUP, and has /dev/null as standard input, output and error. What was in the
- * parents' hands (open streams, receivers there) ends.
+ * parents' hands (open streams, receivers there) ends. Log records, its own and those of contexts below it,
+ * go to their debug files from then on, when the former master had a log_directory; nobody else gets them.
  *
  * The tree ends with ramet_context_shutdown() by whoever joins it, or after the listener's
  * idle time. Ids and children stay; images for other machines can no longer be had from its former

@@ -184,9 +184,8 @@ exits "a path with a mistake exits with 255" 255 run 'local//local' -- true
 says "... and the place" "character 7"
 exits "a directory that is not there exits with 255" 255 run 'local?cwd=%2Fno-such-directory' -- true
 says "... and is named" "/no-such-directory"
-# Between a context and its command stands a guard.
 exits "a context that is lost exits with 255" 255 run 'local,local#1' -- \
-	sh -c 'read -r _ _ _ context _ </proc/$PPID/stat
+	sh -c "$find_context"'
 		if grep -q "ramet local#1," /proc/$context/cmdline; then kill -9 $context; sleep 60; else echo unharmed; exit 4; fi'
 says "... and is named" "local#1 is gone"
 same "... and the others go on" "local: unharmed" "$(cat stdout)"
@@ -201,22 +200,21 @@ says "... and is reported" "cannot write"
 
 # --- run: nothing is left behind ---
 
-# interrupt SIGNAL SCRIPT: sends the signal when each of three contexts has printed two pids
+# interrupt SIGNAL SCRIPT: sends the signal when each of three contexts has printed three pids
 interrupt()
 {
 	local pid
 	: >stdout
 	"$ramet" run local,'local#1/local*2' -- sh -c "$2" >stdout 2>stderr </dev/null &
 	pid=$!
-	wait_lines stdout 6
-	# The contexts, too: parents of the commands.
+	wait_lines stdout 9
 	pids=$(sed 's/.*: //' stdout)
 	kill "-$1" "$pid"
 	status=0
 	wait "$pid" || status=$?
 }
 
-script='sleep 1000 & echo $!; echo $PPID; wait'
+script="$find_context"'sleep 1000 & echo $!; echo $PPID; echo $context; wait'
 for name in INT TERM; do
 	interrupt "$name" "$script"
 	same "SIG$name exits with 130" 130 "$status"
@@ -227,7 +225,7 @@ interrupt INT "trap '' TERM; $script"
 same "commands that ignore SIGTERM do not stop it" 130 "$status"
 # shellcheck disable=SC2086
 all_gone "... and are killed" $pids
-interrupt INT 'trap "echo >>told; exit" TERM; sleep 1000 & echo $!; echo $PPID; wait'
+interrupt INT 'trap "echo >>told; exit" TERM; '"$script"
 same "commands are told by SIGTERM first" "130 3" "$status $(wc -l <told)"
 interrupt KILL "$script"
 same "killed itself, it leaves nothing" 137 "$status"

@@ -151,6 +151,11 @@ static int children_are_gone(void)
 	}
 }
 
+int fixture_wait_orphans(void)
+{
+	return children_are_gone();
+}
+
 int fixture_reap_orphans(void)
 {
 	int64_t until = fixture_now() + SOON;

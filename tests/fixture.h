@@ -51,6 +51,9 @@ int fixture_end(void **state);
 /* The test kills a context that has children: these may need a moment to find out and end, as orphans. */
 void fixture_allow_orphans(void);
 
+/* Where they are allowed: reaps them until no child is left, and returns true; false when one stays. */
+int fixture_wait_orphans(void);
+
 /* Reaps orphans, and waits for those that still run, until no child is left: true. False when one stays, or one is the
  * leader of a group: that is a process which a router has started itself, and had to reap. */
 int fixture_reap_orphans(void);

@@ -27,10 +27,11 @@
 #define STREAM STDIN_FILENO
 
 static struct {
-	char attack[32];
+	char attack[32], path[64];
 	uint32_t self, master, victim, handle;
-	uint32_t ids;     /* the first of those that were allocated; 0: none yet */
-	unsigned refused; /* how often there were none */
+	uint32_t ids;                  /* the first of those that were allocated; 0: none yet */
+	unsigned refused;              /* how often there were none */
+	unsigned adopted, not_adopted; /* answers to ADOPT */
 	unsigned char in[2 * (RMT_FRAME_PAYLOAD_MAX + RMT_FRAME_HEADER_SIZE)];
 	size_t in_size;
 	unsigned char payload[RMT_FRAME_PAYLOAD_MAX];
@@ -50,6 +51,10 @@ static void understand(const struct rmt_frame *frame, const unsigned char *paylo
 		return;
 	if (operation == RMT_OP_SHUTDOWN)
 		_exit(0);
+	if (operation == RMT_OP_ADOPTED && rmt_cbor_read_u32(&reader, &token) == 0) {
+		us.adopted += token == 0;
+		us.not_adopted += token != 0;
+	}
 	if (operation != RMT_OP_ALLOCATED || rmt_cbor_read_u32(&reader, &token) < 0 ||
 	    rmt_cbor_read_u32(&reader, &first) < 0)
 		return;
@@ -176,6 +181,24 @@ static void put_gone(uint32_t first, uint32_t last)
 	rmt_cbor_put_str(&out, "a lie");
 	rmt_cbor_put_uint(&out, first);
 	rmt_cbor_put_uint(&out, last);
+	send_to(us.master, RMT_HANDLE_CONTROL, 0, out.data, out.size);
+	rmt_buffer_done(&out);
+}
+
+/* [operation, [text,] first, last, ...] */
+static void put_ranges(unsigned operation, const char *text, size_t count,
+		       const uint64_t (*ranges)[2])
+{
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	rmt_cbor_put_array(&out, 1 + (text != NULL) + 2 * count);
+	rmt_cbor_put_uint(&out, operation);
+	if (text)
+		rmt_cbor_put_str(&out, text);
+	for (size_t i = 0; i < count; i++) {
+		rmt_cbor_put_uint(&out, ranges[i][0]);
+		rmt_cbor_put_uint(&out, ranges[i][1]);
+	}
 	send_to(us.master, RMT_HANDLE_CONTROL, 0, out.data, out.size);
 	rmt_buffer_done(&out);
 }
@@ -328,7 +351,7 @@ static void never_read(void)
 {
 	struct pollfd fd = {.fd = STREAM};
 
-	put_record("bad", "deaf is over");
+	put_record(us.path, "deaf is over");
 	/* Its end is told all the same. */
 	while (poll(&fd, 1, -1) < 0 || !(fd.revents & (POLLHUP | POLLERR)))
 		;
@@ -435,6 +458,103 @@ static void gone(void)
 	put_gone(low, us.ids + 63);
 }
 
+static void adopt_one(uint64_t first, uint64_t last)
+{
+	put_ranges(RMT_OP_ADOPT, NULL, 1, (const uint64_t[][2]){{first, last}});
+}
+
+static void await_adoptions(unsigned count)
+{
+	while (us.adopted + us.not_adopted < count)
+		take_in();
+}
+
+/* To be the way to others, to those who come, to all; none of it is a context of another tree. */
+static void adopt(void)
+{
+	uint32_t region = us.self & ~(RMT_REGION_IDS - 1);
+	const uint64_t claims[][2] = {
+		{us.victim, us.victim},
+		{us.victim, us.self},
+		{us.self, us.self},
+		{us.self + 1, us.self + 64},
+		{region, region + RMT_REGION_IDS - 1},
+		{1, UINT32_MAX},
+		{region + RMT_REGION_IDS - 1, region + RMT_REGION_IDS},
+	};
+	const size_t count = sizeof(claims) / sizeof(*claims);
+
+	for (size_t i = 0; i < count; i++)
+		put_ranges(RMT_OP_ADOPT, NULL, 1, &claims[i]);
+	/* Behind some that may be adopted: all or none. */
+	put_ranges(RMT_OP_ADOPT, NULL, 2,
+		   (const uint64_t[][2]){{region ^ 0x80000000, (region ^ 0x80000000) + 1},
+					 {us.victim, us.victim}});
+	await_adoptions((unsigned)count + 1);
+	if (us.adopted > 0)
+		put_record(us.path, "it was believed");
+	/* No ranges at all, or no answer. */
+	adopt_one(5, 4);
+	adopt_one(0, 4);
+	adopt_one(1, (uint64_t)UINT32_MAX + 1);
+	put_ranges(RMT_OP_ADOPT, NULL, 2, (const uint64_t[][2]){{5, 10}, {7, 12}});
+	put_ranges(RMT_OP_ADOPTED, "", 1, (const uint64_t[][2]){{us.victim, us.victim}});
+}
+
+/* Other trees without end, as small as can be, and what does not fit any account. */
+static void adopt_all(void)
+{
+	uint64_t ranges[1000][2];
+	uint32_t other = (us.self ^ 0x80000000) & ~(RMT_REGION_IDS - 1);
+
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < 1000; i++)
+			ranges[i][0] = ranges[i][1] = other + 2 * (1000 * round + i) + 1;
+		put_ranges(RMT_OP_ADOPT, NULL, 1000, (const uint64_t(*)[2])ranges);
+		for (unsigned i = 0; i < 10; i++)
+			put_ranges(RMT_OP_ADOPT, NULL, 1, (const uint64_t(*)[2])(ranges + i));
+	}
+	adopt_one(other + (1 << 20), other + (1 << 28));
+	await_adoptions(1101);
+	us.refused = us.not_adopted;
+}
+
+/* The victim, again and again: whoever asks further up must not believe it meanwhile. */
+static void adopt_victim(void)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		adopt_one(us.victim, us.victim);
+		await_adoptions(i + 1);
+	}
+	us.refused = us.not_adopted == 1000;
+}
+
+/* Others leave the tree, as this one says; and what is its own, bit by bit. */
+static void detach(void)
+{
+	uint32_t region = us.self & ~(RMT_REGION_IDS - 1);
+	const uint64_t claims[][2] = {
+		{us.victim, us.victim},
+		{us.master, us.master},
+		{us.self, us.self + 10000},
+		{us.self, UINT32_MAX},
+		{region, region + RMT_REGION_IDS - 1},
+		{1, UINT32_MAX},
+	};
+
+	for (size_t i = 0; i < sizeof(claims) / sizeof(*claims); i++)
+		put_ranges(RMT_OP_DETACHED, "a lie", 1, &claims[i]);
+	put_ranges(RMT_OP_DETACHED, "a lie", 0, claims);
+	control(us.master, RMT_OP_ALLOCATE, 20000, 1);
+	while (us.ids == 0)
+		take_in();
+	put_ranges(RMT_OP_DETACHED, "a lie", 2,
+		   (const uint64_t[][2]){{us.ids, us.ids}, {us.ids + 1000, us.ids + 30000}});
+	for (unsigned i = 0; i < 10000; i++)
+		put_ranges(RMT_OP_DETACHED, "a piece", 1,
+			   (const uint64_t[][2]){{us.ids + 2 * i, us.ids + 2 * i}});
+}
+
 /* As much as goes to the victim, which does not read. */
 static void flood(void)
 {
@@ -524,6 +644,8 @@ static const struct {
 	{"requests", requests}, {"deaf", never_read}, {"ask-only", ask_only},
 	{"overrun", overrun},   {"claims", claims},   {"halves", halves},
 	{"gone", gone},         {"flood", flood},     {"fuzz", fuzz},
+	{"adopt", adopt},       {"all", adopt_all},   {"victim", adopt_victim},
+	{"detach", detach},
 };
 
 /* --- the beginning ------------------------------------------------------------------------------------------------- */
@@ -547,6 +669,8 @@ static void say_hello(void)
 	struct rmt_buffer out = RMT_BUFFER_INIT;
 	unsigned char header[RMT_FRAME_HEADER_SIZE];
 	struct rmt_frame frame;
+	struct rmt_welcome welcome;
+	struct rmt_text env[16];
 	const char *twice;
 
 	get(header, sizeof(header));
@@ -555,6 +679,9 @@ static void say_hello(void)
 	get(us.payload, frame.length);
 	us.self = frame.destination;
 	us.master = frame.source;
+	if (rmt_welcome_decode(us.payload, frame.length, env, 16, &welcome) < 0)
+		_exit(96);
+	snprintf(us.path, sizeof(us.path), "%.*s", (int)welcome.path.size, welcome.path.data);
 	rmt_functions_set(ramet__functions_begin, ramet__functions_end, &twice);
 	hello.program = rmt_program_identity();
 	rmt_hello_encode(&hello, &out);
@@ -587,7 +714,7 @@ void hostile_child(int argc, char **argv)
 		if (strcmp(attacks[i].name, us.attack) == 0)
 			attacks[i].run();
 	snprintf(text, sizeof(text), "%s is over%s", us.attack, us.refused ? ", refused" : "");
-	put_record("bad", text);
+	put_record(us.path, text);
 	for (;;)
 		take_in();
 }

@@ -17,7 +17,7 @@ reach()
 	local machine=$1
 	shift
 	FAKE_MACHINE=$machine timeout 30 set/ramet run "$@" -- \
-		sh -c 'head -c 5 /proc/$PPID/exe | od -An -tu1 | tr -s " " | cut -d " " -f 6' 2>&1 | sed 's/.*: *//'
+		sh -c "$find_context"'head -c 5 /proc/$context/exe | od -An -tu1 | tr -s " " | cut -d " " -f 6' 2>&1 | sed 's/.*: *//'
 }
 
 # The fake is in the PATH of the context that runs the tool, and so of the shell there.

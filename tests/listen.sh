@@ -46,10 +46,10 @@ same "its socket is its user's alone" 700 "$(stat -c %a socket)"
 target=unix:$(escaped "$scratch/socket")
 
 same "a context is joined, which the listener has started" "in $listener" \
-	"$(timeout 60 "$ramet" run "$target?name=x" -- sh -c 'read -r _ _ _ parent _ </proc/$PPID/stat; echo in $parent' \
+	"$(timeout 60 "$ramet" run "$target?name=x" -- sh -c "$find_context"'read -r _ _ _ parent _ </proc/$context/stat; echo in $parent' \
 		2>&1 </dev/null | sed 's/^x: //')"
 same "each connection has a process of its own" 3 \
-	"$(timeout 60 "$ramet" run "$target*3" -- sh -c 'echo $PPID' 2>&1 </dev/null | sed 's/.*: //' | sort -u | wc -l)"
+	"$(timeout 60 "$ramet" run "$target*3" -- sh -c "$find_context"'echo $context' 2>&1 </dev/null | sed 's/.*: //' | sort -u | wc -l)"
 same "a joined context has children" "x/local: hi" \
 	"$(timeout 60 "$ramet" run "$target?name=x/local" -- echo hi 2>&1 </dev/null)"
 same "keys are applied in it" "x: /" \

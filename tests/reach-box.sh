@@ -132,7 +132,7 @@ fails "a shell that ends" "$path?shell=%2Fbin%2Ftrue" 'it ended before a shell h
 none_left "failures leave nothing" "$box"
 rig_mark
 if connected "$path"; then
-	kill -KILL "$(ps -o ppid= -p "$rig_far" | tr -d ' ')"
+	kill -KILL "$(rig_context "$rig_far")"
 	client_ends
 	says "a context that is killed: the loss is told" 'is gone: process ' 'killed'
 	kill "$rig_far" # nobody was left to do that
@@ -140,7 +140,7 @@ fi
 printf '#!/bin/sh\nchroot "$@"\nprintf "going\\n\\rthe last \\033 word\\r\\n" >&2\nexit 7\n' >"$scratch/wordy"
 chmod 755 "$scratch/wordy"
 if connected "$path?tool=$(rig_escape "$scratch/wordy")"; then
-	kill -KILL "$(ps -o ppid= -p "$rig_far" | tr -d ' ')"
+	kill -KILL "$(rig_context "$rig_far")"
 	client_ends
 	says "... with the last word of its tool" ' exited with status 7: the last ? word'
 	kill "$rig_far"

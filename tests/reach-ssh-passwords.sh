@@ -165,7 +165,7 @@ seen()
 	local pid
 	status=0
 	RAMET_LOG_LEVEL=io timeout 60 "$RAMET_OUT/ramet" run "$2" -- \
-		sh -c 'tr "\0" "\n" </proc/$PPID/environ' >"$rig/stdout" 2>"$rig/stderr" </dev/null &
+		sh -c "$find_context"'tr "\0" "\n" </proc/$context/environ' >"$rig/stdout" 2>"$rig/stderr" </dev/null &
 	pid=$!
 	read -r -t 30 _ <&7
 	exposed "$3" >"$rig/exposed"

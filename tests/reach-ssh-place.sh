@@ -22,7 +22,7 @@ target()
 placed()
 {
 	local got
-	do_run run "ssh:r_sh@$here:$port${3:-}" -- /bin/sh -c '/usr/bin/readlink /proc/$PPID/exe'
+	do_run run "ssh:r_sh@$here:$port${3:-}" -- /bin/sh -c "$find_context"'/usr/bin/readlink /proc/$context/exe'
 	got=$(sed -n '1s/^ssh:[^ ]*: //p' "$rig/stdout")
 	case $got in
 	"$2"/.ramet-*\ \(deleted\)) got=$2 ;;
@@ -101,7 +101,7 @@ for tool in perl python; do
 		continue
 	fi
 	target "$nowhere" "SetEnv PATH=$rig/$tool"
-	do_run run "ssh:r_sh@$here:$port" -- /bin/sh -c '/usr/bin/readlink /proc/$PPID/exe'
+	do_run run "ssh:r_sh@$here:$port" -- /bin/sh -c "$find_context"'/usr/bin/readlink /proc/$context/exe'
 	same "no place, but $tool" "0 (deleted)" "$status $(grep -o '/memfd:.*\|(deleted)' "$rig/stdout" | sed 's,.*(deleted),(deleted),')"
 	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 	rig_leaves "... and nothing is left" r_sh

@@ -168,7 +168,7 @@ refused "false for a shell" "ssh:r_false@$here" "status 1"
 # crowd TEXT PORT
 crowd()
 {
-	do_run run "ssh:r_sh@127.0.0.[1-50]:$2" -- sh -c 'echo $PPID'
+	do_run run "ssh:r_sh@127.0.0.[1-50]:$2" -- sh -c "$find_context"'echo $context'
 	same "$1" "0 50 50" "$status $(sed 's/:[^:]*$//' "$rig/stdout" | sort -u | wc -l) $(sed 's/.*: //' "$rig/stdout" | sort -u | wc -l)"
 	[ "$status" -eq 0 ] || rig_show "$rig/stderr"
 	rig_leaves "... and nothing is left" r_sh

@@ -112,7 +112,7 @@ works "sudo with visiblepw reads it where there is no terminal" r_bob r_alice PW
 fails "... also a wrong one" 'the password is wrong' r_alice PW="$wrong" -- 'sudo:r_bob?tty=no&password=env:PW'
 rig_sudoers
 for path in sudo:r_carol su:r_carol doas:r_carol; do
-	run_as root -- ramet run "$path" -- sh -c 'kill -9 $PPID'
+	run_as root -- ramet run "$path" -- sh -c "$find_context"'kill -9 $context'
 	same "$path: a context that dies is lost at once" "255 " "$status $left"
 done
 # One is in use, that of the test.

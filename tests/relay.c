@@ -426,13 +426,20 @@ static void run(char **words)
 	static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
 	int up[2], down[2];
 	struct connection *connection;
+	sigset_t passed, before;
 
 	if (pipe2(up, O_CLOEXEC) < 0 || pipe2(down, O_CLOEXEC) < 0)
 		die("pipe");
+	/* The command may send one at once. */
+	sigemptyset(&passed);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&passed, signals[i]);
+	sigprocmask(SIG_BLOCK, &passed, &before);
 	command = fork();
 	if (command < 0)
 		die("fork");
 	if (command == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
 		if (dup2(up[0], STDIN_FILENO) < 0 || dup2(down[1], STDOUT_FILENO) < 0)
 			die("dup2");
 		signal(SIGPIPE, SIG_DFL);
@@ -443,6 +450,7 @@ static void run(char **words)
 	close(down[1]);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], pass_signal);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	/* The others are shared with whoever started us. */
 	fcntl(up[1], F_SETFL, O_NONBLOCK);
 	connection = connection_new(STDIN_FILENO, up[1]);

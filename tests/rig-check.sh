@@ -147,6 +147,12 @@ connected()
 	rig_far=$(pgrep -fx 'sleep 12345')
 }
 
+# rig_context PROCESS: the context, above the guard, of a command
+rig_context()
+{
+	ps -o ppid= -p "$(ps -o ppid= -p "$1" | tr -d ' ')" | tr -d ' '
+}
+
 # client_ends: waits for the client; leaves $status, and its words in the file stderr
 client_ends()
 {

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A tree of 50 contexts, of which a random one is killed all the time while calls and streams run. Whatever is under
- * way ends with the right value or with an error, soon after its cause, and in the end nothing is left. CHAOS_SECONDS
- * and CHAOS_SEED say how long, and which random numbers; both are printed.
+ * A tree of 50 contexts, of which a random one is killed all the time while calls, streams, copies of files and
+ * commands run. Whatever is under way ends with the right value or with an error, soon after its cause, and in the end
+ * nothing is left: of the copies those that are complete. CHAOS_SECONDS and CHAOS_SEED say how long, and which random
+ * numbers; both are printed.
  */
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "files.h"
 #include "fixture.h"
 
 #define GATEWAYS 5
@@ -22,6 +26,10 @@
 #define SECONDS (SANITIZED ? 10 : 30)
 #define VALUES 2000
 #define ECHO_BYTES 200000
+
+/* What is copied. The sizes are those where pieces and windows begin and end, and some between. */
+#define ORIGINALS 8
+#define ORIGINAL_MAX 3000000
 
 /* --- what contexts do ------------------------------------------------------------------------ */
 
@@ -90,7 +98,9 @@ static struct {
 	struct slot slots[SLOTS];
 	struct work works[THREADS];
 	bool stop;
-	atomic_long done, failed, kills, replaced;
+	atomic_long done, failed, kills, replaced, copies;
+	const char *directory;
+	char hashes[ORIGINALS][33];
 } chaos = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	   .lost = PTHREAD_COND_INITIALIZER,
 	   .found = PTHREAD_COND_INITIALIZER};
@@ -212,6 +222,18 @@ static void *replace_all(void *argument)
 
 /* --- what is done with it -------------------------------------------------------------------- */
 
+/* Of the originals, all bytes differ by place and by original. */
+static void check_copy(const char *path, unsigned original)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	char hash[33];
+
+	if (ramet_file_hash(ramet_router_self(chaos.router), path, hash, &error) < 0)
+		fail_msg("%s: %s", path, error.message);
+	if (strcmp(hash, chaos.hashes[original]) != 0)
+		fail_msg("%s is not what it was copied from", path);
+}
+
 static int work_echo(struct work *work, uint64_t *random)
 {
 	static _Thread_local char data[ECHO_BYTES];
@@ -325,6 +347,85 @@ static int work_consume(struct work *work, uint64_t *random)
 	return r < 0 ? r : s;
 }
 
+/* Returns before anything is at the path, or when the copy is there as a whole: what failed is looked at in the end,
+ * because a target may be the last to know. */
+static int copy_between(ramet_context *from, ramet_context *to, uint64_t *random)
+{
+	static const unsigned flags[] = {0, RAMET_FILE_NO_SYNC, RAMET_FILE_SKIP_HASH};
+	unsigned original = next_random(random) % ORIGINALS;
+	ramet_file_copy_options options = RAMET_FILE_COPY_OPTIONS_INIT;
+	ramet_file_copy_result result = {0};
+	ramet_error error = RAMET_ERROR_INIT;
+	char from_path[256], to_path[256];
+	int r;
+
+	snprintf(from_path, sizeof(from_path), "%s/from/%u", chaos.directory, original);
+	snprintf(to_path, sizeof(to_path), "%s/to/%u-%ld", chaos.directory, original,
+		 (long)chaos.copies++);
+	options.from = from;
+	options.from_path = from_path;
+	options.to = to;
+	options.to_path = to_path;
+	options.flags = flags[next_random(random) % (sizeof(flags) / sizeof(*flags))];
+	r = ramet_file_copy(&options, &result, &error);
+	if (r == 0 && strcmp(result.hash, chaos.hashes[original]) != 0)
+		fail_msg("%s has the hash %s", to_path, result.hash);
+	if (r == 0)
+		check_copy(to_path, original);
+	/* Else there would be gigabytes. */
+	if (r == 0 && unlink(to_path) < 0)
+		fail_msg("%s is not there", to_path);
+	ramet_error_clear(&error);
+	return r;
+}
+
+static int work_copy_down(struct work *work, uint64_t *random)
+{
+	return copy_between(ramet_router_self(chaos.router), work->contexts[0], random);
+}
+
+static int work_copy_up(struct work *work, uint64_t *random)
+{
+	return copy_between(work->contexts[0], ramet_router_self(chaos.router), random);
+}
+
+static int work_copy_across(struct work *work, uint64_t *random)
+{
+	return copy_between(work->contexts[0], work->contexts[1], random);
+}
+
+static int work_command(struct work *work, uint64_t *random)
+{
+	static const char *const argv[] = {"/bin/cat", NULL};
+	size_t size = next_random(random) % ECHO_BYTES;
+	char *data = malloc(size + 1);
+	ramet_command_options options = RAMET_COMMAND_OPTIONS_INIT;
+	ramet_command_result result;
+	ramet_error error = RAMET_ERROR_INIT;
+	int r;
+
+	assert_non_null(data);
+	memset(data, (int)next_random(random), size);
+	options.argv = argv;
+	options.input = true;
+	r = ramet_command_run(work->contexts[0], &options, (ramet_bytes){data, size}, &result,
+			      &error);
+	if (r == 0) {
+		/* Its guard tells of the end of the context, perhaps before anything else does. */
+		bool whole = result.process.cause == RAMET_CAUSE_ITSELF &&
+			     result.process.signal == 0 && result.process.status == 0;
+
+		if (whole && (result.truncated || result.output.size != size ||
+			      memcmp(result.output.data, data, size) != 0))
+			fail_msg("cat took %zu bytes and gave %zu", size, result.output.size);
+		ramet_command_result_clear(&result);
+		r = whole ? 0 : -ECONNRESET;
+	}
+	free(data);
+	ramet_error_clear(&error);
+	return r;
+}
+
 static const struct kind {
 	const char *what;
 	size_t contexts;
@@ -334,6 +435,10 @@ static const struct kind {
 	{"produce", 1, work_produce},
 	{"consume", 1, work_consume},
 	{"consume what another produces", 2, work_consume},
+	{"copy to it", 1, work_copy_down},
+	{"copy from it", 1, work_copy_up},
+	{"copy from one to another", 2, work_copy_across},
+	{"command", 1, work_command},
 };
 
 /* The lock is held. Contexts that are there now, perhaps about to be found dead. */
@@ -405,6 +510,48 @@ static void check_ends(void)
 	pthread_mutex_unlock(&chaos.lock);
 }
 
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static void make_originals(void)
+{
+	static const uint64_t sizes[ORIGINALS] = {
+		0, 1, 65535, 65536, 200001, (1 << 20) + 1, 2000000, ORIGINAL_MAX};
+
+	chaos.directory = files_begin();
+	assert_int_equal(mkdir(files_path("from"), 0700), 0);
+	assert_int_equal(mkdir(files_path("to"), 0700), 0);
+	for (unsigned i = 0; i < ORIGINALS; i++) {
+		files_make(files_path("from/%u", i), sizes[i], i);
+		assert_int_equal(ramet_file_hash(ramet_router_self(chaos.router),
+						 files_path("from/%u", i), chaos.hashes[i], NULL),
+				 0);
+	}
+}
+
+/* Nobody is left who could write there. What a failed copy has left is a complete one. */
+static void check_copies(void)
+{
+	DIR *directory = opendir(files_path("to"));
+	struct dirent *entry;
+	unsigned left = 0;
+
+	assert_non_null(directory);
+	while ((entry = readdir(directory))) {
+		unsigned original;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (sscanf(entry->d_name, "%u-", &original) != 1 || original >= ORIGINALS)
+			fail_msg("'%s' is left", entry->d_name);
+		check_copy(files_path("to/%s", entry->d_name), original);
+		left++;
+	}
+	closedir(directory);
+	print_message("# %ld copies begun, %u complete though the caller heard otherwise\n",
+		      (long)chaos.copies, left);
+	assert_true(chaos.copies > 0);
+}
+
 static long from_environment(const char *name, long otherwise)
 {
 	const char *text = getenv(name);
@@ -427,6 +574,7 @@ static void tree_with_random_kills_every_operation_ends(void **state)
 	fixture_allow_orphans();
 	options.allow_siblings = true;
 	assert_int_equal(ramet_router_new(&options, &chaos.router), 0);
+	make_originals();
 	pthread_create(&replacing, NULL, replace_all, NULL);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, work_on, &chaos.works[i]);
@@ -451,6 +599,12 @@ static void tree_with_random_kills_every_operation_ends(void **state)
 	for (size_t i = 0; i < SLOTS; i++)
 		ramet_context_unref(chaos.slots[i].context);
 	ramet_router_unref(chaos.router);
+	/* Orphans end last. */
+	assert_true(fixture_wait_orphans());
+	chaos.router = fixture_router(RAMET_POLLER_DEFAULT, 0);
+	check_copies();
+	ramet_router_unref(chaos.router);
+	files_end();
 }
 
 int main(int argc, char **argv)

@@ -486,6 +486,26 @@ static void guest_ends_the_tree_only_by_saying_so(void **state)
 	close(out);
 }
 
+static void guest_of_a_root_that_ends_in_order_hears_that(void **state)
+{
+	ramet_router *guest;
+	ramet_context *joined, *child;
+	const char *reason = NULL;
+
+	(void)state;
+	open_tree(NULL);
+	guest = fixture_router(RAMET_POLLER_DEFAULT, 0);
+	joined = fixture_connect(guest, "unix:test");
+	child = fixture_connect(guest, "unix:test/local");
+	close_tree();
+	assert_int_equal(ramet_context_wait(joined, SOON, &reason), 1);
+	assert_string_equal(reason, "the tree has ended");
+	assert_int_equal(ramet_context_wait(child, SOON, NULL), 1);
+	ramet_context_unref(child);
+	ramet_context_unref(joined);
+	ramet_router_unref(guest);
+}
+
 static void idle_tree_ends(void **state)
 {
 	ramet_listen_options options = RAMET_LISTEN_OPTIONS_INIT;
@@ -834,6 +854,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(killed_guest_leaves_no_call_and_no_context),
 		FIXTURE_TEST(guest_of_a_killed_root_learns_it),
 		FIXTURE_TEST(guest_ends_the_tree_only_by_saying_so),
+		FIXTURE_TEST(guest_of_a_root_that_ends_in_order_hears_that),
 		FIXTURE_TEST(idle_tree_ends),
 		FIXTURE_TEST(guest_with_an_authority_of_its_own_may_not_call),
 		FIXTURE_TEST(guests_do_not_reach_each_other),

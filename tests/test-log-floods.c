@@ -295,7 +295,7 @@ static void lines_wait_while_the_sink_is_stuck(void **state)
 static ramet_bytes encode(const char *source, struct rmt_buffer *out)
 {
 	const ramet_log_record record = {
-		.level = RAMET_LOG_ERROR, .context = "liar", .source = source, .text = "text"};
+		.level = RAMET_LOG_ERROR, .context = "local", .source = source, .text = "text"};
 
 	rmt_log_record_encode(&record, out);
 	assert_int_equal(out->error, 0);

@@ -57,11 +57,11 @@
  * chain of machines and bounds the work of checking authority. */
 #define RMT_TREE_DEPTH_MAX 64u
 
-/* Bytes that a socket between two processes of one machine is asked to buffer. Whoever writes sleeps
- * until three quarters of what is in it are read; the rest has to last until it is awake, or the reader
- * sleeps as well. The kernel doubles this, for its own bookkeeping, and gives an unprivileged process
- * no more unless net.core.wmem_max was changed. */
-#define RMT_SOCKET_BUFFER 212992
+/* Bytes that a socket between two processes of one machine is asked to buffer; the kernel doubles it,
+ * for its own bookkeeping. Whoever writes sleeps until three quarters of what is in it are read; the rest
+ * has to last until it is awake, or the reader sleeps as well. But a call waits behind all of it: with the
+ * kernel's own 208 KiB, doubled, the slowest ones took ten times as long. */
+#define RMT_SOCKET_BUFFER 131072
 
 /* Bytes in flight for one flow (one sender to one receiver) before the receiver has to grant more.
  * Four times what a local socket buffer holds, so that a flow on one machine never waits for credit
@@ -190,6 +190,19 @@
 
 /* Requests for ids of one child that wait for the answer from above: a context makes one at a time. */
 #define RMT_ALLOCATE_MAX 4u
+
+/* Ranges of ids in requests of one child for trees that were joined below it, and one for each request,
+ * that wait for the answer from above; beyond that it is lost. Two of the longest, or four thousand
+ * small trees at the same time; 64 KiB. */
+#define RMT_ADOPTING_MAX 8194u
+
+/* A range of ids of another tree counts as many as this at least: a route for each, they must not be as
+ * small as who has them would like. */
+#define RMT_ADOPTED_LEAST 256u
+
+/* Ranges of ids that have left our tree from behind one child: they cut what is ours into pieces, 32
+ * KiB of them. */
+#define RMT_DETACHED_MAX 4096u
 
 /* Contexts that a neighbour's side has sent to, which are noted to tell it of their loss; beyond that it
  * is told of every loss. 64 KiB, and as much to move when a number is put in between. */

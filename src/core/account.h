@@ -22,6 +22,9 @@ struct rmt_account {
 	uint64_t bytes;            /* parts of messages, and messages that wait to be consumed */
 	uint32_t flows;            /* struct rmt_inflow */
 	uint32_t contexts;         /* ids that were allocated */
+	uint32_t adopted;          /* ids of other trees that are reached there */
+	uint32_t adopting;         /* ranges of such ids that wait for the answer from above */
+	uint32_t detached;         /* ranges that are another tree's since */
 	uint32_t requests;         /* for ids, that wait for the answer from above */
 	uint32_t chains;           /* of calls, that have failed */
 };

@@ -138,18 +138,9 @@ void rmt_control_level(ramet_router *router, uint32_t destination, enum ramet_lo
 }
 
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
-		       uint32_t context, bool taken_back)
+		       uint32_t context)
 {
-	unsigned char memory[MESSAGE_SIZE];
-	struct rmt_buffer out;
-
-	rmt_buffer_init(&out, memory, sizeof(memory));
-	begin(&out, taken_back ? 4 : 3, RMT_OP_GIVEN);
-	rmt_cbor_put_uint(&out, handle);
-	rmt_cbor_put_uint(&out, context);
-	if (taken_back)
-		rmt_cbor_put_bool(&out, true);
-	rmt_control_send(router, destination, &out);
+	rmt_control_pair(router, destination, RMT_OP_GIVEN, handle, context);
 }
 
 void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t destination,
@@ -310,25 +301,27 @@ static void closed(ramet_router *router, const struct rmt_frame *frame,
 }
 
 static void given(ramet_router *router, const struct rmt_frame *frame,
-		  struct rmt_cbor_reader *reader, uint64_t items)
+		  struct rmt_cbor_reader *reader)
 {
-	bool taken_back = false;
 	uint32_t handle, context;
 	ramet_receiver *receiver;
 
-	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0 ||
-	    (items > 3 && rmt_cbor_read_bool(reader, &taken_back) < 0))
+	if (rmt_cbor_read_u32(reader, &handle) < 0 || rmt_cbor_read_u32(reader, &context) < 0)
 		return;
 	receiver = rmt_receiver_find(router, handle);
-	if (!receiver || receiver->result || !rmt_receiver_may_give(receiver, frame))
-		return;
-	/* Others could take back what they have not given. */
-	if (!taken_back)
+	if (receiver && !receiver->result && rmt_receiver_may_give(receiver, frame))
 		rmt_receiver_given(receiver, context, rmt_account_of(router, frame->source));
-	else if (rmt_router_obeys(router, frame->authority))
-		rmt_receiver_taken_back(receiver, context);
 }
 
+/* As if the message with that sender had come, and nobody had taken it. */
+static void drop(ramet_router *router, struct rmt_cbor_reader *reader)
+{
+	struct rmt_frame end = {.flags = RMT_FRAME_END};
+
+	if (rmt_cbor_read_u32(reader, &end.destination) == 0 &&
+	    rmt_cbor_read_u32(reader, &end.handle) == 0 && end.handle >= RMT_HANDLE_FIRST)
+		rmt_send_frame(router, &end, NULL, 0, false);
+}
 static void release(ramet_router *router, const struct rmt_frame *frame,
 		    struct rmt_cbor_reader *reader)
 {
@@ -487,7 +480,10 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 			rmt_chain_reset(router, frame->source, number);
 		return;
 	case RMT_OP_GIVEN:
-		given(router, frame, &reader, items);
+		given(router, frame, &reader);
+		return;
+	case RMT_OP_DROP:
+		drop(router, &reader);
 		return;
 	case RMT_OP_ASK:
 		asked(router, frame, &reader);

@@ -33,14 +33,15 @@ void rmt_control_level(ramet_router *router, uint32_t destination, enum ramet_lo
 void rmt_control_ping(ramet_router *router, uint32_t destination);
 void rmt_control_pong(ramet_router *router, uint32_t destination);
 void rmt_control_given(ramet_router *router, uint32_t destination, uint32_t handle,
-		       uint32_t context, bool taken_back);
+		       uint32_t context);
 
 /* ms: also one of these. */
 #define RMT_UNHOLD (-1) /* one holder less */
 #define RMT_KEEP (-2)   /* it stays, also when nobody holds it */
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms);
 
-/* To a tree that was joined: what is sent before this arrives, then it closes. */
+/* To a tree that was joined, or from one that ends to a guest: what is sent before this arrives, then it
+ * closes. */
 void rmt_control_leave(struct rmt_stream *stream);
 
 /* Tells a neighbour. */

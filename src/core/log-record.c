@@ -101,18 +101,33 @@ static int read_field(struct rmt_cbor_reader *reader, struct texts *texts, ramet
 	return field->text ? 0 : -1;
 }
 
-static struct rmt_log_entry *decode(struct rmt_cbor_reader *reader, struct texts *texts)
+static enum ramet_log_level read_level(struct rmt_cbor_reader *reader)
 {
-	ramet_log_field fields[RMT_LOG_FIELDS_MAX];
-	ramet_log_record record = {.fields = fields};
-	uint64_t items, pairs;
+	uint64_t items;
 	uint32_t level;
 
 	if (rmt_cbor_read_array(reader, &items) < 0 || items != RECORD_ITEMS ||
-	    rmt_cbor_read_u32(reader, &level) < 0 || level == 0 || level >= RAMET_LOG_IO ||
-	    rmt_cbor_read_i64(reader, &record.time) < 0)
+	    rmt_cbor_read_u32(reader, &level) < 0 || level >= RAMET_LOG_IO)
+		return 0;
+	return (enum ramet_log_level)level;
+}
+
+enum ramet_log_level rmt_log_record_level(const void *data, size_t size)
+{
+	struct rmt_cbor_reader reader;
+
+	rmt_cbor_reader_init(&reader, data, size);
+	return read_level(&reader);
+}
+
+static struct rmt_log_entry *decode(struct rmt_cbor_reader *reader, struct texts *texts)
+{
+	ramet_log_field fields[RMT_LOG_FIELDS_MAX];
+	ramet_log_record record = {.level = read_level(reader), .fields = fields};
+	uint64_t pairs;
+
+	if (record.level == 0 || rmt_cbor_read_i64(reader, &record.time) < 0)
 		return NULL;
-	record.level = (enum ramet_log_level)level;
 	record.context = read_string(reader, texts);
 	record.source = record.context ? read_string(reader, texts) : NULL;
 	record.text = record.source ? read_string(reader, texts) : NULL;

@@ -457,6 +457,14 @@ void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt
 	queue(router, entry);
 }
 
+void rmt_log_refused(ramet_router *router, struct rmt_stream *stream, const void *data, size_t size)
+{
+	enum ramet_log_level level = rmt_log_record_level(data, size);
+
+	if (level != 0 && stream)
+		drop(router, &stream->log_limit, level);
+}
+
 /* --- the beginning and the end ------------------------------------------------------------- */
 
 void rmt_log_init(ramet_router *router)

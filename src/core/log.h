@@ -76,6 +76,10 @@ void rmt_log_pause(ramet_router *router, struct rmt_capture *capture);
 /* A message to RMT_HANDLE_LOG has arrived in the master. Takes its chunk. */
 void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt_message *message);
 
+/* It was more than its source may send, or than may come through that child: it is counted. */
+void rmt_log_refused(ramet_router *router, struct rmt_stream *stream, const void *data,
+		     size_t size);
+
 /* The stream of a child is about to go: how many records from below it were dropped is said now. */
 void rmt_log_child_lost(struct rmt_stream *stream);
 
@@ -120,6 +124,9 @@ struct rmt_log_entry {
 struct rmt_log_entry *rmt_log_entry_new(const ramet_log_record *record);
 
 void rmt_log_record_encode(const ramet_log_record *record, struct rmt_buffer *out);
+
+/* 0: it makes no sense. */
+enum ramet_log_level rmt_log_record_level(const void *data, size_t size);
 
 /* NULL: it makes no sense, or there is no memory. */
 struct rmt_log_entry *rmt_log_record_decode(const void *data, size_t size);

@@ -140,15 +140,20 @@ static void record_arrived(ramet_router *router, struct rmt_stream *stream,
 {
 	const struct rmt_frame *frame = &message->frame;
 	struct rmt_inflow *inflow = NULL;
+	int r = 0;
 
 	if (rmt_router_is_root(router) && (frame->flags & RMT_FRAME_COUNTED) &&
 	    !(frame->flags & (RMT_FRAME_MORE | RMT_FRAME_CONTINUES)))
 		inflow = rmt_inflow_get(router, frame->source, frame->handle,
 					rmt_account_of(router, frame->source));
-	if (!inflow)
+	if (inflow)
+		r = rmt_inflow_frame(inflow, &message->frame, chunk, payload, message);
+	else
 		router->dropped++;
-	else if (rmt_inflow_frame(inflow, &message->frame, chunk, payload, message) > 0)
+	if (r > 0)
 		rmt_log_arrived(router, stream, message);
+	else if (r < 0)
+		rmt_log_refused(router, stream, payload, frame->length);
 }
 
 /* Calls are charged to their flow, all of them: so nobody can make more of them wait than fit a window. */
@@ -235,8 +240,10 @@ void rmt_deliver(ramet_router *router, struct rmt_stream *stream, const struct r
 			end_senders(router, frame, payload);
 			return;
 		}
-		if (!rmt_receiver_admits(receiver, frame))
+		if (!rmt_receiver_admits(receiver, frame)) {
+			end_senders(router, frame, payload);
 			return;
+		}
 	}
 	if (frame->flags & RMT_FRAME_END) {
 		if (!receiver->result)

@@ -66,9 +66,30 @@ int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rm
 	}
 	memmove(router->routes + at + 1, router->routes + at,
 		(router->route_count - at) * sizeof(*router->routes));
-	router->routes[at] = (struct rmt_route){first, last, stream};
+	router->routes[at] = (struct rmt_route){first, last, stream, false};
 	router->route_count++;
 	routes_changed(router);
+	return 0;
+}
+
+static uint32_t price(uint32_t first, uint32_t last)
+{
+	return RMT_MAX(last - first + 1, RMT_ADOPTED_LEAST);
+}
+
+int rmt_route_adopt(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream)
+{
+	/* A tree has one region at least. */
+	uint32_t most = RMT_MAX(router->quota.contexts, RMT_REGION_IDS);
+	int r;
+
+	if (price(first, last) > most - RMT_MIN(stream->account->adopted, most))
+		return -EDQUOT;
+	r = rmt_route_add(router, first, last, stream);
+	if (r < 0)
+		return r;
+	router->routes[position(router, first)].adopted = true;
+	stream->account->adopted += price(first, last);
 	return 0;
 }
 
@@ -83,6 +104,8 @@ static void routes_remove(ramet_router *router, const struct rmt_stream *stream,
 
 		if (route->stream != stream && !(route->first >= first && route->last <= last))
 			router->routes[kept++] = *route;
+		else if (route->adopted)
+			route->stream->account->adopted -= price(route->first, route->last);
 	}
 	router->route_count = kept;
 	routes_changed(router);
@@ -114,10 +137,10 @@ struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id)
 	return below ? below : router->uplink;
 }
 
-bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
-		      const struct rmt_stream *stream)
+bool rmt_route_leads(const ramet_router *router, uint32_t first, uint32_t last,
+		     const struct rmt_stream *stream)
 {
-	if (last < first || (stream->peer && stream->peer->id >= first && stream->peer->id <= last))
+	if (last < first)
 		return false;
 	for (size_t at = position(router, first); at < router->route_count; at++) {
 		const struct rmt_route *route = &router->routes[at];
@@ -129,6 +152,13 @@ bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
 		first = route->last + 1;
 	}
 	return false;
+}
+
+bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
+		      const struct rmt_stream *stream)
+{
+	return !(stream->peer && stream->peer->id >= first && stream->peer->id <= last) &&
+	       rmt_route_leads(router, first, last, stream);
 }
 
 /* --- who has talked to whom --------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 struct rmt_route {
 	uint32_t first, last; /* ids, both included */
 	struct rmt_stream *stream;
+	bool adopted; /* of another tree: charged to the account until it is removed */
 };
 
 /* Frames that lie behind each other in memory and go the same way: forwarded with one write. */
@@ -35,6 +36,9 @@ struct rmt_run {
 
 /* 0, -EEXIST (overlaps another route) or -ENOMEM. */
 int rmt_route_add(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream);
+
+/* The same for ids of another tree. -EDQUOT: its account has no room for them. */
+int rmt_route_adopt(ramet_router *router, uint32_t first, uint32_t last, struct rmt_stream *stream);
 
 /* Removes the routes through a stream; or those that cover nothing but these ids. */
 void rmt_route_remove(ramet_router *router, struct rmt_stream *stream);
@@ -50,7 +54,11 @@ struct rmt_stream *rmt_route_below(const ramet_router *router, uint32_t id);
  * router's own id. */
 struct rmt_stream *rmt_route_to(const ramet_router *router, uint32_t id);
 
-/* True when all these ids lie behind a stream, and the neighbour itself is not among them. */
+/* True when all these ids lie behind a stream. */
+bool rmt_route_leads(const ramet_router *router, uint32_t first, uint32_t last,
+		     const struct rmt_stream *stream);
+
+/* The same, and the neighbour itself is not among them. */
 bool rmt_route_covers(const ramet_router *router, uint32_t first, uint32_t last,
 		      const struct rmt_stream *stream);
 

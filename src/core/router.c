@@ -231,6 +231,19 @@ static bool all_written(void *argument)
 	return true;
 }
 
+/* Those who have joined us hear that this is no accident. */
+static void leave_guests(ramet_router *router)
+{
+	struct rmt_list *node, *following;
+
+	rmt_list_each(&router->streams, node, following) {
+		struct rmt_stream *stream = RMT_CONTAINER(node, struct rmt_stream, node);
+
+		if (stream->guest && stream->peer && !stream->failed)
+			rmt_control_leave(stream);
+	}
+}
+
 static void kill_children(ramet_router *router)
 {
 	struct rmt_list *node, *following;
@@ -301,6 +314,7 @@ void rmt_router_finish(ramet_router *router)
 	}
 	rmt_workers_quiet(router, RMT_MAX(by, rmt_now()));
 	rmt_log_finish(router);
+	leave_guests(router);
 	rmt_wait(router, all_written, router, rmt_after(FORCE_MS));
 	router->state = RMT_ROUTER_ENDED;
 	rmt_wait_changed(router);

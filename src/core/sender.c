@@ -85,7 +85,7 @@ int rmt_sender_give(ramet_sender *sender, uint32_t context)
 	ramet_receiver *receiver;
 
 	if (sender->destination != router->id) {
-		rmt_control_given(router, sender->destination, sender->handle, context, false);
+		rmt_control_given(router, sender->destination, sender->handle, context);
 		return 0;
 	}
 	receiver = rmt_receiver_find(router, sender->handle);

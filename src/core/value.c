@@ -697,6 +697,6 @@ void rmt_senders_take_back(ramet_router *router, uint32_t context, const void *d
 		if (receiver && !receiver->result)
 			rmt_receiver_taken_back(receiver, context);
 		else if (owner != router->id)
-			rmt_control_given(router, owner, handle, context, true);
+			rmt_control_pair(router, context, RMT_OP_DROP, owner, handle);
 	}
 }

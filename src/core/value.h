@@ -30,8 +30,9 @@ int rmt_value_from_message(ramet_router *router, const struct rmt_message *messa
  * that. The lock is held. */
 void rmt_senders_end(ramet_router *router, const void *data, size_t size);
 
-/* A message that was encoded for a context could not be sent: our receivers need not wait for its
- * senders. The lock is held. */
+/* A message that was encoded for a context could not be sent: nobody need wait for its senders. Those of
+ * others are closed by who was to get them: their readers have no reason to believe that they were not
+ * given after all. The lock is held. */
 void rmt_senders_take_back(ramet_router *router, uint32_t context, const void *data, size_t size);
 
 /* A byte string that is made in memory of the caller's, of so many bytes and aligned for anything,

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/limits.h"
+#include "core/account.h"
 #include "core/control.h"
 #include "core/function.h"
 #include "core/ids.h"
@@ -100,6 +102,14 @@ void rmt_adopt_undo(struct rmt_connection *connection)
 				 met->tree.region.count, "it was not joined");
 }
 
+static const char *reason_of(int code)
+{
+	return code == -EEXIST   ? CLASH
+	       : code == -EDQUOT ? "there are more ids in that tree, and others that were joined "
+				   "there, than the quota of contexts allows"
+				 : rmt_strerror(code);
+}
+
 static void fail(struct rmt_connection *connection, int code, const char *text)
 {
 	rmt_error_set(&connection->error, code, "join: %s", text);
@@ -129,6 +139,7 @@ static void send_join(struct rmt_connection *connection)
 		fail(connection, out.error < 0 ? ENOMEM : E2BIG, "the tree has too many parts");
 	else
 		rmt_stream_send(connection->stream, &frame, out.data, NULL, false);
+	met->asked = true;
 	rmt_buffer_done(&out);
 }
 
@@ -186,7 +197,10 @@ static int answered(struct rmt_connection *connection, const struct rmt_arrival 
 	struct rmt_text text;
 	int code;
 
+	/* Not before our own tree has agreed. */
 	if (rmt_joined_decode(arrival->payload, arrival->frame.length)) {
+		if (!met->asked)
+			return -EBADMSG;
 		connection->id = met->tree.id;
 		hello = met->tree.hello;
 		hello.host = (struct rmt_text){met->host, strlen(met->host)};
@@ -195,7 +209,7 @@ static int answered(struct rmt_connection *connection, const struct rmt_arrival 
 	}
 	if (rmt_hello_decode(arrival->payload, arrival->frame.length, &hello, &code, &text) != 0)
 		return -EBADMSG;
-	if (code == EEXIST && draw_again(connection) == 0)
+	if (code == EEXIST && met->asked && draw_again(connection) == 0)
 		return 0;
 	rmt_error_set(&connection->error, code, "join: %.*s", (int)text.size, text.data);
 	rmt_stream_fail(connection->stream, "refused");
@@ -216,32 +230,61 @@ static int tree_frame(struct rmt_stream *stream, const struct rmt_arrival *arriv
 
 /* --- hop by hop --------------------------------------------------------------------------- */
 
-static int ask_up(ramet_router *router, const struct rmt_region *region, uint32_t child,
-		  struct rmt_connection *connection)
+/* A request of a child (its account), or of a connection of ours. */
+static struct rmt_adoption *adoption_new(const struct rmt_region *region,
+					 struct rmt_account *account)
 {
-	struct rmt_parent *parent = rmt_parent_of(router);
-	struct rmt_adoption *adoption = parent ? calloc(1, sizeof(*adoption)) : NULL;
-	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_adoption *adoption = calloc(1, sizeof(*adoption));
+	int r = adoption ? 0 : -ENOMEM;
 
-	if (!adoption)
-		return -ENOMEM;
-	if (!router->uplink || router->uplink->failed) {
+	for (size_t i = 0; i < region->count && r == 0; i++)
+		r = rmt_region_add(&adoption->region, region->ranges[i][0], region->ranges[i][1]);
+	if (r < 0) {
+		if (adoption)
+			rmt_region_done(&adoption->region);
 		free(adoption);
-		return -ECONNRESET;
+		return NULL;
 	}
 	rmt_list_init(&adoption->node);
-	for (size_t i = 0; i < region->count; i++)
-		if (rmt_region_add(&adoption->region, region->ranges[i][0], region->ranges[i][1]) <
-		    0)
-			out.error = -ENOMEM;
+	adoption->account = rmt_account_ref(account);
+	if (account)
+		account->adopting += 1 + (uint32_t)region->count;
+	return adoption;
+}
+
+static void adoption_free(struct rmt_adoption *adoption)
+{
+	rmt_list_remove(&adoption->node);
+	if (adoption->account)
+		adoption->account->adopting -= 1 + (uint32_t)adoption->region.count;
+	rmt_account_unref(adoption->account);
+	rmt_region_done(&adoption->region);
+	free(adoption);
+}
+
+/* The way to those ids begins when the root has agreed: it knows whose they are. */
+static int ask_up(ramet_router *router, const struct rmt_region *region,
+		  struct rmt_account *account, struct rmt_connection *connection)
+{
+	struct rmt_parent *parent = rmt_parent_of(router);
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+	struct rmt_adoption *adoption;
+
+	if (rmt_region_is_known(router, region))
+		return -EEXIST;
+	if (!router->uplink || router->uplink->failed)
+		return -ECONNRESET;
+	adoption = parent ? adoption_new(region, account) : NULL;
+	if (!adoption)
+		return -ENOMEM;
 	rmt_adopt_encode(region, &out);
 	if (out.error < 0 || out.size > RMT_FRAME_PAYLOAD_MAX) {
+		int r = out.error < 0 ? out.error : -E2BIG;
+
 		rmt_buffer_done(&out);
-		rmt_region_done(&adoption->region);
-		free(adoption);
-		return out.error < 0 ? out.error : -E2BIG;
+		adoption_free(adoption);
+		return r;
 	}
-	adoption->child = child;
 	adoption->connection = connection;
 	if (connection)
 		connection->met->adoption = adoption;
@@ -254,17 +297,16 @@ static void go_on(struct rmt_connection *connection)
 {
 	ramet_router *router = connection->router;
 	struct rmt_met *met = connection->met;
-	int r = route(connection);
+	bool root = rmt_router_is_root(router);
+	int r = root ? route(connection) : ask_up(router, &met->tree.region, NULL, connection);
 
 	met->parked = r == -EEXIST && is_being_left(router, &met->tree.region);
 	if (met->parked)
 		return;
-	if (r == 0 && rmt_router_is_root(router))
+	if (r == 0 && root)
 		agree_here(connection);
-	else if (r == 0)
-		r = ask_up(router, &met->tree.region, 0, connection);
 	if (r < 0)
-		fail(connection, r, r == -EEXIST ? CLASH : rmt_strerror(r));
+		fail(connection, r, reason_of(r));
 }
 
 bool rmt_adopt_begin(struct rmt_connection *connection, const struct rmt_arrival *arrival)
@@ -307,38 +349,62 @@ static void answer_down(ramet_router *router, uint32_t child, int code, const ch
 	rmt_control_send(router, child, &out);
 }
 
+/* Requests of that child are in a list. */
+static bool waits(const struct rmt_list *list, const struct rmt_account *account)
+{
+	const struct rmt_list *node;
+
+	for (node = list->next; node != list; node = node->next)
+		if (RMT_CONTAINER(node, struct rmt_adoption, node)->account == account)
+			return true;
+	return false;
+}
+
+/* Answers come in the order of the requests. */
+static void refuse_down(ramet_router *router, struct rmt_stream *stream, int code)
+{
+	static const struct rmt_region none = RMT_REGION_INIT;
+	struct rmt_parent *parent = rmt_parent_of(router);
+	struct rmt_adoption *adoption;
+
+	if (!parent || !waits(&parent->adoptions, stream->account)) {
+		answer_down(router, stream->peer->id, code, reason_of(code), &none);
+		return;
+	}
+	adoption = adoption_new(&none, stream->account);
+	if (!adoption) {
+		rmt_stream_fail(stream, "out of memory");
+		return;
+	}
+	adoption->refused = code;
+	rmt_list_append(&parent->adoptions, &adoption->node);
+}
+
 /* Asks further up, or answers. -EAGAIN: not yet. */
 static int adopt(ramet_router *router, struct rmt_stream *stream, const struct rmt_region *region)
 {
 	struct rmt_region own = RMT_REGION_INIT;
-	int r = rmt_region_route(router, region, stream);
+	bool root = rmt_router_is_root(router);
+	int r = root ? rmt_region_route(router, region, stream)
+		     : ask_up(router, region, stream->account, NULL);
 
 	if (r == -EEXIST && is_being_left(router, region))
 		return -EAGAIN;
-	if (r == 0) {
-		r = rmt_router_is_root(router) ? rmt_region_own(router, &own)
-					       : ask_up(router, region, stream->peer->id, NULL);
+	if (r == 0 && root) {
+		r = rmt_region_own(router, &own);
 		if (r < 0)
 			rmt_region_unroute(router, region);
 	}
-	if (r < 0)
-		answer_down(router, stream->peer->id, r, r == -EEXIST ? CLASH : rmt_strerror(r),
-			    &own);
-	else if (rmt_router_is_root(router))
+	if (r < 0) {
+		if (r == -EDQUOT)
+			rmt_misbehaved(router, "%s has joined too many trees: %s",
+				       rmt_peer_name(stream->peer), reason_of(r));
+		refuse_down(router, stream, r);
+	} else if (root) {
 		answer_down(router, stream->peer->id, 0, "", &own);
+	}
 	rmt_region_done(&own);
 	return 0;
-}
-
-/* Answers come in the order of the requests: behind one that waits, others of that child wait, too. */
-static bool waits(const struct rmt_parent *parent, uint32_t child)
-{
-	const struct rmt_list *node;
-
-	for (node = parent->parked.next; node != &parent->parked; node = node->next)
-		if (RMT_CONTAINER(node, struct rmt_adoption, node)->child == child)
-			return true;
-	return false;
 }
 
 void rmt_adopt_asked(ramet_router *router, struct rmt_stream *stream,
@@ -355,25 +421,17 @@ void rmt_adopt_asked(ramet_router *router, struct rmt_stream *stream,
 	    rmt_cbor_read_array(&whole, &items) < 0 ||
 	    rmt_region_read(reader, items - 1, &region) < 0)
 		return;
-	if (waits(parent, stream->peer->id) || adopt(router, stream, &region) == -EAGAIN) {
-		adoption = calloc(1, sizeof(*adoption));
-		if (!adoption)
+	if (stream->account->adopting + 1 + region.count > RMT_ADOPTING_MAX) {
+		rmt_stream_fail(stream, "it asks for more trees than can wait for an answer");
+	} else if (waits(&parent->parked, stream->account) ||
+		   adopt(router, stream, &region) == -EAGAIN) {
+		adoption = adoption_new(&region, stream->account);
+		if (adoption)
+			rmt_list_append(&parent->parked, &adoption->node);
+		else
 			rmt_stream_fail(stream, "out of memory");
 	}
-	if (!adoption) {
-		rmt_region_done(&region);
-		return;
-	}
-	adoption->region = region;
-	adoption->child = stream->peer->id;
-	rmt_list_append(&parent->parked, &adoption->node);
-}
-
-static void adoption_free(struct rmt_adoption *adoption)
-{
-	rmt_list_remove(&adoption->node);
-	rmt_region_done(&adoption->region);
-	free(adoption);
+	rmt_region_done(&region);
 }
 
 /* Those of each child in their order; what has to wait on stays. */
@@ -385,11 +443,11 @@ static void adopt_parked(ramet_router *router, struct rmt_parent *parent)
 	rmt_list_move(&again, &parent->parked);
 	rmt_list_each(&again, node, following) {
 		struct rmt_adoption *adoption = RMT_CONTAINER(node, struct rmt_adoption, node);
-		struct rmt_peer *child = rmt_peer_find(router, adoption->child);
+		struct rmt_stream *stream = adoption->account->stream;
 
-		if (child && child->stream && !child->stream->failed &&
-		    (waits(parent, adoption->child) ||
-		     adopt(router, child->stream, &adoption->region) == -EAGAIN)) {
+		if (stream && !stream->failed &&
+		    (waits(&parent->parked, adoption->account) ||
+		     adopt(router, stream, &adoption->region) == -EAGAIN)) {
 			rmt_list_remove(&adoption->node);
 			rmt_list_append(&parent->parked, &adoption->node);
 		} else {
@@ -418,22 +476,49 @@ static void settle(ramet_router *router, struct rmt_adoption *adoption, int code
 		   struct rmt_region *own)
 {
 	struct rmt_connection *connection = adoption->connection;
-	struct rmt_peer *child = adoption->child ? rmt_peer_find(router, adoption->child) : NULL;
+	struct rmt_stream *stream = adoption->account ? adoption->account->stream : NULL;
+	int r = -ECANCELED; /* nobody wants it any more */
 
 	if (connection)
 		connection->met->adoption = NULL;
-	if (code != 0 && connection)
-		fail(connection, code, text);
-	else if (code != 0)
-		rmt_region_unroute(router, &adoption->region);
-	else if (connection && connection->stream && !connection->stream->failed)
-		agreed(connection, own);
-	else if (!adoption->child && !connection && router->uplink)
-		/* Nobody wants it any more; what was said of that may have come too early. */
+	if (connection && (!connection->stream || connection->stream->failed))
+		connection = NULL;
+	if (stream && stream->failed)
+		stream = NULL;
+	if (code == 0 && stream)
+		r = rmt_region_route(router, &adoption->region, stream);
+	else if (code == 0 && connection)
+		r = route(connection);
+	if (code == 0 && r < 0 && router->uplink)
 		rmt_control_gone(router->uplink, (const uint32_t(*)[2])adoption->region.ranges,
 				 adoption->region.count, "it was not joined");
-	if (child && child->stream && !child->stream->failed)
-		answer_down(router, adoption->child, code, text, own);
+	if (code == 0 && r < 0) {
+		code = r;
+		text = reason_of(r);
+	}
+	if (stream)
+		answer_down(router, stream->peer->id, code, text, own);
+	else if (connection && code == 0)
+		agreed(connection, own);
+	else if (connection)
+		fail(connection, code, text);
+}
+
+/* Those that had nobody to ask, and have waited for the ones before them alone. */
+static void settle_refused(ramet_router *router, struct rmt_parent *parent)
+{
+	struct rmt_region none = RMT_REGION_INIT;
+
+	while (!rmt_list_empty(&parent->adoptions)) {
+		struct rmt_adoption *adoption = rmt_list_first(&parent->adoptions,
+							       struct rmt_adoption, node);
+
+		if (adoption->refused == 0)
+			return;
+		rmt_list_remove(&adoption->node);
+		settle(router, adoption, adoption->refused, reason_of(adoption->refused), &none);
+		adoption_free(adoption);
+	}
 }
 
 void rmt_adopt_answered(ramet_router *router, struct rmt_stream *stream,
@@ -462,6 +547,7 @@ void rmt_adopt_answered(ramet_router *router, struct rmt_stream *stream,
 	free(text);
 	rmt_region_done(&own);
 	adoption_free(adoption);
+	settle_refused(router, parent);
 }
 
 void rmt_adoptions_done(ramet_router *router)

@@ -15,8 +15,9 @@ struct rmt_connection;
 struct rmt_adoption {
 	struct rmt_list node; /* in parent->adoptions */
 	struct rmt_region region;
-	uint32_t child;                    /* who asked us; 0: nobody */
+	struct rmt_account *account;       /* of the child that asked us; NULL: none did */
 	struct rmt_connection *connection; /* of our own; NULL: none, or it is gone */
+	int refused;                       /* nobody above was asked: only its turn is awaited */
 };
 
 /* What a connection knows of the tree that it has met. */
@@ -26,6 +27,7 @@ struct rmt_met {
 	struct rmt_adoption *adoption;
 	char host[65]; /* HOST_NAME_MAX of Linux, and a NUL */
 	bool routed;
+	bool asked;  /* the other tree, to agree */
 	bool parked; /* the same tree is being left: goes on when it is */
 };
 

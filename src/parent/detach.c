@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/limits.h"
 #include "base/sort.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/control.h"
 #include "core/ids.h"
 #include "core/log.h"
@@ -295,14 +298,14 @@ static void forward_up(ramet_router *router, const char *name, const struct rmt_
 	rmt_control_send(router, router->uplink->peer->id, &out);
 }
 
-/* All of it lies behind that stream. */
+/* All of it lies behind that stream, and what leaves from there does so within bounds. */
 static bool lies_there(const ramet_router *router, const struct rmt_stream *stream,
 		       const struct rmt_region *region)
 {
 	for (size_t i = 0; i < region->count; i++)
-		if (rmt_route_below(router, region->ranges[i][0]) != stream)
+		if (!rmt_route_leads(router, region->ranges[i][0], region->ranges[i][1], stream))
 			return false;
-	return region->count > 0;
+	return region->count > 0 && stream->account->detached + region->count <= RMT_DETACHED_MAX;
 }
 
 void rmt_detached_arrived(ramet_router *router, struct rmt_stream *stream,
@@ -315,17 +318,22 @@ void rmt_detached_arrived(ramet_router *router, struct rmt_stream *stream,
 	size_t size;
 	char *name;
 
-	if (stream->guest) {
+	if (stream->guest || stream->joined) {
 		rmt_guest_left(stream);
 		return;
 	}
 	whole.position = 0;
-	if (stream == router->uplink || stream->joined || rmt_cbor_read_array(&whole, &items) < 0 ||
-	    items < 2 || rmt_cbor_read_str(reader, &data, &size) < 0 || !data ||
+	if (stream == router->uplink || rmt_cbor_read_array(&whole, &items) < 0 || items < 2 ||
+	    rmt_cbor_read_str(reader, &data, &size) < 0 || !data || size > NAME_MAX ||
 	    rmt_region_read(reader, items - 2, &region) < 0)
 		return;
 	name = strndup(data, size);
-	if (name && lies_there(router, stream, &region)) {
+	if (name && !lies_there(router, stream, &region))
+		rmt_misbehaved(router,
+			       "%s says that contexts have detached themselves, and may not",
+			       rmt_peer_name(stream->peer));
+	else if (name) {
+		stream->account->detached += (uint32_t)region.count;
 		rmt_region_cut(router, &region);
 		forward_up(router, name, &region);
 		if (rmt_region_has(&region, stream->peer->id)) {

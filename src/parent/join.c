@@ -11,6 +11,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/format.h"
+#include "base/limits.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/function.h"
@@ -226,6 +227,20 @@ static bool was_obeyed(const ramet_router *router, const struct rmt_region *regi
 	return false;
 }
 
+/* What our root has drawn, and others have of it, lies about what we know of it. */
+static bool may_be_ours(const ramet_router *router, const struct rmt_region *region)
+{
+	for (size_t i = 0; i < router->parent_count; i++) {
+		uint32_t first = router->parents[i] & ~(RMT_REGION_IDS - 1);
+
+		for (size_t j = 0; j < region->count; j++)
+			if (region->ranges[j][0] <= first + (RMT_REGION_IDS - 1) &&
+			    region->ranges[j][1] >= first)
+				return true;
+	}
+	return false;
+}
+
 static int admit(struct guest *guest, const struct rmt_join *join)
 {
 	struct rmt_stream *stream = guest->stream;
@@ -237,7 +252,8 @@ static int admit(struct guest *guest, const struct rmt_join *join)
 
 	if (guest->listener->authority == RAMET_JOIN_OWN && was_obeyed(router, &join->region))
 		return -EPERM;
-	r = rmt_region_route(router, &join->region, stream);
+	r = may_be_ours(router, &join->region) ? -EEXIST
+					       : rmt_region_route(router, &join->region, stream);
 	if (r < 0)
 		return r;
 	peer = rmt_peer_get(router, id);
@@ -272,7 +288,8 @@ static int joins(struct guest *guest, const struct rmt_arrival *arrival)
 	rmt_region_done(&join.region);
 	if (r < 0) {
 		refuse(guest, r,
-		       r == -EEXIST ? "some of the ids of that tree are known here"
+		       r == -EEXIST   ? "some of the ids of that tree are known here"
+		       : r == -EDQUOT ? "that tree has more ids than the quota here allows"
 		       : r == -EPERM
 			       ? "it has commanded here before, and is to have no authority now"
 			       : rmt_strerror(r));
@@ -487,7 +504,7 @@ void rmt_guests_told(ramet_router *router, uint32_t first, uint32_t last)
 
 void rmt_guest_left(struct rmt_stream *stream)
 {
-	rmt_stream_fail(stream, "it has left");
+	rmt_stream_fail(stream, stream->guest ? "it has left" : "the tree has ended");
 }
 
 /* --- the public face, behind the gate ----------------------------------------------------- */

@@ -28,5 +28,5 @@ void rmt_listeners_done(ramet_router *router);
 /* Guests reach these from now on, too. */
 void rmt_guests_told(ramet_router *router, uint32_t first, uint32_t last);
 
-/* What came from a guest with DETACHED: it leaves. */
+/* DETACHED has come from a guest, which leaves, or from a tree that was joined, which ends. */
 void rmt_guest_left(struct rmt_stream *stream);

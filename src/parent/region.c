@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/sort.h"
 #include "core/ids.h"
 #include "core/peer.h"
 #include "core/route.h"
@@ -72,6 +73,13 @@ void rmt_region_put(struct rmt_buffer *out, const struct rmt_region *region)
 	}
 }
 
+static int by_first(const void *a, const void *b)
+{
+	const uint32_t *one = a, *other = b;
+
+	return (one[0] > other[0]) - (one[0] < other[0]);
+}
+
 int rmt_region_read(struct rmt_cbor_reader *reader, uint64_t items, struct rmt_region *ret_region)
 {
 	struct rmt_region region = RMT_REGION_INIT;
@@ -85,11 +93,33 @@ int rmt_region_read(struct rmt_cbor_reader *reader, uint64_t items, struct rmt_r
 		else
 			r = rmt_region_add(&region, first, last);
 	}
+	/* What is told of their loss has to be in order. */
+	if (r == 0)
+		rmt_sort(region.ranges, region.count, sizeof(*region.ranges), by_first);
+	for (size_t i = 1; i < region.count && r == 0; i++)
+		if (region.ranges[i][0] <= region.ranges[i - 1][1])
+			r = -EBADMSG;
 	if (r < 0)
 		rmt_region_done(&region);
 	else
 		*ret_region = region;
 	return r;
+}
+
+static bool is_known(const ramet_router *router, const uint32_t range[2])
+{
+	for (size_t i = 0; i < router->parent_count; i++)
+		if (router->parents[i] >= range[0] && router->parents[i] <= range[1])
+			return true;
+	return rmt_ids_known(router, range[0], range[1]);
+}
+
+bool rmt_region_is_known(const ramet_router *router, const struct rmt_region *region)
+{
+	for (size_t i = 0; i < region->count; i++)
+		if (is_known(router, region->ranges[i]))
+			return true;
+	return false;
 }
 
 int rmt_region_route(ramet_router *router, const struct rmt_region *region,
@@ -101,13 +131,8 @@ int rmt_region_route(ramet_router *router, const struct rmt_region *region,
 	for (i = 0; i < region->count && r == 0; i++) {
 		const uint32_t *range = region->ranges[i];
 
-		if (rmt_ids_known(router, range[0], range[1]))
-			r = -EEXIST;
-		for (size_t j = 0; j < router->parent_count && r == 0; j++)
-			if (router->parents[j] >= range[0] && router->parents[j] <= range[1])
-				r = -EEXIST;
-		if (r == 0)
-			r = rmt_route_add(router, range[0], range[1], stream);
+		r = is_known(router, range) ? -EEXIST
+					    : rmt_route_adopt(router, range[0], range[1], stream);
 	}
 	while (r < 0 && --i > 0)
 		rmt_route_forget(router, region->ranges[i - 1][0], region->ranges[i - 1][1]);

@@ -28,12 +28,16 @@ int rmt_region_own(const ramet_router *router, struct rmt_region *ret_region);
 /* first, last, first, last ... */
 void rmt_region_put(struct rmt_buffer *out, const struct rmt_region *region);
 
-/* From so many items of a message. 0, -EBADMSG or -ENOMEM. */
+/* From so many items of a message; sorted. 0, -EBADMSG (also when they overlap) or -ENOMEM. */
 int rmt_region_read(struct rmt_cbor_reader *reader, uint64_t items, struct rmt_region *ret_region);
 
 bool rmt_region_has(const struct rmt_region *region, uint32_t id);
 
-/* Routes for all of it, through that stream; or none: -EEXIST (some of it is known here), -ENOMEM.
+/* True when some of it is known here. */
+bool rmt_region_is_known(const ramet_router *router, const struct rmt_region *region);
+
+/* Routes for all of it, through that stream; or none: -EEXIST (some of it is known here), -EDQUOT
+ * (there is too much behind that stream), -ENOMEM.
  * Contexts that were lost with these ids are forgotten. */
 int rmt_region_route(ramet_router *router, const struct rmt_region *region,
 		     struct rmt_stream *stream);

@@ -27,7 +27,8 @@ struct part {
 	ramet_receiver *call; /* NULL: not started, or over */
 	ramet_sender *stream; /* where its data goes, until who sends there is started */
 	unsigned waiting;     /* children that are not settled */
-	bool settled;         /* ready, or over before that */
+	int64_t begun_at;
+	bool settled; /* ready, or over before that */
 	bool over;
 	bool complete;
 	ramet_error error;
@@ -49,6 +50,7 @@ struct transfer {
 	unsigned running;
 	bool single; /* one target: its failure is that of all */
 	bool stopping, cancelled;
+	int lost;           /* an errno, negative: nobody knows any more what was said */
 	bool heard;         /* there is progress to tell */
 	int64_t give_up_at; /* when it is stopping */
 	int64_t over_at;    /* when the last part was */
@@ -127,6 +129,7 @@ static void part_start(struct transfer *transfer, int i)
 		r = call_part(transfer, i, &targets, &part->error);
 	if (r == 0) {
 		transfer->running++;
+		part->begun_at = rmt_now();
 		ramet_receiver_set_data(part->call, part);
 		r = ramet_select_add(transfer->select, part->call);
 		if (r < 0)
@@ -265,12 +268,21 @@ static void ready(struct transfer *transfer, int i, ramet_sender *sender)
 	part_settled(transfer, i);
 }
 
+/* Who waits for what was lost would wait for ever. */
+static void lost(struct transfer *transfer, int code)
+{
+	if (!transfer->lost)
+		transfer->lost = code;
+	stop(transfer);
+}
+
 /* They come from contexts that need not be well-meaning: numbers are checked. */
 static void take_event(struct transfer *transfer, const ramet_value *event)
 {
 	int64_t i = ramet_value_i64(ramet_value_item(event, 0));
 	const ramet_value *value = ramet_value_item(event, 4);
 	uint64_t first;
+	int r;
 
 	if (ramet_value_count(event) != 5 || i < 0 || i >= transfer->way.count ||
 	    transfer->way.nodes[i].dropped)
@@ -287,8 +299,9 @@ static void take_event(struct transfer *transfer, const ramet_value *event)
 		break;
 	case RMT_FILE_ANSWERS:
 		/* The source waits for it, so that there is room. */
-		if (transfer->answers)
-			ramet_send_value(transfer->answers, value);
+		r = transfer->answers ? ramet_send_value(transfer->answers, value) : 0;
+		if (r < 0)
+			lost(transfer, r);
 		break;
 	case RMT_FILE_DROPPED:
 		dropped(transfer, first);
@@ -303,12 +316,28 @@ static void take_events(struct transfer *transfer)
 	ramet_value *event;
 	int r;
 
-	/* Negative, besides a time-out: one who might have sent is lost, which its call says. */
+	/* One who might have sent is lost: its call says so. */
 	while ((r = ramet_receive(transfer->events, 0, &event, NULL)) > 0 || r == -ECONNRESET) {
 		if (r < 0)
 			continue;
 		take_event(transfer, event);
 		ramet_value_unref(event);
+	}
+	if (r < 0 && r != -ETIMEDOUT)
+		lost(transfer, r);
+}
+
+/* Targets that do not say where their streams begin: they are stopped, say. */
+static void drop_unready(struct transfer *transfer)
+{
+	int64_t now = rmt_now();
+
+	for (int i = 1; i < transfer->way.count && transfer->stall >= 0; i++) {
+		struct part *part = &transfer->parts[i];
+
+		if (part->call && !part->settled &&
+		    now > part->begun_at + (int64_t)transfer->stall * 1000)
+			give_up(transfer, i, "did not begin in time");
 	}
 }
 
@@ -316,6 +345,8 @@ static void look(struct transfer *transfer)
 {
 	bool late;
 
+	if (!transfer->stopping)
+		drop_unready(transfer);
 	if (transfer->progress && !transfer->stopping &&
 	    transfer->progress(transfer->bytes, transfer->total, transfer->progress_data) != 0) {
 		transfer->cancelled = true;
@@ -426,6 +457,14 @@ static struct part *culprit(struct transfer *transfer)
 	return found;
 }
 
+static int lost_error(const struct transfer *transfer, ramet_error *error)
+{
+	return transfer->lost ? rmt_error_set(error, transfer->lost,
+					      "what was said about the transfer was lost: %s",
+					      rmt_strerror(transfer->lost))
+			      : 0;
+}
+
 static void result_make(const struct transfer *transfer, const struct part *part,
 			ramet_file_copy_result *ret_result)
 {
@@ -481,8 +520,10 @@ int rmt_file_copy(const ramet_file_copy_options *given, ramet_file_copy_result *
 	failed = r == 0 ? culprit(&transfer) : NULL;
 	if (r == 0 && transfer.cancelled)
 		r = rmt_error_set(error, ECANCELED, "the transfer was cancelled");
-	else if (failed)
+	else if (failed && !(transfer.lost && is_consequence(failed)))
 		r = rmt_error_move(error, &failed->error);
+	else if (r == 0)
+		r = lost_error(&transfer, error);
 	for (int i = 1; r == 0 && i < transfer.way.count; i++) {
 		if (transfer.way.nodes[i].outcome != 0)
 			continue;
@@ -563,6 +604,8 @@ int rmt_file_distribute(const ramet_file_distribute_options *given,
 		r = rmt_error_set(error, ECANCELED, "the transfer was cancelled");
 	else if (r == 0 && source->error.code && !is_consequence(source))
 		r = rmt_error_move(error, &source->error);
+	else if (r == 0)
+		r = lost_error(&transfer, error);
 	if (r == 0)
 		r = outcomes_make(&transfer, ret_outcomes);
 	transfer_done(&transfer);

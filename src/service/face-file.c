@@ -7,6 +7,29 @@
 #include "service/file.h"
 #include "service/place.h"
 
+#define FIELD(kind, name)                                                   \
+	{                                                                   \
+#name, ramet_type_##kind, offsetof(ramet_file_status, name) \
+	}
+
+static const struct ramet_field status_fields[] = {
+	FIELD(i32, type),  FIELD(i32, mode), FIELD(u64, size),   FIELD(u64, allocated),
+	FIELD(i64, mtime), FIELD(i64, uid),  FIELD(i64, gid),    FIELD(str, user),
+	FIELD(str, group), FIELD(str, link), FIELD(u64, device), FIELD(u64, inode),
+	{NULL, NULL, 0},
+};
+
+/* Written out because RAMET_STRUCT() leaves one in each program that includes the header, and with it
+ * references to the library. */
+RMT_PUBLIC const struct ramet_type ramet_type_ramet_file_status[1] = {
+	{"ramet_file_status", RAMET_KIND_STRUCT, RMT_COUNT(status_fields) - 1,
+	 sizeof(ramet_file_status), status_fields, NULL}};
+
+RMT_PUBLIC void ramet_file_status_clear(ramet_file_status *status)
+{
+	ramet_type_clear(ramet_type_ramet_file_status, status);
+}
+
 RMT_PUBLIC int ramet_file_read(ramet_context *context, const char *path, uint64_t offset,
 			       uint64_t size, ramet_bytes *ret_bytes, ramet_error *error)
 {

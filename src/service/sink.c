@@ -172,12 +172,12 @@ static int64_t hash_of(struct rmt_sink *sink, int fd, struct rmt_hash *hash)
 	return n < 0 ? n : size;
 }
 
-static void answer_part(struct rmt_sink *sink, size_t i, const struct rmt_hash *hash, int64_t size)
+static void answer_with(struct rmt_sink *sink, size_t i, enum rmt_file_have have,
+			const struct rmt_hash *hash, int64_t size)
 {
 	rmt_hash_digest(hash, sink->digests[i]);
-	sink->answers[i] = (rmt_file_answer){.have = RMT_FILE_PART,
-					     .number = (uint64_t)size,
-					     .hash = {sink->digests[i], RMT_HASH_SIZE}};
+	sink->answers[i] = (rmt_file_answer){
+		.have = have, .number = (uint64_t)size, .hash = {sink->digests[i], RMT_HASH_SIZE}};
 }
 
 /* The file that is there may be the same: its hash is offered. */
@@ -193,7 +193,7 @@ static int offer_whole(struct rmt_sink *sink, size_t i)
 	size = hash_of(sink, fd, &hash);
 	rmt_descriptor_close(fd);
 	if (size >= 0)
-		answer_part(sink, i, &hash, size);
+		answer_with(sink, i, RMT_FILE_WHOLE, &hash, size);
 	return size == -ECANCELED ? -ECANCELED : 0;
 }
 
@@ -210,7 +210,7 @@ static int offer_partial(struct rmt_sink *sink, size_t i)
 	size = hash_of(sink, sink->store.fd, &sink->hash);
 	sink->position = size > 0 ? (uint64_t)size : 0;
 	if (size > 0)
-		answer_part(sink, i, &sink->hash, size);
+		answer_with(sink, i, RMT_FILE_PART, &sink->hash, size);
 	return size < 0 ? (int)size : 0;
 }
 
@@ -409,10 +409,13 @@ static int end_body(struct rmt_sink *sink, const rmt_file_record *record)
 /* There is no body. */
 static int no_body(struct rmt_sink *sink, bool same)
 {
-	if (sink->next >= sink->items.count)
+	/* Only a file that has the name can be the same: a part of one would have to get it. And only one of a
+	 * tree may vanish. */
+	if (sink->next >= sink->items.count ||
+	    (same ? sink->answers[sink->next].have != RMT_FILE_WHOLE : sink->depth == 0))
 		return -EPROTO;
 	if (sink->open)
-		rmt_store_done(&sink->store, same ? false : sink->flags & RAMET_FILE_RESUME);
+		rmt_store_done(&sink->store, sink->flags & RAMET_FILE_RESUME);
 	if (same)
 		rmt_hash_text(sink->digests[sink->next], sink->hash_text);
 	sink->open = false;

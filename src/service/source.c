@@ -108,6 +108,7 @@ static int send_hole(struct source *source, struct rmt_hash *hash, uint64_t size
 static int send_sparse(struct source *source, int fd, struct rmt_hash *hash, uint64_t from,
 		       uint64_t to)
 {
+	struct stat now;
 	int r = 0;
 
 	while (from < to && r == 0) {
@@ -115,6 +116,9 @@ static int send_sparse(struct source *source, int fd, struct rmt_hash *hash, uin
 
 		if (data < 0 && errno != ENXIO)
 			return send_data(source, fd, hash, from, to);
+		/* No data is a hole only within the file. */
+		if (data < 0 && (fstat(fd, &now) < 0 || (uint64_t)now.st_size < to))
+			return -ENODATA;
 		if (data < 0 || (uint64_t)data > to)
 			data = (off_t)to;
 		if ((uint64_t)data > from)
@@ -188,16 +192,17 @@ static int send_open(struct source *source, int fd, const rmt_file_answer *answe
 		return -EINVAL;
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	rmt_hash_init(&hash);
-	if (answer && answer->have == RMT_FILE_PART && answer->number <= (uint64_t)stat.st_size) {
+	if (answer && answer->have != RMT_FILE_NOTHING &&
+	    answer->number <= (uint64_t)stat.st_size) {
 		r = begins_with(source, fd, answer, &hash);
 		if (r < 0)
 			return r;
-		if (r == 1 && (source->flags & RAMET_FILE_SKIP_HASH) &&
+		if (r == 1 && answer->have == RMT_FILE_WHOLE &&
 		    answer->number == (uint64_t)stat.st_size) {
 			source->bytes += answer->number;
 			return send_record(source, RMT_FILE_SAME, 0);
 		}
-		if (r == 1)
+		if (r == 1 && answer->have == RMT_FILE_PART)
 			from = answer->number;
 		else
 			rmt_hash_init(&hash);
@@ -210,8 +215,8 @@ static int send_file(struct source *source, int directory, const char *name,
 {
 	int fd = rmt_open_at(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0), r;
 
-	/* One of a tree may vanish, or become something else, at any time. */
-	if (fd == -ENOENT || fd == -ELOOP)
+	/* One of a tree may vanish, or become something else, at any time. What was asked for may not. */
+	if ((fd == -ENOENT || fd == -ELOOP) && source->depth > 0)
 		return send_record(source, RMT_FILE_VANISHED, 0);
 	if (fd < 0)
 		return failed_at(source, fd, name);

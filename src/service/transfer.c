@@ -130,7 +130,9 @@ int rmt_event_send(ramet_sender *events, int node, enum rmt_file_event kind, uin
 	ramet_value *event = NULL;
 	int r = -ENOMEM;
 
-	if (items[0] && items[1] && items[2] && items[3] && items[4])
+	/* A stream whose sender could not be made is not ready. */
+	if (items[0] && items[1] && items[2] && items[3] && items[4] &&
+	    (value || kind != RMT_FILE_READY))
 		event = ramet_value_new_array(items, RMT_COUNT(items));
 	if (event)
 		r = ramet_send_value(events, event);

@@ -39,8 +39,9 @@ RAMET_STRUCT(rmt_file_record, (i32, op), (u64, number), (bytes, hash), (str, tex
 /* What a target has of a file that was announced. */
 enum rmt_file_have {
 	RMT_FILE_NOTHING,
-	RMT_FILE_ALL, /* no body, please */
-	RMT_FILE_PART /* so many bytes with that hash */
+	RMT_FILE_ALL,  /* no body, please */
+	RMT_FILE_PART, /* so many bytes with that hash, which the rest can follow */
+	RMT_FILE_WHOLE /* the same of the file itself: it stays as it is, or is replaced */
 };
 RAMET_STRUCT(rmt_file_answer, (i32, have), (u64, number), (bytes, hash));
 RAMET_ARRAY(rmt_file_answers, rmt_file_answer);

@@ -42,6 +42,8 @@ enum rmt_operation {
 	/* end, from a parent, to who asked: [op, reply handle, known, password, text]: not known:
 	 * text says why */
 	RMT_OP_ANSWER = 18,
+	/* end: [op, context, handle]: that sender was given to you, but did not get there */
+	RMT_OP_DROP = 19,
 	RMT_OP_PING =
 		20, /* hop, or end, from a parent, with a reply handle: [op]: are you there? */
 	RMT_OP_PONG = 21,  /* hop: [op]: yes */
