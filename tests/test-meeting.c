@@ -97,12 +97,12 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 	} cases[] = {
 		{2, {1, 1}, 0},
 		{4, {5, 9, 20, 30}, 0},
-		{1, {5}, -EBADMSG},                         /* no last one */
-		{2, {0, 5}, -EBADMSG},                      /* nobody's id */
-		{2, {9, 5}, -EBADMSG},                      /* backwards */
-		{2, {9, 1ull << 32}, -EBADMSG},             /* no id */
-		{4, {5, 9}, -EBADMSG},                      /* not there */
-		{2 * RMT_RANGES_MAX + 2, {1, 1}, -EBADMSG}, /* a claim */
+		{1, {5}, -EBADMSG},                            /* no last one */
+		{2, {0, 5}, -EBADMSG},                         /* nobody's id */
+		{2, {9, 5}, -EBADMSG},                         /* backwards */
+		{2, {9, 1ull << 32}, -EBADMSG},                /* no id */
+		{4, {5, 9}, -EBADMSG},                         /* not there */
+		{2 * RMT_ID_RANGES_MAX + 2, {1, 1}, -EBADMSG}, /* a claim */
 	};
 
 	(void)state;

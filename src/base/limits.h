@@ -103,6 +103,10 @@
  * have drawn the same, enough for most trees. A power of two. */
 #define RMT_REGION_IDS 65536u
 
+/* Ranges of ids in one control message: two numbers of at most five bytes each, and room in its frame
+ * for words. */
+#define RMT_ID_RANGES_MAX 4096u
+
 /* Ids handed out with one request. One round trip to the master then serves 64 children, and a
  * route covers them. */
 #define RMT_ID_BLOCK 64u

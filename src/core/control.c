@@ -22,9 +22,6 @@
 #include "core/stream.h"
 #include "wire/cbor.h"
 
-/* Of ids in one GONE: two numbers of at most five bytes each, and room for the reason. */
-#define RANGES_MAX (size_t)4096
-
 /* What a request is that cannot be read. */
 #define SENSELESS "the request makes no sense"
 
@@ -226,9 +223,9 @@ static void send_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], si
 void rmt_control_gone(struct rmt_stream *stream, const uint32_t (*ranges)[2], size_t count,
 		      const char *reason)
 {
-	/* A control message is one frame. */
-	for (size_t at = 0; at < count; at += RANGES_MAX)
-		send_gone(stream, ranges + at, RMT_MIN(count - at, RANGES_MAX), reason);
+	for (size_t at = 0; at < count; at += RMT_ID_RANGES_MAX)
+		send_gone(stream, ranges + at, RMT_MIN(count - at, (size_t)RMT_ID_RANGES_MAX),
+			  reason);
 }
 
 /* --- arriving ----------------------------------------------------------------------------- */

@@ -13,7 +13,6 @@
 #include "core/flow.h"
 #include "core/notice.h"
 #include "core/peer.h"
-#include "core/route.h"
 #include "core/select.h"
 #include "core/tick.h"
 #include "core/value.h"
@@ -84,8 +83,7 @@ void rmt_receiver_changed(ramet_receiver *receiver)
 	rmt_wait_changed(receiver->router);
 }
 
-/* It may have nothing any more. */
-static void settled(ramet_receiver *receiver)
+void rmt_receiver_settled(ramet_receiver *receiver)
 {
 	if (receiver->select && !rmt_receiver_has_something(receiver))
 		rmt_select_withdraw(receiver->select, receiver);
@@ -118,7 +116,7 @@ static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_me
 	return entry;
 }
 
-static int push(ramet_receiver *receiver, const struct rmt_message *message)
+int rmt_receiver_push(ramet_receiver *receiver, const struct rmt_message *message)
 {
 	struct rmt_entry *entry;
 
@@ -254,7 +252,7 @@ static void result_arrived(ramet_receiver *receiver, struct rmt_message *message
 		message->data = receiver->small;
 		message->chunk = rmt_chunk_unref(message->chunk);
 	}
-	push(receiver, message);
+	rmt_receiver_push(receiver, message);
 	result_done(receiver);
 }
 
@@ -337,7 +335,7 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_message *message)
 		result_arrived(receiver, message);
 		return;
 	}
-	if (push(receiver, message) < 0) {
+	if (rmt_receiver_push(receiver, message) < 0) {
 		rmt_inflow_consumed(receiver->router, receiver, message);
 		confirm(receiver->router, &message->frame, ENOMEM, "out of memory");
 		rmt_receiver_message_lost(receiver, message->frame.source, -ENOMEM,
@@ -347,119 +345,7 @@ void rmt_receiver_arrived(ramet_receiver *receiver, struct rmt_message *message)
 		rmt_receiver_changed(receiver);
 }
 
-/* The reader gets an error in the place of the ends that will not come. */
-static void end_source(ramet_receiver *receiver, struct rmt_inflow *inflow, int code,
-		       const char *text)
-{
-	struct rmt_message message = {
-		.frame = {.flags = RMT_FRAME_ERROR, .source = inflow->peer->id}};
-	struct rmt_buffer out = RMT_BUFFER_INIT;
-
-	/* What it may get a sender for later begins with new credit, as its flow is closed. */
-	inflow->ended = inflow->given;
-	inflow->taken = 0;
-	rmt_failure_encode(code, "", text, &out);
-	message.chunk = out.error < 0 ? NULL : rmt_chunk_new(NULL, out.size);
-	if (message.chunk) {
-		memcpy(message.chunk->data, out.data, out.size);
-		message.data = message.chunk->data;
-		message.size = out.size;
-		if (push(receiver, &message) < 0)
-			rmt_chunk_unref(message.chunk);
-	}
-	rmt_buffer_done(&out);
-	rmt_receiver_changed(receiver);
-}
-
-void rmt_receiver_message_lost(ramet_receiver *receiver, uint32_t source, int code,
-			       const char *text)
-{
-	struct rmt_inflow *inflow;
-	char reason[512];
-
-	if (receiver->result) {
-		rmt_receiver_fail(receiver, -code,
-				  "the answer of %s to '%s' was lost on its arrival: %s",
-				  rmt_peer_name(receiver->respondent), receiver->function, text);
-		return;
-	}
-	inflow = rmt_inflow_find(receiver->router, source, (uint32_t)receiver->node.key);
-	if ((code == -EDQUOT || code == -ENOBUFS) && inflow && inflow->given > inflow->ended) {
-		rmt_format(reason, sizeof(reason), "nothing more is taken from %s: %s",
-			   rmt_peer_name(inflow->peer), text);
-		end_source(receiver, inflow, -code, reason);
-	} else {
-		receiver->trouble = code;
-		rmt_receiver_changed(receiver);
-	}
-}
-
-void rmt_receiver_source_lost(ramet_receiver *receiver, struct rmt_inflow *inflow,
-			      const char *reason)
-{
-	char text[512];
-
-	/* The inflow goes with its source; that there was one is what remains of it. */
-	receiver->had_senders |= inflow->given > 0 || inflow->ended > 0;
-	if (inflow->given <= inflow->ended)
-		return;
-	rmt_format(text, sizeof(text), "%s, which sent here, is gone: %s",
-		   rmt_peer_name(inflow->peer), reason);
-	end_source(receiver, inflow, ECONNRESET, text);
-}
-
-void rmt_receiver_ended(ramet_receiver *receiver, uint32_t source)
-{
-	struct rmt_inflow *inflow = rmt_inflow_to(receiver, source);
-
-	if (!inflow)
-		return;
-	inflow->ended++;
-	rmt_inflow_settle(inflow);
-	rmt_receiver_changed(receiver);
-}
-
 /* --- the reader --------------------------------------------------------------------------- */
-
-/* The routers between tell of a loss those who have talked to the lost, besides all parents. */
-static void make_known(ramet_receiver *receiver, uint32_t context)
-{
-	ramet_router *router = receiver->router;
-
-	if (!rmt_router_obeys(router, context) && !rmt_route_below(router, context))
-		rmt_control_credit(router, router->id, context, (uint32_t)receiver->node.key, 0);
-}
-
-int rmt_receiver_given(ramet_receiver *receiver, uint32_t context, struct rmt_account *cause)
-{
-	struct rmt_inflow *inflow = rmt_inflow_get(receiver->router, context,
-						   (uint32_t)receiver->node.key, cause);
-
-	if (!inflow)
-		return rmt_inflow_none(receiver->router, cause);
-	/* From a context that is gone no END will come. */
-	if (inflow->peer->alive) {
-		if (inflow->given++ == 0)
-			make_known(receiver, context);
-		settled(receiver);
-	} else {
-		rmt_inflow_free(inflow);
-	}
-	return 0;
-}
-
-void rmt_receiver_taken_back(ramet_receiver *receiver, uint32_t context)
-{
-	struct rmt_inflow *inflow = rmt_inflow_find(receiver->router, context,
-						    (uint32_t)receiver->node.key);
-
-	if (!inflow || inflow->given == 0)
-		return;
-	inflow->given--;
-	if (inflow->given == 0 && inflow->ended == 0 && inflow->waiting == 0)
-		rmt_inflow_free(inflow);
-	rmt_receiver_changed(receiver);
-}
 
 /* Every sender that was given away is closed. */
 static bool all_ended(const ramet_receiver *receiver)
@@ -542,7 +428,7 @@ static int take_tick(ramet_receiver *receiver, ramet_value **ret_value, ramet_er
 {
 	int r = rmt_tick_take(receiver, ret_value);
 
-	settled(receiver);
+	rmt_receiver_settled(receiver);
 	rmt_unlock(receiver->router);
 	return r < 0 ? rmt_error_set(error, r, "out of memory") : 1;
 }
@@ -568,7 +454,7 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 	if (r == 0 && receiver->trouble) {
 		r = receiver->trouble;
 		receiver->trouble = 0;
-		settled(receiver);
+		rmt_receiver_settled(receiver);
 		rmt_unlock(router);
 		return rmt_error_set(error, r, "a value was lost on its arrival: %s",
 				     rmt_strerror(r));
@@ -583,7 +469,7 @@ RMT_PUBLIC int ramet_receive(ramet_receiver *receiver, int timeout, ramet_value 
 		return r < 0 ? rmt_error_set(error, r, "the router has ended") : 0;
 	}
 	entry = pop(receiver);
-	settled(receiver);
+	rmt_receiver_settled(receiver);
 	if (entry->value) {
 		confirm(router, &entry->message.frame, 0, NULL);
 		rmt_unlock(router);

@@ -77,6 +77,12 @@ void rmt_receiver_init(ramet_receiver *receiver, ramet_router *router);
 /* It may have something now that it had not: whoever waits for it is told. */
 void rmt_receiver_changed(ramet_receiver *receiver);
 
+/* It may have nothing any more. */
+void rmt_receiver_settled(ramet_receiver *receiver);
+
+/* Puts a message into the queue, with its chunk. 0 or -ENOMEM. */
+int rmt_receiver_push(ramet_receiver *receiver, const struct rmt_message *message);
+
 /* A receiver for the result of a call by `respondent`, in memory of the caller's. */
 void rmt_receiver_expect(ramet_receiver *receiver, struct rmt_peer *respondent,
 			 const char *function);

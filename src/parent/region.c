@@ -65,23 +65,6 @@ int rmt_region_own(const ramet_router *router, struct rmt_region *ret_region)
 	return r;
 }
 
-int rmt_region_behind(const ramet_router *router, const struct rmt_stream *stream,
-		      struct rmt_region *ret_region)
-{
-	struct rmt_region region = RMT_REGION_INIT;
-	int r = 0;
-
-	for (size_t i = 0; i < router->route_count && r == 0; i++)
-		if (router->routes[i].stream == stream)
-			r = rmt_region_add(&region, router->routes[i].first,
-					   router->routes[i].last);
-	if (r < 0)
-		rmt_region_done(&region);
-	else
-		*ret_region = region;
-	return r;
-}
-
 void rmt_region_put(struct rmt_buffer *out, const struct rmt_region *region)
 {
 	for (size_t i = 0; i < region->count; i++) {
@@ -101,7 +84,7 @@ int rmt_region_read(struct rmt_cbor_reader *reader, uint64_t items, struct rmt_r
 {
 	struct rmt_region region = RMT_REGION_INIT;
 	uint32_t first, last;
-	int r = items % 2 || items > 2 * (uint64_t)RMT_RANGES_MAX ? -EBADMSG : 0;
+	int r = items % 2 || items > 2 * (uint64_t)RMT_ID_RANGES_MAX ? -EBADMSG : 0;
 
 	for (uint64_t i = 0; i < items && r == 0; i += 2) {
 		if (rmt_cbor_read_u32(reader, &first) < 0 || rmt_cbor_read_u32(reader, &last) < 0 ||

@@ -9,9 +9,6 @@
 #include "core/router.h"
 #include "wire/cbor.h"
 
-/* What fits a control message. */
-#define RMT_RANGES_MAX 4096u
-
 struct rmt_region {
 	uint32_t (*ranges)[2]; /* first and last */
 	size_t count;
@@ -27,10 +24,6 @@ int rmt_region_add(struct rmt_region *region, uint32_t first, uint32_t last);
 
 /* Of this context and all below it, without other trees that were joined. 0 or -ENOMEM. */
 int rmt_region_own(const ramet_router *router, struct rmt_region *ret_region);
-
-/* Of what is behind a stream. */
-int rmt_region_behind(const ramet_router *router, const struct rmt_stream *stream,
-		      struct rmt_region *ret_region);
 
 /* first, last, first, last ... */
 void rmt_region_put(struct rmt_buffer *out, const struct rmt_region *region);
