@@ -148,7 +148,7 @@ static void record_arrived(ramet_router *router, struct rmt_stream *stream,
 	if (!inflow)
 		router->dropped++;
 	else if (rmt_inflow_frame(inflow, &message->frame, chunk, payload, message) > 0)
-		rmt_log_arrived(router, stream, message);
+		router->hooks->log_arrived(router, stream, message);
 }
 
 /* Calls are charged to their flow, all of them: so nobody can make more of them wait than fit a window. */
