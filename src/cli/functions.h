@@ -31,3 +31,6 @@ RAMET_STRUCT(count_result, (i64, bytes), (i64, words), (word_counts, counts),
 	     (piece_failures, failures));
 
 RAMET_DECLARE(count_result, count_words, (pieces, input));
+
+/* The same, behind the gate. */
+count_result rmt_count(ramet_call *call, pieces input);

@@ -12,18 +12,13 @@
 #include "core/execute.h"
 #include "core/flow.h"
 #include "core/heartbeat.h"
-#include "core/ids.h"
 #include "core/log.h"
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/receiver.h"
 #include "core/route.h"
-#include "core/statistics.h"
 #include "core/stream.h"
 #include "wire/cbor.h"
-
-/* What a request is that cannot be read. */
-#define SENSELESS "the request makes no sense"
 
 /* --- sending ------------------------------------------------------------------------------ */
 
@@ -160,6 +155,11 @@ void rmt_control_closed(ramet_router *router, uint32_t authority, uint32_t desti
 bool rmt_control_is_about_flow(const unsigned char *data, size_t size)
 {
 	return size > 1 && (data[1] == RMT_OP_CREDIT || data[1] == RMT_OP_CLOSED);
+}
+
+bool rmt_control_is_worth(const unsigned char *data, size_t size)
+{
+	return size > 1 && (data[1] == RMT_OP_CONNECT || data[1] == RMT_OP_STATISTICS);
 }
 
 void rmt_control_release(ramet_router *router, uint32_t destination, uint32_t id, int ms)
@@ -322,92 +322,10 @@ static void drop(ramet_router *router, struct rmt_cbor_reader *reader)
 	    rmt_cbor_read_u32(reader, &end.handle) == 0 && end.handle >= RMT_HANDLE_FIRST)
 		rmt_send_frame(router, &end, NULL, 0, false);
 }
-static void release(ramet_router *router, const struct rmt_frame *frame,
-		    struct rmt_cbor_reader *reader)
-{
-	struct rmt_cbor_reader other;
-	struct rmt_peer *child;
-	uint32_t id, ms;
-	bool keep;
-
-	if (rmt_cbor_read_u32(reader, &id) < 0)
-		return;
-	child = rmt_peer_find(router, id);
-	if (!child || !child->stream)
-		return;
-	other = *reader;
-	if (rmt_cbor_read_bool(&other, &keep) == 0)
-		child->kept = true;
-	else if (rmt_cbor_read_u32(reader, &ms) == 0)
-		rmt_child_end(child, ms > INT_MAX ? INT_MAX : (int)ms);
-	else
-		rmt_peer_unhold(child, frame->source, 1);
-}
-
-static void connect_child(ramet_router *router, const struct rmt_frame *frame,
-			  struct rmt_cbor_reader *reader)
-{
-	const char *hop;
-	uint32_t index;
-	size_t size;
-
-	if (rmt_cbor_read_str(reader, &hop, &size) < 0 || !hop ||
-	    rmt_cbor_read_u32(reader, &index) < 0)
-		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
-	else if (router->hooks)
-		router->hooks->connect(router, frame->source, frame->reply, hop, size, index);
-}
-
-/* Only for children: what a parent lacks it asks its own parent for. From the parent it is news. */
-static void image(ramet_router *router, const struct rmt_frame *frame, struct rmt_stream *stream,
-		  struct rmt_cbor_reader *reader)
-{
-	uint32_t part;
-	uint64_t offset;
-	const char *name;
-	size_t size;
-
-	if (!router->hooks || stream->guest || rmt_cbor_read_u32(reader, &part) < 0 ||
-	    rmt_cbor_read_str(reader, &name, &size) < 0 || !name ||
-	    rmt_cbor_read_u64(reader, &offset) < 0 ||
-	    (stream == router->uplink && (part != RMT_PART_MODULE || frame->reply != 0)))
-		rmt_dead_letter(router, frame, EPROTO, SENSELESS);
-	else
-		router->hooks->image(router, frame->source, frame->reply, (enum rmt_part)part, name,
-				     size, offset);
-}
-
-static void asked(ramet_router *router, const struct rmt_frame *frame,
-		  struct rmt_cbor_reader *reader)
-{
-	const char *prompt;
-	size_t prompt_size;
-	uint32_t reply;
-
-	if (rmt_cbor_read_u32(reader, &reply) == 0 &&
-	    rmt_cbor_read_str(reader, &prompt, &prompt_size) == 0 && prompt && router->hooks)
-		router->hooks->asked(router, frame->source, reply, prompt, prompt_size);
-}
-
-static void answered(ramet_router *router, const struct rmt_frame *frame,
-		     struct rmt_cbor_reader *reader)
-{
-	const void *password;
-	const char *text;
-	size_t size, text_size;
-	uint32_t reply;
-	bool known;
-
-	if (rmt_cbor_read_u32(reader, &reply) == 0 && rmt_cbor_read_bool(reader, &known) == 0 &&
-	    rmt_cbor_read_bytes(reader, &password, &size) == 0 &&
-	    rmt_cbor_read_str(reader, &text, &text_size) == 0 && text && router->hooks)
-		router->hooks->answered(router, frame->source, reply, known ? password : NULL, size,
-					text, text_size);
-}
 
 /* What only a parent may say. */
 static void command(ramet_router *router, struct rmt_stream *stream, const struct rmt_frame *frame,
-		    uint64_t operation, struct rmt_cbor_reader *reader)
+		    const unsigned char *data, uint64_t operation, struct rmt_cbor_reader *reader)
 {
 	uint32_t number;
 
@@ -425,30 +343,16 @@ static void command(ramet_router *router, struct rmt_stream *stream, const struc
 		    !(router->detaching && stream == router->uplink))
 			rmt_router_end(router, number > INT_MAX ? INT_MAX : (int)number);
 		return;
-	case RMT_OP_CONNECT:
-		connect_child(router, frame, reader);
-		return;
-	case RMT_OP_RELEASE:
-		release(router, frame, reader);
-		return;
-	case RMT_OP_ANSWER:
-		answered(router, frame, reader);
-		return;
 	case RMT_OP_PING:
 		rmt_heartbeat_ping(router, frame);
-		return;
-	case RMT_OP_STATISTICS:
-		if (rmt_cbor_read_u32(reader, &number) == 0)
-			rmt_statistics_answer(router, frame->source, frame->reply, number);
-		else
-			rmt_dead_letter(router, frame, EPROTO, SENSELESS);
 		return;
 	case RMT_OP_LEVEL:
 		if (rmt_cbor_read_u32(reader, &number) == 0 && number <= RAMET_LOG_IO)
 			rmt_log_set_level(router, (enum ramet_log_level)number);
 		return;
 	default:
-		return;
+		if (router->hooks)
+			router->hooks->control(router, stream, frame, data);
 	}
 }
 
@@ -485,34 +389,23 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 	case RMT_OP_DROP:
 		drop(router, &reader);
 		return;
-	case RMT_OP_ASK:
-		asked(router, frame, &reader);
-		return;
-	case RMT_OP_ALLOCATE:
-		if (neighbour)
-			rmt_ids_allocate(router, stream, &reader);
-		return;
-	case RMT_OP_ALLOCATED:
-		if (neighbour)
-			rmt_ids_allocated(router, stream, &reader, items);
-		return;
 	case RMT_OP_GONE:
 		if (neighbour)
 			gone(router, stream, &reader, items);
-		return;
-	case RMT_OP_IMAGE:
-		if (neighbour)
-			image(router, frame, stream, &reader);
 		return;
 	case RMT_OP_PONG:
 		if (neighbour)
 			rmt_heartbeat_pong(stream);
 		return;
+	case RMT_OP_ASK:
+	case RMT_OP_ALLOCATE:
+	case RMT_OP_ALLOCATED:
+	case RMT_OP_IMAGE:
 	case RMT_OP_ADOPT:
 	case RMT_OP_ADOPTED:
 	case RMT_OP_DETACHED:
-		if (neighbour && router->hooks && router->hooks->tree)
-			router->hooks->tree(router, stream, (enum rmt_operation)operation, &reader);
+		if ((neighbour || operation == RMT_OP_ASK) && router->hooks)
+			router->hooks->control(router, stream, frame, data);
 		return;
 	case RMT_OP_PING:
 		if (neighbour) {
@@ -521,6 +414,6 @@ void rmt_control_arrived(ramet_router *router, struct rmt_stream *stream,
 		}
 		/* fallthrough */
 	default:
-		command(router, stream, frame, operation, &reader);
+		command(router, stream, frame, data, operation, &reader);
 	}
 }

@@ -56,3 +56,10 @@ void rmt_control_send(ramet_router *router, uint32_t destination, struct rmt_buf
 
 /* To a neighbour, behind all that waits for it. */
 void rmt_control_behind(struct rmt_stream *stream, struct rmt_buffer *out);
+
+/* One of those that rmt_parent_hooks.control is there for has arrived, and may be obeyed. Cold. */
+void rmt_control_parent(ramet_router *router, struct rmt_stream *stream,
+			const struct rmt_frame *frame, const unsigned char *data);
+
+/* True for one that is worth it to fetch what is cold; others make no sense without it. */
+bool rmt_control_is_worth(const unsigned char *data, size_t size);

@@ -39,3 +39,14 @@ void rmt_ids_allocate(ramet_router *router, struct rmt_stream *stream,
 		      struct rmt_cbor_reader *reader);
 void rmt_ids_allocated(ramet_router *router, struct rmt_stream *stream,
 		       struct rmt_cbor_reader *reader, uint64_t items);
+
+/* --- between the files ------------------------------------------------------------------------- */
+
+struct rmt_id_request {
+	struct rmt_list node;        /* in ids->below */
+	struct rmt_account *account; /* of who asked */
+	uint32_t token;              /* its own name for the request */
+	uint32_t count;
+};
+
+void rmt_id_request_free(struct rmt_id_request *request);

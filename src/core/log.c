@@ -69,7 +69,7 @@ static bool is_urgent(enum ramet_log_level level)
 
 /* A bucket of RMT_LOG_BURST_S seconds' worth of records: `empty_at` is when all that was taken will have
  * flowed back. */
-static bool take_token(struct rmt_log_limit *limit, uint32_t rate, enum ramet_log_level level)
+bool rmt_log_take_token(struct rmt_log_limit *limit, uint32_t rate, enum ramet_log_level level)
 {
 	int64_t size = RMT_LOG_BURST_S * 1000000000ll, now = rmt_now() * 1000;
 	int64_t from = RMT_MAX(limit->empty_at, now), one = 1000000000ll / rate;
@@ -80,7 +80,7 @@ static bool take_token(struct rmt_log_limit *limit, uint32_t rate, enum ramet_lo
 	return true;
 }
 
-static void drop(ramet_router *router, struct rmt_log_limit *limit, enum ramet_log_level level)
+void rmt_log_drop(ramet_router *router, struct rmt_log_limit *limit, enum ramet_log_level level)
 {
 	struct rmt_logging *logging = &router->logging;
 	size_t i = 0;
@@ -125,7 +125,7 @@ static bool send(ramet_router *router, const ramet_log_record *record)
 	return room;
 }
 
-static void queue(ramet_router *router, struct rmt_log_entry *entry)
+void rmt_log_queue(ramet_router *router, struct rmt_log_entry *entry)
 {
 	rmt_list_append(&router->logging.waiting, &entry->node);
 	if (entry->through == 0)
@@ -139,11 +139,11 @@ static void keep(ramet_router *router, const ramet_log_record *record, bool own)
 	struct rmt_log_entry *entry = rmt_log_entry_new(record);
 
 	if (!entry) {
-		drop(router, &router->logging.own, record->level);
+		rmt_log_drop(router, &router->logging.own, record->level);
 		return;
 	}
 	entry->own_context = own;
-	queue(router, entry);
+	rmt_log_queue(router, entry);
 }
 
 enum kind { RECORD, LINE, NOTICE };
@@ -158,7 +158,7 @@ static void put_up(ramet_router *router, const ramet_log_record *record, enum ki
 	if (kind == LINE)
 		keep(router, record, false);
 	else
-		drop(router, &logging->own, record->level);
+		rmt_log_drop(router, &logging->own, record->level);
 }
 
 static void put(ramet_router *router, ramet_log_record *record, enum kind kind)
@@ -178,12 +178,13 @@ static void put(ramet_router *router, ramet_log_record *record, enum kind kind)
 	/* Frames are for a sink here; others' are not ours before we know our place. */
 	if (!router->log && (frames || (root && !logging->early)))
 		return;
-	if (kind == RECORD && !frames && !take_token(&logging->own, logging->rate, record->level))
-		drop(router, &logging->own, record->level);
+	if (kind == RECORD && !frames &&
+	    !rmt_log_take_token(&logging->own, logging->rate, record->level))
+		rmt_log_drop(router, &logging->own, record->level);
 	else if (!root)
 		put_up(router, record, kind);
 	else if (kind == RECORD && logging->held > RMT_LOG_HELD_MAX)
-		drop(router, &logging->own, record->level);
+		rmt_log_drop(router, &logging->own, record->level);
 	else
 		keep(router, record, own && logging->early);
 }
@@ -306,7 +307,7 @@ static struct rmt_log_entry *take(ramet_router *router)
 }
 
 /* Its source may send as much again. */
-static void grant(ramet_router *router, uint32_t source, size_t owed)
+void rmt_log_grant(ramet_router *router, uint32_t source, size_t owed)
 {
 	struct rmt_message message = {
 		.frame = {.flags = RMT_FRAME_COUNTED, .source = source, .handle = RMT_HANDLE_LOG},
@@ -338,7 +339,7 @@ static void deliver(ramet_router *router, size_t most)
 			rmt_lock(router);
 		}
 		if (entry->through != 0)
-			grant(router, entry->source, entry->owed);
+			rmt_log_grant(router, entry->source, entry->owed);
 		free(entry);
 	}
 	logging->delivering = false;
@@ -407,62 +408,12 @@ bool rmt_log_waits(const ramet_router *router)
 	       !rmt_list_empty(&router->logging.waiting);
 }
 
-/* --- arriving ----------------------------------------------------------------------------- */
-
-static bool is_output(const ramet_log_record *record)
-{
-	return strcmp(record->source, "stdout") == 0 || strcmp(record->source, "stderr") == 0;
-}
-
-/* Lines of output are bounded by credit and by what may be held: they cannot be sent again. */
-static bool is_welcome(ramet_router *router, struct rmt_stream *stream,
-		       const struct rmt_log_entry *entry)
-{
-	if (stream->log_held > RMT_LOG_HELD_MAX)
-		return false;
-	return is_output(&entry->record) ||
-	       take_token(&stream->log_limit, router->logging.rate * RMT_LOG_STREAM_RATES,
-			  entry->record.level);
-}
-
-void rmt_log_arrived(ramet_router *router, struct rmt_stream *stream, struct rmt_message *message)
-{
-	struct rmt_log_entry *entry = NULL;
-
-	if (router->log && stream && stream->peer)
-		entry = rmt_log_record_decode(message->data, message->size);
-	rmt_account_settle(message);
-	rmt_chunk_unref(message->chunk);
-	if (entry && !rmt_peer_path_covers(stream->peer, entry->record.context)) {
-		rmt_misbehaved(router,
-			       "dropped a log record that claims to come from '%.64s', but came "
-			       "from %s",
-			       entry->record.context, rmt_peer_name(stream->peer));
-		free(entry);
-		entry = NULL;
-	}
-	if (entry && !is_welcome(router, stream, entry)) {
-		drop(router, &stream->log_limit, entry->record.level);
-		free(entry);
-		entry = NULL;
-	}
-	if (!entry) {
-		grant(router, message->frame.source, message->owed);
-		return;
-	}
-	entry->through = stream->peer->id;
-	entry->source = message->frame.source;
-	entry->owed = message->owed;
-	stream->log_held += entry->size;
-	queue(router, entry);
-}
-
 void rmt_log_refused(ramet_router *router, struct rmt_stream *stream, const void *data, size_t size)
 {
 	enum ramet_log_level level = rmt_log_record_level(data, size);
 
 	if (level != 0 && stream)
-		drop(router, &stream->log_limit, level);
+		rmt_log_drop(router, &stream->log_limit, level);
 }
 
 /* --- the beginning and the end ------------------------------------------------------------- */
@@ -517,7 +468,7 @@ void rmt_log_begin(ramet_router *router)
 		rmt_list_remove(&entry->node);
 		logging->held -= entry->size;
 		if (entry->record.level <= router->log_level)
-			queue(router, entry);
+			rmt_log_queue(router, entry);
 		else
 			free(entry);
 	}

@@ -142,3 +142,11 @@ size_t rmt_log_record_print(const ramet_log_record *record, bool when, char *lin
  * errno; ret_why then says what was wrong. */
 int rmt_log_file_open(ramet_router *router, const char **ret_why);
 void rmt_log_file_write(ramet_router *router, const ramet_log_record *record);
+
+/* False: it is one too many. */
+bool rmt_log_take_token(struct rmt_log_limit *limit, uint32_t rate, enum ramet_log_level level);
+void rmt_log_drop(ramet_router *router, struct rmt_log_limit *limit, enum ramet_log_level level);
+void rmt_log_queue(ramet_router *router, struct rmt_log_entry *entry);
+
+/* Its source may send as much again. */
+void rmt_log_grant(ramet_router *router, uint32_t source, size_t owed);

@@ -151,7 +151,7 @@ static void record_arrived(ramet_router *router, struct rmt_stream *stream,
 	else
 		router->dropped++;
 	if (r > 0)
-		rmt_log_arrived(router, stream, message);
+		router->hooks->log_arrived(router, stream, message);
 	else if (r < 0)
 		rmt_log_refused(router, stream, payload, frame->length);
 }

@@ -31,6 +31,7 @@ struct rmt_peer;
 struct rmt_waiter;
 struct rmt_route;
 struct rmt_cbor_reader;
+struct rmt_message;
 
 enum rmt_router_state {
 	RMT_ROUTER_RUNNING,
@@ -41,6 +42,13 @@ enum rmt_router_state {
 /* What the layer above does for a router: starting and ending children. Set by rmt_router_new()'s
  * caller. */
 struct rmt_parent_hooks {
+	/* A control message has arrived that not everybody has to do with, and may be obeyed:
+	 * rmt_control_parent() is to get it. */
+	void (*control)(ramet_router *router, struct rmt_stream *stream,
+			const struct rmt_frame *frame, const unsigned char *data);
+	/* A message to RMT_HANDLE_LOG has arrived: rmt_log_arrived() is to get it. */
+	void (*log_arrived)(ramet_router *router, struct rmt_stream *stream,
+			    struct rmt_message *message);
 	/* A CONNECT message has arrived: answers `reply` at `requester` in time. */
 	void (*connect)(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
 			size_t hop_size, uint32_t index);

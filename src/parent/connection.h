@@ -37,6 +37,13 @@ char *rmt_connection_path(const char *parent, const struct rmt_hop *hop, uint32_
 void rmt_connection_answer(struct rmt_wanted *wanted, const struct rmt_password *password,
 			   ramet_error *error);
 
+/* Ids have arrived. */
+void rmt_parent_ids_ready(ramet_router *router);
+
+/* ADOPT, ADOPTED or DETACHED has. */
+void rmt_parent_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
+		     struct rmt_cbor_reader *reader);
+
 /* The hooks of this layer for routers, behind the gate. Those in front of it, which routers are made
  * with, are in gate.h. */
 extern const struct rmt_parent_hooks rmt_connection_hooks;

@@ -11,28 +11,33 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/account.h"
 #include "core/child.h"
+#include "core/control.h"
 #include "core/execute.h"
 #include "core/fetch.h"
+#include "core/log.h"
+#include "core/message.h"
 #include "core/wait.h"
 #include "parent/cold.h"
+#include "parent/connect.h"
 #include "parent/connection.h"
 #include "parent/digest.h"
 #include "parent/executable.h"
 #include "parent/image.h"
 #include "parent/managed.h"
+#include "parent/wish.h"
 
 __attribute__((section(".ramet_cold_head"), used, aligned(128)))
 const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
 
 #define NO_PART "the part for parents is not here"
 
-/* A CONNECT that came before we can do it. */
+/* A control message that came before we can do what it says. */
 struct early {
 	struct rmt_list node;
-	uint32_t requester, reply, index;
-	size_t size;
-	char hop[];
+	struct rmt_frame frame;
+	unsigned char data[];
 };
 
 /* One for the process, which is a child once: only children lack the segment. Guarded by the lock of
@@ -125,11 +130,10 @@ static void answer_early(ramet_router *router)
 
 		rmt_list_remove(&early->node);
 		if (rmt_gate_is_open())
-			rmt_connection_hooks.connect(router, early->requester, early->reply,
-						     early->hop, early->size, early->index);
+			rmt_control_parent(router, NULL, &early->frame, early->data);
 		else
-			rmt_send_failure(router, early->requester, early->reply, -gate.error.code,
-					 router->path, reason(), false);
+			rmt_send_failure(router, early->frame.source, early->frame.reply,
+					 -gate.error.code, router->path, reason(), false);
 		free(early);
 	}
 }
@@ -198,51 +202,40 @@ int rmt_gate_open(ramet_error *error)
 
 /* --- hooks ---------------------------------------------------------------------------------- */
 
-static void hook_connect(ramet_router *router, uint32_t requester, uint32_t reply, const char *hop,
-			 size_t size, uint32_t index)
+static void hook_control(ramet_router *router, struct rmt_stream *stream,
+			 const struct rmt_frame *frame, const unsigned char *data)
 {
 	struct early *early;
 
 	if (rmt_gate_is_open()) {
-		rmt_connection_hooks.connect(router, requester, reply, hop, size, index);
+		rmt_control_parent(router, stream, frame, data);
 		return;
 	}
-	early = malloc(sizeof(*early) + size);
+	if (!rmt_control_is_worth(data, frame->length))
+		return;
+	early = malloc(sizeof(*early) + frame->length);
 	if (!early) {
-		rmt_answer_lost(router, requester, reply);
+		rmt_answer_lost(router, frame->source, frame->reply);
 		return;
 	}
-	*early = (struct early){
-		.requester = requester, .reply = reply, .index = index, .size = size};
-	memcpy(early->hop, hop, size);
+	early->frame = *frame;
+	memcpy(early->data, data, frame->length);
 	rmt_list_append(&gate.early, &early->node);
 	begin(router);
 	if (!gate.fetching)
 		answer_early(router);
 }
 
-/* Whoever asks is a child of ours, so that we have the segment. */
-static void hook_image(ramet_router *router, uint32_t requester, uint32_t reply, enum rmt_part part,
-		       const char *name, size_t size, uint64_t offset)
+/* Whoever has children has passed the gate. */
+static void hook_log_arrived(ramet_router *router, struct rmt_stream *stream,
+			     struct rmt_message *message)
 {
-	if (rmt_gate_is_open())
-		rmt_connection_hooks.image(router, requester, reply, part, name, size, offset);
-}
-
-/* Of a child that is being started, or of one that we wait for: there is somebody who could ask. */
-static void hook_asked(ramet_router *router, uint32_t source, uint32_t reply, const char *prompt,
-		       size_t prompt_size)
-{
-	if (rmt_gate_is_open())
-		rmt_connection_hooks.asked(router, source, reply, prompt, prompt_size);
-}
-
-static void hook_answered(ramet_router *router, uint32_t requester, uint32_t reply,
-			  const char *password, size_t size, const char *text, size_t text_size)
-{
-	if (rmt_gate_is_open())
-		rmt_connection_hooks.answered(router, requester, reply, password, size, text,
-					      text_size);
+	if (rmt_gate_is_open()) {
+		rmt_log_arrived(router, stream, message);
+		return;
+	}
+	rmt_account_settle(message);
+	rmt_chunk_unref(message->chunk);
 }
 
 static int hook_service(ramet_router *router, const char *name, size_t size,
@@ -290,24 +283,10 @@ static bool hook_busy(ramet_router *router)
 	return rmt_gate_is_open() && rmt_connection_hooks.busy(router);
 }
 
-static void hook_ids_ready(ramet_router *router)
-{
-	if (rmt_gate_is_open())
-		rmt_connection_hooks.ids_ready(router);
-}
-
 static void hook_ids_grew(ramet_router *router, uint32_t first, uint32_t last)
 {
 	if (rmt_gate_is_open())
 		rmt_connection_hooks.ids_grew(router, first, last);
-}
-
-/* Whoever has other trees near has passed the gate because of them; so has who gives ids to children. */
-static void hook_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
-		      struct rmt_cbor_reader *reader)
-{
-	if (rmt_gate_is_open())
-		rmt_connection_hooks.tree(router, stream, operation, reader);
 }
 
 static void hook_detaching(ramet_router *router, const char *text)
@@ -329,18 +308,21 @@ static void hook_done(ramet_router *router)
 	rmt_image_router_done(router);
 }
 
+/* Those that are cold themselves are only called by what is cold. */
 const struct rmt_parent_hooks rmt_parent_hooks = {
-	.connect = hook_connect,
-	.image = hook_image,
-	.asked = hook_asked,
-	.answered = hook_answered,
+	.control = hook_control,
+	.log_arrived = hook_log_arrived,
+	.connect = rmt_wish_arrived,
+	.image = rmt_image_asked,
+	.asked = rmt_question_arrived,
+	.answered = rmt_wish_answered,
 	.service = hook_service,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
-	.ids_ready = hook_ids_ready,
+	.ids_ready = rmt_parent_ids_ready,
 	.ids_grew = hook_ids_grew,
-	.tree = hook_tree,
+	.tree = rmt_parent_tree,
 	.detaching = hook_detaching,
 	.done = hook_done,
 };

@@ -7,6 +7,7 @@
 #include "parent/adopt.h"
 #include "parent/connect.h"
 #include "parent/connection-state.h"
+#include "parent/connection.h"
 #include "parent/detach.h"
 #include "parent/join.h"
 #include "parent/wish.h"
@@ -97,7 +98,7 @@ static bool hook_busy(ramet_router *router)
 
 /* What one does now frees itself at most: whoever waits for a turn cannot have it, or would have it
  * already, so no other one goes on in its wake. */
-static void hook_ids_ready(ramet_router *router)
+void rmt_parent_ids_ready(ramet_router *router)
 {
 	struct rmt_parent *parent = router->hooks_data;
 	struct rmt_list *node, *following;
@@ -139,8 +140,8 @@ static void hook_ids_grew(ramet_router *router, uint32_t first, uint32_t last)
 		rmt_guests_told(router, first, last);
 }
 
-static void hook_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
-		      struct rmt_cbor_reader *reader)
+void rmt_parent_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_operation operation,
+		     struct rmt_cbor_reader *reader)
 {
 	if (operation == RMT_OP_ADOPT)
 		rmt_adopt_asked(router, stream, reader);
@@ -151,16 +152,10 @@ static void hook_tree(ramet_router *router, struct rmt_stream *stream, enum rmt_
 }
 
 const struct rmt_parent_hooks rmt_connection_hooks = {
-	.connect = rmt_wish_arrived,
-	.image = rmt_image_asked,
-	.asked = rmt_question_arrived,
-	.answered = rmt_wish_answered,
 	.kill = hook_kill,
 	.cancel = hook_cancel,
 	.busy = hook_busy,
-	.ids_ready = hook_ids_ready,
 	.ids_grew = hook_ids_grew,
-	.tree = hook_tree,
 	.detaching = rmt_detaching,
 	.done = hook_done,
 };
