@@ -447,10 +447,14 @@ static _Noreturn void ask_in_child(enum how how, int *told, int report_fd)
 /* Job control's part: the asker's group is in the foreground, and its state is passed on. */
 static _Noreturn void be_shell(enum how how, int *told, int report_fd)
 {
+	static const int usual[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	pid_t pid;
 	int status;
 
+	/* Who runs the tests in the background may have had some ignored. */
+	for (size_t i = 0; i < RMT_COUNT(usual); i++)
+		signal(usual[i], SIG_DFL);
 	if (rmt_terminal_control(asker.slave) < 0)
 		_exit(90);
 	pid = fork();
