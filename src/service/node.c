@@ -161,6 +161,10 @@ RAMET_DEFINE_CONCURRENT(rmt_file_taken, rmt_file_take, (str, path), (u64, flags)
 	*self = (struct node){
 		.call = call, .events = events, .number = node, .path = path, .flags = flags};
 	r = node_init(self, &targets);
+	/* Before anything is written: a file without its hash would not be known to be right. */
+	text = ramet_call_alloc(call, RMT_HASH_TEXT_SIZE);
+	if (r == 0 && !text)
+		r = -ENOMEM;
 	if (r == 0)
 		r = ramet_receiver_new(ramet_call_router(call), &self->receiver);
 	if (r == 0)
@@ -172,7 +176,6 @@ RAMET_DEFINE_CONCURRENT(rmt_file_taken, rmt_file_take, (str, path), (u64, flags)
 		ramet_fail(call, -r, "%s", rmt_strerror(r));
 	if (self->writes) {
 		taken = self->sink.taken;
-		text = ramet_call_alloc(call, RMT_HASH_TEXT_SIZE);
 		/* Of one file. */
 		if (text && taken.files + taken.skipped == 1 && !self->sink.levels)
 			taken.hash = memcpy(text, self->sink.hash_text, RMT_HASH_TEXT_SIZE);
