@@ -23,6 +23,7 @@
 #include "parent/terminal.h"
 #include "service/exec-output.h"
 #include "service/exec-plan.h"
+#include "service/group.h"
 #include "service/guard.h"
 
 enum { INPUT, OUTPUT, ERRORS, STREAMS };
@@ -31,7 +32,8 @@ struct command {
 	struct rmt_deferral deferral;
 	ramet_router *router;
 	pid_t guard, pid;
-	bool begun, terminal;
+	char *group; /* the command's control group, once its guard has made it; else NULL */
+	bool begun, terminal, alone;
 	int ours[STREAMS];      /* our ends of its streams until the loop has them; -1: none */
 	struct rmt_source life; /* the socket to the guard; fd -1: it is gone */
 	struct rmt_timer timeout;
@@ -91,10 +93,57 @@ static void command_ended(struct command *command)
 	rmt_outlet_finish(&command->outlets[ERRORS]);
 }
 
-static void reap(pid_t pid)
+/* True when it was killed. */
+static bool reap_guard(const struct command *command)
 {
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	int status = 0;
+
+	while (waitpid(command->guard, &status, 0) < 0 && errno == EINTR)
 		;
+	return WIFSIGNALED(status);
+}
+
+/* By a process that stands in for the guard: from now on, its socket is the one in the loop. */
+static int sweep_aside(struct command *command)
+{
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	command->life.fd = rmt_descriptor_own(ends[0]);
+	rmt_descriptor_own(ends[1]);
+	r = rmt_guard_sweep(command->group, ends[1], &command->guard);
+	rmt_descriptor_close(ends[1]);
+	if (r == 0) {
+		r = rmt_loop_add(&command->router->loop, &command->life);
+		if (r < 0)
+			reap_guard(command);
+	}
+	if (r < 0) {
+		rmt_descriptor_close(command->life.fd);
+		command->life.fd = -1;
+	}
+	return r;
+}
+
+/* Does for the control group what the guard, which was killed, cannot do any more. The command's
+ * descendants die at once; only the wait for that is another's. */
+static void sweep(struct command *command)
+{
+	int group = command->group ? rmt_group_open(command->group) : -1;
+
+	if (group >= 0 && command->ended && !command->alone &&
+	    command->end.cause == RAMET_CAUSE_ITSELF) {
+		rmt_group_release(group, command->group);
+	} else if (group >= 0) {
+		rmt_group_kill(group);
+		if (!command->begun || sweep_aside(command) < 0)
+			rmt_group_end(group, command->group);
+	}
+	if (group >= 0)
+		close(group);
+	free(command->group);
+	command->group = NULL;
 }
 
 static void guard_gone(struct command *command)
@@ -103,7 +152,8 @@ static void guard_gone(struct command *command)
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
 	/* It has closed the socket by ending. */
-	reap(command->guard);
+	if (reap_guard(command))
+		sweep(command);
 	if (!command->ended) {
 		/* It was killed, and the kernel kills the command; or it has given up. */
 		kill(-command->pid, SIGKILL);
@@ -155,6 +205,7 @@ static void command_over(struct rmt_deferred *deferred)
 
 	let_go(command);
 	rmt_call_answer(&command->deferral, &command->end);
+	free(command->group);
 	free(command);
 }
 
@@ -220,12 +271,14 @@ static void command_free(struct command *command)
 	if (command->life.fd >= 0) {
 		order_guard(command, RMT_GUARD_FORCE, 0);
 		rmt_descriptor_close(command->life.fd);
-		reap(command->guard);
+		if (reap_guard(command))
+			sweep(command);
 	}
 	if (command->input)
 		rmt_receiver_drop(command->input);
 	if (command->orders)
 		rmt_receiver_drop(command->orders);
+	free(command->group);
 	free(command);
 }
 
@@ -282,11 +335,13 @@ static void router_ended(struct rmt_deferral *deferral)
 		command_free(command);
 		return;
 	}
-	if (command->life.fd >= 0) {
+	/* Once more when there is a sweep to be waited for. */
+	while (command->life.fd >= 0) {
 		order_guard(command, RMT_GUARD_FORCE, 0);
 		guard_gone(command);
 	}
 	let_go(command);
+	free(command->group);
 	free(command);
 }
 
@@ -381,20 +436,35 @@ static int start_failed(const struct rmt_guard_report *report, const rmt_exec_sp
 	}
 }
 
-/* Waits until the command executes, or cannot. */
-static int await_start(struct command *command, const rmt_exec_spec *spec, ramet_error *error)
+static struct rmt_guard_report hear(const struct command *command)
 {
 	struct rmt_guard_report report = {.news = RMT_GUARD_FAILED, .value = ECHILD};
 
 	while (recv(command->life.fd, &report, sizeof(report), 0) < 0 && errno == EINTR)
 		;
+	return report;
+}
+
+/* Waits until the command executes, or cannot. The path of its group is taken over, or freed. */
+static int await_start(struct command *command, char *group, const rmt_exec_spec *spec,
+		       ramet_error *error)
+{
+	struct rmt_guard_report report = hear(command);
+
+	if (report.news == RMT_GUARD_GROUPED) {
+		command->group = group;
+		report = hear(command);
+	} else {
+		free(group);
+	}
 	if (report.news == RMT_GUARD_STARTED) {
 		command->pid = report.pid;
 		return 0;
 	}
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
-	reap(command->guard);
+	if (reap_guard(command))
+		sweep(command);
 	return start_failed(&report, spec, error);
 }
 
@@ -414,6 +484,7 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 		.grace = spec->grace,
 		.user = plan->switches ? &plan->become : NULL,
 	};
+	char *group = NULL;
 	int ends[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -421,10 +492,13 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 				     rmt_strerror(errno));
 	command->life.fd = rmt_descriptor_own(ends[0]);
 	guard.life = rmt_descriptor_own(ends[1]);
+	/* Where there is none, it goes without. */
+	guard.group = rmt_group_find(&group) == 0 ? group : NULL;
 	r = rmt_guard_start(&guard, &command->guard);
 	rmt_descriptor_close(ends[1]);
 	if (r == 0)
-		return await_start(command, spec, error);
+		return await_start(command, group, spec, error);
+	free(group);
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
 	return rmt_error_set(error, r, "no process for the command: %s", rmt_strerror(r));
@@ -463,6 +537,7 @@ static struct command *command_new(ramet_call *call, const rmt_exec_spec *spec)
 		.begin = begin, .cancelled = cancelled, .ended = router_ended};
 	command->router = ramet_call_router(call);
 	command->terminal = spec->flags & RMT_EXEC_TERMINAL;
+	command->alone = spec->flags & RMT_EXEC_ALONE;
 	command->timeout_ms = spec->timeout;
 	command->timeout.expired = timed_out;
 	command->ordered.run = take_orders;

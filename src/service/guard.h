@@ -9,10 +9,11 @@
  * however the context ends, it ends everything by the ladder: TERM and CONT to all descendants, a time
  * of grace, KILL until none is left. A command that ends by itself ends its guard; what it leaves in
  * the background lives on then. If the guard is killed, the kernel kills the command
- * (PR_SET_PDEATHSIG).
+ * (PR_SET_PDEATHSIG), and the context the control group of it and its descendants (group.h), if there
+ * is one.
  *
  * guard.c runs between fork and exec, and calls what is async-signal-safe (signal-safety(7)) alone;
- * guard-family.c, too.
+ * guard-family.c and group.c, too.
  */
 #pragma once
 
@@ -45,11 +46,13 @@ struct rmt_guard {
 	int umask;          /* -1: as it is */
 	int nice;           /* increment */
 	int grace;          /* ms between TERM and KILL */
+	const char *group;  /* the control group to make for it; NULL: none */
 	const struct rmt_guard_user *user; /* NULL: as it is */
 };
 
 /* What it says. */
 enum rmt_guard_news {
+	RMT_GUARD_GROUPED, /* the control group was made; before anything else, or never */
 	RMT_GUARD_STARTED, /* pid; first */
 	RMT_GUARD_FAILED,  /* value is an errno of `step`; instead, and the last */
 	RMT_GUARD_ENDED,   /* value is the status of waitpid(2); descendants may be left */
@@ -89,6 +92,10 @@ struct rmt_guard_message {
 /* Forks a guard. 0, and *ret_pid is it, the caller's child; or a negative errno. The descriptors stay
  * open here. */
 int rmt_guard_start(const struct rmt_guard *guard, pid_t *ret_pid);
+
+/* Forks a process that does what is left to do after a guard that was killed: ends the control group
+ * (rmt_group_end()). `life` is its end of a socket, which it closes by ending. The rest as above. */
+int rmt_guard_sweep(const char *group, int life, pid_t *ret_pid);
 
 /* Sends a signal to all descendants of this process; for SIGTERM, SIGCONT behind it. Returns how many
  * it could be sent to. */
