@@ -20,9 +20,8 @@
 #include "base/time.h"
 #include "core/execute.h"
 #include "core/receiver.h"
-#include "parent/terminal.h"
 #include "service/exec-output.h"
-#include "service/exec-plan.h"
+#include "service/exec-stdio.h"
 #include "service/group.h"
 #include "service/guard.h"
 
@@ -34,6 +33,7 @@ struct command {
 	pid_t guard, pid;
 	char *group; /* the command's control group, once its guard has made it; else NULL */
 	bool begun, terminal, alone;
+	bool swept;             /* the guard is a process that ends the group */
 	int ours[STREAMS];      /* our ends of its streams until the loop has them; -1: none */
 	struct rmt_source life; /* the socket to the guard; fd -1: it is gone */
 	struct rmt_timer timeout;
@@ -126,24 +126,23 @@ static int sweep_aside(struct command *command)
 	return r;
 }
 
-/* Does for the control group what the guard, which was killed, cannot do any more. The command's
- * descendants die at once; only the wait for that is another's. */
+/* Does for the control group what the guard, which was killed, cannot do any more. What is in it dies
+ * at once; only the wait for that is another's, and our own when that was killed, too. */
 static void sweep(struct command *command)
 {
 	int group = command->group ? rmt_group_open(command->group) : -1;
 
-	if (group >= 0 && command->ended && !command->alone &&
-	    command->end.cause == RAMET_CAUSE_ITSELF) {
+	if (group < 0)
+		return;
+	if (command->ended && !command->alone && command->end.cause == RAMET_CAUSE_ITSELF) {
 		rmt_group_release(group, command->group);
-	} else if (group >= 0) {
+	} else {
 		rmt_group_kill(group);
-		if (!command->begun || sweep_aside(command) < 0)
+		if (!command->begun || command->swept || sweep_aside(command) < 0)
 			rmt_group_end(group, command->group);
+		command->swept = true;
 	}
-	if (group >= 0)
-		close(group);
-	free(command->group);
-	command->group = NULL;
+	close(group);
 }
 
 static void guard_gone(struct command *command)
@@ -347,95 +346,6 @@ static void router_ended(struct rmt_deferral *deferral)
 
 /* --- the beginning -------------------------------------------------------------------------------- */
 
-static int open_pipe(int ends[2])
-{
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	rmt_descriptor_own(ends[0]);
-	rmt_descriptor_own(ends[1]);
-	return 0;
-}
-
-static int open_null(void)
-{
-	int fd = rmt_descriptor_own(open("/dev/null", O_RDWR | O_CLOEXEC));
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int open_terminal(struct command *command, const struct rmt_exec_plan *plan,
-			 const rmt_exec_spec *spec, int theirs[STREAMS], ramet_error *error)
-{
-	struct winsize size = {.ws_row = (unsigned short)spec->rows,
-			       .ws_col = (unsigned short)spec->columns};
-	int r = rmt_terminal_open_cooked(&command->ours[OUTPUT], &theirs[INPUT], error);
-
-	if (r < 0)
-		return r;
-	ioctl(theirs[INPUT], TIOCSWINSZ, &size);
-	/* Where this is not allowed it is as with the tools that ramet starts: another's terminal. */
-	if (plan->switches && fchown(theirs[INPUT], plan->become.uid, (gid_t)-1) < 0)
-		errno = 0;
-	for (int i = OUTPUT; i <= ERRORS; i++)
-		theirs[i] = rmt_descriptor_own(fcntl(theirs[INPUT], F_DUPFD_CLOEXEC, 3));
-	command->ours[INPUT] = rmt_descriptor_own(fcntl(command->ours[OUTPUT], F_DUPFD_CLOEXEC, 3));
-	if (theirs[OUTPUT] < 0 || theirs[ERRORS] < 0 || command->ours[INPUT] < 0)
-		return rmt_error_set(error, errno, "no terminal for the command: %s",
-				     rmt_strerror(errno));
-	return 0;
-}
-
-static int open_pipes(struct command *command, const rmt_exec_spec *spec, int theirs[STREAMS],
-		      ramet_error *error)
-{
-	int r = 0;
-
-	for (int i = INPUT; i < STREAMS && r >= 0; i++) {
-		bool streamed = i == INPUT ? spec->flags & RMT_EXEC_INPUT
-					   : command->senders[i] != NULL;
-		int ends[2];
-
-		if (i == ERRORS && (spec->flags & RMT_EXEC_JOIN)) {
-			theirs[i] = rmt_descriptor_own(fcntl(theirs[OUTPUT], F_DUPFD_CLOEXEC, 3));
-			r = theirs[i] < 0 ? -errno : 0;
-		} else if (!streamed) {
-			r = theirs[i] = open_null();
-		} else {
-			r = open_pipe(ends);
-			if (r == 0) {
-				command->ours[i] = ends[i == INPUT];
-				theirs[i] = ends[i != INPUT];
-			}
-		}
-	}
-	return r < 0 ? rmt_error_set(error, r, "no pipe for the command: %s", rmt_strerror(r)) : 0;
-}
-
-static int start_failed(const struct rmt_guard_report *report, const rmt_exec_spec *spec,
-			ramet_error *error)
-{
-	const char *why = rmt_strerror(report->value);
-
-	switch (report->step) {
-	case RMT_STEP_TERMINAL:
-		return rmt_error_set(error, report->value, "no terminal for the command: %s", why);
-	case RMT_STEP_NICE:
-		return rmt_error_set(error, report->value, "nice=%d: %s", (int)spec->nice, why);
-	case RMT_STEP_USER:
-		return rmt_error_set(error, report->value, "cannot become the user '%s': %s",
-				     spec->user, why);
-	case RMT_STEP_CWD:
-		return rmt_error_set(error, report->value, "cannot enter '%s': %s", spec->cwd, why);
-	case RMT_STEP_EXEC:
-		return rmt_error_set(error, report->value, "cannot execute '%s': %s",
-				     spec->argv.items[0], why);
-	case RMT_STEP_PROCESS:
-	case RMT_STEP_STDIO:
-	default:
-		return rmt_error_set(error, report->value, "no process for the command: %s", why);
-	}
-}
-
 static struct rmt_guard_report hear(const struct command *command)
 {
 	struct rmt_guard_report report = {.news = RMT_GUARD_FAILED, .value = ECHILD};
@@ -465,7 +375,7 @@ static int await_start(struct command *command, char *group, const rmt_exec_spec
 	command->life.fd = -1;
 	if (reap_guard(command))
 		sweep(command);
-	return start_failed(&report, spec, error);
+	return rmt_exec_plan_failed(&report, spec, error);
 }
 
 static int start_guard(struct command *command, const struct rmt_exec_plan *plan,
@@ -483,6 +393,8 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 		.nice = spec->nice,
 		.grace = spec->grace,
 		.user = plan->switches ? &plan->become : NULL,
+		.limits = plan->limits,
+		.limit_count = spec->limits.count,
 	};
 	char *group = NULL;
 	int ends[2], r;
@@ -506,22 +418,23 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 
 static int start(struct command *command, const rmt_exec_spec *spec, ramet_error *error)
 {
-	int theirs[STREAMS] = {-1, -1, -1}, r;
+	bool streamed[STREAMS] = {spec->flags & RMT_EXEC_INPUT, command->senders[OUTPUT],
+				  command->senders[ERRORS]};
+	int theirs[STREAMS] = {-1, -1, -1}, *ours = command->ours, r;
 	struct rmt_exec_plan plan;
 
 	r = rmt_exec_plan_make(&plan, spec, error);
 	if (r < 0)
 		return r;
-	r = command->terminal ? open_terminal(command, &plan, spec, theirs, error)
-			      : open_pipes(command, spec, theirs, error);
+	r = command->terminal ? rmt_exec_stdio_terminal(&plan, spec, ours, theirs, error)
+			      : rmt_exec_stdio_pipes(spec, streamed, ours, theirs, error);
 	if (r == 0)
 		r = start_guard(command, &plan, spec, theirs, error);
 	for (int i = INPUT; i < STREAMS; i++) {
 		rmt_descriptor_close(theirs[i]);
 		/* Only our end: the command's is another open file. */
-		if (command->ours[i] >= 0)
-			fcntl(command->ours[i], F_SETFL,
-			      fcntl(command->ours[i], F_GETFL) | O_NONBLOCK);
+		if (ours[i] >= 0)
+			fcntl(ours[i], F_SETFL, fcntl(ours[i], F_GETFL) | O_NONBLOCK);
 	}
 	rmt_exec_plan_done(&plan);
 	return r;

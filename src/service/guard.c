@@ -66,6 +66,7 @@ struct watch {
 /* What did not work, in the command's process. */
 struct failure {
 	int step, code;
+	int limit; /* of RMT_STEP_LIMIT: which one */
 };
 
 static int become(const struct rmt_guard_user *user)
@@ -82,6 +83,16 @@ static int renice(int increment)
 {
 	errno = 0;
 	return nice(increment) == -1 && errno != 0 ? -errno : 0;
+}
+
+/* For this process alone; before the user changes, for who may raise a limit. */
+static struct failure set_limits(const struct rmt_guard *guard)
+{
+	for (size_t i = 0; i < guard->limit_count; i++)
+		if (syscall(SYS_prlimit64, 0, guard->limits[i].resource, guard->limits[i].values,
+			    NULL) < 0)
+			return (struct failure){RMT_STEP_LIMIT, -errno, (int)i};
+	return (struct failure){0};
 }
 
 static int execute(const struct rmt_guard *guard)
@@ -114,6 +125,7 @@ static void default_signals(void)
 static struct failure prepare(const struct watch *watch, pid_t parent)
 {
 	const struct rmt_guard *guard = watch->guard;
+	struct failure failure;
 	int r = 0;
 
 	if (watch->group >= 0)
@@ -123,21 +135,24 @@ static struct failure prepare(const struct watch *watch, pid_t parent)
 	else
 		setsid();
 	if (r < 0)
-		return (struct failure){RMT_STEP_TERMINAL, r};
+		return (struct failure){.step = RMT_STEP_TERMINAL, .code = r};
 	if (guard->umask >= 0)
 		umask((mode_t)guard->umask);
 	if (guard->nice != 0 && (r = renice(guard->nice)) < 0)
-		return (struct failure){RMT_STEP_NICE, r};
+		return (struct failure){.step = RMT_STEP_NICE, .code = r};
+	failure = set_limits(guard);
+	if (failure.code < 0)
+		return failure;
 	if (guard->user && (r = become(guard->user)) < 0)
-		return (struct failure){RMT_STEP_USER, r};
+		return (struct failure){.step = RMT_STEP_USER, .code = r};
 	if (guard->cwd && chdir(guard->cwd) < 0)
-		return (struct failure){RMT_STEP_CWD, -errno};
+		return (struct failure){.step = RMT_STEP_CWD, .code = -errno};
 	/* Behind the change of the user, which clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
 	default_signals();
-	return (struct failure){RMT_STEP_EXEC, execute(guard)};
+	return (struct failure){.step = RMT_STEP_EXEC, .code = execute(guard)};
 }
 
 static _Noreturn void command(const struct watch *watch, pid_t parent, int report)
@@ -161,11 +176,11 @@ static __attribute__((noinline)) pid_t launch(const struct watch *watch, int rep
 
 static struct failure start_command(struct watch *watch)
 {
-	struct failure failure = {RMT_STEP_PROCESS, 0};
+	struct failure failure = {.step = RMT_STEP_PROCESS};
 	int report[2];
 
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return (struct failure){RMT_STEP_PROCESS, -errno};
+		return (struct failure){.step = RMT_STEP_PROCESS, .code = -errno};
 	watch->command = launch(watch, report[1]);
 	if (watch->command < 0)
 		failure.code = -errno;
@@ -374,7 +389,7 @@ static _Noreturn void guard_main(const struct rmt_guard *guard)
 {
 	struct watch watch = {.guard = guard, .group = -1, .begun = rmt_now()};
 	struct rmt_guard_report report = {.news = RMT_GUARD_STARTED};
-	struct failure failure = {RMT_STEP_STDIO, 0};
+	struct failure failure = {.step = RMT_STEP_STDIO};
 
 	new_session();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -389,7 +404,8 @@ static _Noreturn void guard_main(const struct rmt_guard *guard)
 			;
 		report = (struct rmt_guard_report){.news = RMT_GUARD_FAILED,
 						   .step = (enum rmt_guard_step)failure.step,
-						   .value = -failure.code};
+						   .value = -failure.code,
+						   .limit = failure.limit};
 	} else {
 		report.pid = watch.command;
 	}

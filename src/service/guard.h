@@ -33,6 +33,12 @@ struct rmt_guard_user {
 	size_t group_count;
 };
 
+/* For setrlimit(2), soft and hard, as prlimit64 of the kernel has them. */
+struct rmt_guard_limit {
+	int resource;
+	uint64_t values[2];
+};
+
 /* What to run, all of it in memory that the guard has a copy of. */
 struct rmt_guard {
 	char *const *argv;
@@ -48,6 +54,8 @@ struct rmt_guard {
 	int grace;          /* ms between TERM and KILL */
 	const char *group;  /* the control group to make for it; NULL: none */
 	const struct rmt_guard_user *user; /* NULL: as it is */
+	const struct rmt_guard_limit *limits;
+	size_t limit_count;
 };
 
 /* What it says. */
@@ -63,6 +71,7 @@ enum rmt_guard_step {
 	RMT_STEP_STDIO,
 	RMT_STEP_TERMINAL,
 	RMT_STEP_NICE,
+	RMT_STEP_LIMIT,
 	RMT_STEP_USER,
 	RMT_STEP_CWD,
 	RMT_STEP_EXEC,
@@ -72,6 +81,7 @@ struct rmt_guard_report {
 	enum rmt_guard_news news;
 	enum rmt_guard_step step;
 	int32_t value;
+	int32_t limit; /* that could not be set: its place in `limits` */
 	pid_t pid;
 	int64_t user_us, system_us, wall_us; /* of the command and what it waited for */
 	int64_t max_rss;                     /* bytes */
