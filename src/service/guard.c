@@ -382,7 +382,8 @@ static void new_session(void)
 {
 	/* Whoever kills the context's group does not mean this one. */
 	setsid();
-	prctl(PR_SET_NAME, "ramet-guard");
+	/* The sanitizers' prctl() takes a lock, which a thread may have held at the fork. */
+	syscall(SYS_prctl, PR_SET_NAME, "ramet-guard");
 }
 
 static _Noreturn void guard_main(const struct rmt_guard *guard)
