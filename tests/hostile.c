@@ -494,8 +494,7 @@ static void adopt(void)
 		put_ranges(RMT_OP_ADOPT, NULL, 1, &claims[i]);
 	/* Behind some that may be adopted: all or none. */
 	put_ranges(RMT_OP_ADOPT, NULL, 2,
-		   (const uint64_t[][2]){{other_tree(), other_tree() + 1},
-					 {us.victim, us.victim}});
+		   (const uint64_t[][2]){{other_tree(), other_tree() + 1}, {us.victim, us.victim}});
 	await_adoptions((unsigned)count + 1);
 	if (us.adopted > 0)
 		put_record(us.path, "it was believed");
