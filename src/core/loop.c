@@ -20,7 +20,7 @@ static void wake_ready(struct rmt_source *source, unsigned events)
 		;
 }
 
-int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t *lock)
+int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, struct rmt_mutex *lock)
 {
 	int r;
 

@@ -69,7 +69,7 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 
 static void router_init(ramet_router *router)
 {
-	pthread_mutex_init(&router->lock, NULL);
+	rmt_mutex_init(&router->lock);
 	rmt_log_init(router);
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
@@ -99,7 +99,7 @@ static void router_free(ramet_router *router)
 	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
-	pthread_mutex_destroy(&router->lock);
+	rmt_mutex_done(&router->lock);
 	free(router);
 }
 
