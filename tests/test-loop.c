@@ -31,7 +31,11 @@ static void bench_open(struct bench *bench)
 {
 	pthread_mutex_init(&bench->lock, NULL);
 	pthread_mutex_lock(&bench->lock);
-	assert_int_equal(rmt_loop_init(&bench->loop, kind, &bench->lock), 0);
+	assert_int_equal(
+		rmt_loop_init(&bench->loop,
+			      kind == RAMET_POLLER_POLL ? &rmt_poller_poll : &rmt_poller_epoll,
+			      &bench->lock),
+		0);
 	assert_string_equal(bench->loop.type->name, kind == RAMET_POLLER_POLL ? "poll" : "epoll");
 }
 

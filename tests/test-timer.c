@@ -46,7 +46,7 @@ static int open_loop(void **state)
 	assert_int_equal(fixture_begin(state), 0);
 	expired_count = 0;
 	pthread_mutex_lock(&lock);
-	return rmt_loop_init(&loop, RAMET_POLLER_DEFAULT, &lock);
+	return rmt_loop_init(&loop, &rmt_poller_epoll, &lock);
 }
 
 static int close_loop(void **state)

@@ -44,7 +44,8 @@ struct rmt_loop {
 	int ready_next, ready_count;
 };
 
-int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, struct rmt_mutex *lock);
+int rmt_loop_init(struct rmt_loop *loop, const struct rmt_poller_type *type,
+		  struct rmt_mutex *lock);
 void rmt_loop_done(struct rmt_loop *loop);
 
 /* source->fd, events and ready are set by the caller. A source may be removed at any time, also by

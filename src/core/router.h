@@ -253,8 +253,12 @@ struct ramet_router {
 	uint64_t dropped; /* what was refused that no honest context sends, see route.c */
 };
 
-/* A router without a place in a tree yet, a broker thread, or streams. */
-int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
+/* What the program wants, and the defaults of a master for the rest; NULL: for all. -EINVAL. */
+int rmt_router_options(const ramet_router_options *options, ramet_router_options *ret_all);
+void rmt_router_set_options(ramet_router *router, const ramet_router_options *options);
+
+/* A router without a place in a tree yet, a broker thread, or streams. Children are told their options. */
+int rmt_router_new(const struct rmt_poller_type *poller, const struct rmt_parent_hooks *hooks,
 		   ramet_router **ret_router);
 
 /* Gives it its place: id 0 makes it the root of a new tree, with an id of its own. */

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/macro.h"
-#include "parent/cold.h"
 
 /* From gabi 4.2: where the members are in the files of the two classes. */
 struct layout {

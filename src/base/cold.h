@@ -2,12 +2,13 @@
 /*
  * The cold segment: what only those need who start children, or who are the program that a user
  * started. It lies behind everything else in the address space of a program that travels, and is left
- * out when the program is sent; the space stays reserved. See gate.h, and docs/decisions.md.
+ * out when the program is sent; the space stays reserved. See parent/gate.h, and docs/decisions.md.
  *
  * The segment begins with this head, also in an image without the rest.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,3 +36,12 @@ static inline uint32_t rmt_cold_check(const unsigned char *bytes, size_t size)
 		hash = (hash ^ bytes[i]) * UINT32_C(16777619);
 	return hash;
 }
+
+/* The rest is there: it was never cut off, or it was fetched since, which is told once. What was done
+ * before that is seen by whoever asks. */
+bool rmt_cold_is_here(void);
+void rmt_cold_opened(void);
+
+/* What is at that address can be used. For the little that some programs take along and others do
+ * not; who asks is allowed for in tools/check-cold. */
+bool rmt_cold_can_use(uintptr_t address);
