@@ -189,7 +189,7 @@ static const char *take_flags(const char *format, struct conversion *conversion)
 {
 	const char *flag;
 
-	for (; *format && (flag = strchr(flags, *format)); format++)
+	for (; (flag = memchr(flags, *format, sizeof(flags) - 1)); format++)
 		conversion->flags |= 1u << (flag - flags);
 	return format;
 }

@@ -90,7 +90,7 @@ static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size
 	environ = variables;
 	for (size_t i = 0; i < setup->env_count; i++) {
 		char *pair = strndup(setup->env[i].data, setup->env[i].size);
-		const char *equals = pair ? strchr(pair, '=') : NULL;
+		const char *equals = pair ? memchr(pair, '=', strlen(pair)) : NULL;
 
 		if (!equals || equals == pair) {
 			free(pair);
