@@ -34,6 +34,7 @@ enum rmt_channel_kind {
 	RMT_CHANNEL_FAILURE,   /* a code of 4 bytes, then text */
 	RMT_CHANNEL_END,       /* nothing more comes; what is then cut off was not wanted */
 	RMT_CHANNEL_ACK,       /* the oldest value that wanted it was taken */
+	RMT_CHANNEL_HELLO,     /* who listens has accepted */
 };
 
 enum {
