@@ -34,6 +34,7 @@ enum rmt_channel_kind {
 	RMT_CHANNEL_FAILURE,   /* a code of 4 bytes, then text */
 	RMT_CHANNEL_END,       /* nothing more comes; what is then cut off was not wanted */
 	RMT_CHANNEL_ACK,       /* the oldest value that wanted it was taken */
+	RMT_CHANNEL_HELLO,     /* who listens has accepted */
 };
 
 enum {
@@ -86,6 +87,11 @@ int rmt_channel_post_failure(ramet_channel *channel, uint32_t tag, int code, con
  * bytes of them.
  * 0 or -EPIPE. */
 int rmt_channel_cork(ramet_channel *channel, bool corked);
+
+/* From now on the public functions put what they send there (NULL: send it again), and receive nothing:
+ * what comes is for whoever gathers. */
+struct rmt_results_writer;
+void rmt_channel_gather(ramet_channel *channel, struct rmt_results_writer *writer);
 
 /* Writes what waits: 0, all; 1, there is more, when the descriptor takes it; -EPIPE. */
 int rmt_channel_flush(ramet_channel *channel);
