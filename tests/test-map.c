@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Maps over forked workers. */
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 

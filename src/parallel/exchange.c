@@ -219,28 +219,36 @@ RMT_PUBLIC int ramet_exchange_handle(ramet_exchange *exchange, int timeout, rame
 	return r;
 }
 
-RMT_PUBLIC int ramet_exchange_next(ramet_exchange *exchange, int timeout,
-				   ramet_channel **ret_channel, ramet_value **ret_value,
-				   ramet_error *error)
+/* The next value, see rmt_exchange_pop(). */
+static int next(ramet_exchange *exchange, int64_t until, struct rmt_entry **ret_entry,
+		ramet_value **ret_value, ramet_error *error)
 {
-	int64_t until = rmt_after(timeout);
-	struct rmt_entry *entry;
-	ramet_value *value;
 	int r;
 
-	if (exchange->store)
-		return rmt_error_set(error, EINVAL, "the exchange has a store");
-	while ((r = rmt_exchange_pop(exchange, &entry, &value, error)) == 0) {
+	while ((r = rmt_exchange_pop(exchange, ret_entry, ret_value, error)) == 0) {
 		if (!rmt_exchange_busy(exchange))
 			return 0;
 		r = rmt_exchange_step(exchange, until, error);
 		if (r < 0)
 			return r;
 	}
+	return r;
+}
+
+RMT_PUBLIC int ramet_exchange_next(ramet_exchange *exchange, int timeout,
+				   ramet_channel **ret_channel, ramet_value **ret_value,
+				   ramet_error *error)
+{
+	struct rmt_entry *entry;
+	ramet_value *value;
+	int r;
+
+	if (exchange->store)
+		return rmt_error_set(error, EINVAL, "the exchange has a store");
+	r = next(exchange, rmt_after(timeout), &entry, &value, error);
 	rmt_crew_signal(&exchange->crew, !rmt_list_empty(&exchange->events));
-	if (r < 0)
+	if (r != 1)
 		return r;
-	/* A value was taken and perhaps answered, see rmt_member_watch(). */
 	if (ret_channel)
 		*ret_channel = entry->member.channel;
 	*ret_value = value;

@@ -261,8 +261,12 @@ static int next_kept(ramet_map *map, int64_t until, ramet_value **ret_value, ram
 	struct rmt_kept *kept;
 	int r;
 
-	if (map->kept_next == map->count)
-		return 0;
+	if (map->kept_next == map->count) {
+		r = 0;
+		while (r == 0 && !rmt_map_over(map))
+			r = rmt_map_run(map, until, error);
+		return r;
+	}
 	r = keep_until(map, map->kept_next, until, error);
 	if (r < 0)
 		return r;

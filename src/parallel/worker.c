@@ -323,6 +323,8 @@ static int send_over(ramet_channel *channel, bool broken)
 {
 	struct rmt_results_head head = {.tasks = 1, .over = true, .broken = broken};
 
+	/* That of a call is not that of its process. */
+	channel->failed = false;
 	return send_tagged(channel, RMT_WORK_RESULTS, &head, sizeof(head));
 }
 
