@@ -88,6 +88,11 @@ int rmt_channel_post_failure(ramet_channel *channel, uint32_t tag, int code, con
  * 0 or -EPIPE. */
 int rmt_channel_cork(ramet_channel *channel, bool corked);
 
+/* From now on the public functions put what they send there (NULL: send it again), and receive nothing:
+ * what comes is for whoever gathers. */
+struct rmt_results_writer;
+void rmt_channel_gather(ramet_channel *channel, struct rmt_results_writer *writer);
+
 /* Writes what waits: 0, all; 1, there is more, when the descriptor takes it; -EPIPE. */
 int rmt_channel_flush(ramet_channel *channel);
 

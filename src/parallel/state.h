@@ -69,6 +69,7 @@ struct ramet_channel {
 	bool closing;
 
 	struct rmt_background *background;
+	struct rmt_results_writer *gather; /* sends go there */
 };
 
 /* --- channel.c ---------------------------------------------------------------------------- */
