@@ -39,7 +39,8 @@ extern "C" {
 typedef struct ramet_channel ramet_channel;
 
 /* What a started process does. When it returns, its channel is closed and the process ends with status
- * 0, or 1 when it has failed (ramet_channel_fail()). exit(3) in it works as usual. */
+ * 0, or 1 when it has failed (ramet_channel_fail()); stdout is flushed, handlers of atexit(3) are the
+ * parent's and are not called. exit(3) in it works as usual. */
 typedef void ramet_channel_function(ramet_channel *channel, void *data);
 
 /*
@@ -62,7 +63,8 @@ void ramet_fork_with_threads(bool allowed);
 
 /*
  * Sends one value. Blocks while the other side is behind; what arrives meanwhile is kept for
- * ramet_channel_receive(), up to 16 MiB, so that two sides may well send at once.
+ * ramet_channel_receive(), up to 16 MiB and the value that has begun, so that two sides may well send
+ * at once.
  * Errors: -EPIPE (the other side has closed or is gone), -EINVAL (NULL, or a value that holds a context
  * or sender), -ETIMEDOUT (see ramet_channel_set_timeout(): the value was not sent; if a part of it was, the channel
  * sends no more: -EPIPE), -ENOTCONN (nobody has connected in that time, see ramet_channel_listen()).
@@ -87,8 +89,9 @@ int ramet_channel_fail(ramet_channel *channel, int code, const char *format, ...
 /*
  * Takes the next value: 1. Or 0: the other side has closed its end, and all was taken.
  * Errors: what the other side has failed with (the channel stays usable); -ETIMEDOUT; -ECONNRESET (the
- * process ended without closing its end and not with exit status 0: the message says how; what it had
- * sent was delivered before); -EBADMSG (what arrived is not what a channel sends; it is closed then),
+ * process ended without closing its end and not with exit status 0, or in the middle of a value: the
+ * message says how; what it had sent was delivered before. A process that closes the descriptor itself
+ * and goes on is given a second to end), -ENOMEM (for a value: the channel is closed then); -EBADMSG (what arrived is not what a channel sends; it is closed then),
  * -EBADF (a channel of the parent, in a copy).
  * Blocks for at most timeout milliseconds (-1: for ever).
  */
@@ -100,8 +103,9 @@ void ramet_channel_set_timeout(ramet_channel *channel, int timeout);
 
 /*
  * Makes each send return only when ramet_channel_receive() over there has returned the value: nothing
- * is lost when a process ends right after. Both sides may. Within the time-out: -ETIMEDOUT then means
- * that it was sent and not confirmed.
+ * is lost when a process ends right after. Both sides may, even at once: a side that waits for its own
+ * confirmation gives it for what it keeps for receiving. Within the time-out: -ETIMEDOUT then means that
+ * it was sent and not confirmed.
  */
 void ramet_channel_set_acknowledged(ramet_channel *channel, bool acknowledged);
 
@@ -193,8 +197,9 @@ int ramet_start_background(const char *address, ramet_channel_function *function
 int ramet_channel_listen(const char *address, ramet_channel **ret_channel, ramet_error *error);
 
 /*
- * Connects to a channel that listens. Waits while another one is connected to it, for at most timeout
- * milliseconds.
+ * Connects to a channel that listens. Waits while another one is connected to it, or its process neither
+ * sends nor receives, for at most timeout milliseconds. ramet_channel_pid() tells who listens; this
+ * channel acknowledges, too.
  * Errors: -ENOENT, -ECONNREFUSED (nobody listens there), -EPERM (not the same user), -ETIMEDOUT, -EPROTO. Blocks.
  */
 int ramet_channel_connect(const char *address, int timeout, ramet_channel **ret_channel,
