@@ -38,7 +38,7 @@ enum rmt_channel_kind {
 };
 
 enum {
-	RMT_CHANNEL_RAW = 1,	/* the payload is a byte string */
+	RMT_CHANNEL_RAW = 1,    /* the payload is a byte string */
 	RMT_CHANNEL_CONFIRM = 2 /* an ACK is wanted when it is taken */
 };
 

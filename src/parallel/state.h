@@ -44,14 +44,15 @@ struct ramet_channel {
 	/* What comes. */
 	unsigned char *ahead;
 	size_t ahead_begin, ahead_end;
-	bool dry;       /* the last read got less than it could have */
-	bool headed;    /* head is that of the frame that comes now, whose bytes are not there yet */
+	bool dry;    /* the last read got less than it could have */
+	bool headed; /* head is that of the frame that comes now, whose bytes are not there yet */
 	struct rmt_channel_head head;
 	struct rmt_chunk *large; /* where they go, if they are many */
 	size_t large_size;
-	struct rmt_chunk *spare; /* that of the last one, for the next; a value may still be in it */
-	bool hung_up;     /* there is nothing more to read */
-	int64_t patience; /* until when its process may take to end then; 0: it has not begun */
+	struct rmt_chunk
+		*spare;       /* that of the last one, for the next; a value may still be in it */
+	bool hung_up;         /* there is nothing more to read */
+	int64_t patience;     /* until when its process may take to end then; 0: it has not begun */
 	enum rmt_arrival end; /* NONE, END or LOST */
 	ramet_error loss;
 	struct rmt_list kept; /* struct rmt_arrived */
