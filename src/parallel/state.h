@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a channel is, for the files that make it: channel.c, input.c, output.c, process.c, background.c. */
+/* What a channel is, for the files that make it: channel.c, input.c, output.c, process.c,
+ * background.c. */
 #pragma once
 
 #include "parallel/channel.h"
@@ -10,7 +11,8 @@
 /* What is kept for receiving while a send waits; a value that has begun may go beyond. */
 #define RMT_CHANNEL_KEPT (16u << 20)
 
-/* Memory for what is announced comes as it arrives: so much at first, then twice as much each time. */
+/* Memory for what is announced comes as it arrives: so much at first, then twice as much each
+ * time. */
 #define RMT_CHANNEL_FIRST (1u << 20)
 
 /* What is kept of it for the next one. */
@@ -86,8 +88,8 @@ void rmt_channel_disconnect(ramet_channel *channel);
 /* Keeps what arrives, while it may. */
 void rmt_channel_absorb(ramet_channel *channel);
 bool rmt_channel_may_absorb(const ramet_channel *channel);
-/* What is kept, though not taken yet: two sides that wait for each other's confirmation would wait for
- * ever. */
+/* What is kept, though not taken yet: two sides that wait for each other's confirmation would wait
+ * for ever. */
 void rmt_channel_confirm_kept(ramet_channel *channel);
 void rmt_channel_input_done(ramet_channel *channel);
 
