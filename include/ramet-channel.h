@@ -172,6 +172,7 @@ typedef struct ramet_background_options {
 		output; /* a file that standard output and error are appended to; NULL: /dev/null */
 } ramet_background_options;
 
+/* RAMET_BACKGROUND_OPTIONS_INIT: what options begin with; all others are then the defaults. */
 #ifdef __cplusplus
 #define RAMET_BACKGROUND_OPTIONS_INIT            \
 	{                                        \
