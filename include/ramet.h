@@ -1094,4 +1094,8 @@ int ramet_open_max(void);
 #include "ramet-file.h"   /* files in contexts */
 #include "ramet-module.h" /* code that is sent on demand */
 
+#include "ramet-channel.h"  /* processes by fork(2) */
+#include "ramet-exchange.h" /* many of them */
+#include "ramet-pool.h"     /* many contexts */
+
 #endif
