@@ -63,6 +63,7 @@ void rmt_channel_input_done(ramet_channel *channel)
 	}
 	channel->kept_size = 0;
 	channel->large = rmt_chunk_unref(channel->large);
+	channel->spare = rmt_chunk_unref(channel->spare);
 	channel->ahead_begin = channel->ahead_end = 0;
 	channel->headed = channel->dry = false;
 	ramet_error_clear(&channel->loss);
@@ -134,7 +135,15 @@ static bool begin_large(ramet_channel *channel)
 	size_t have = channel->ahead_end - channel->ahead_begin;
 	size_t first = RMT_MIN(channel->head.size, (uint64_t)RMT_CHANNEL_FIRST);
 
-	channel->large = rmt_chunk_new(NULL, first);
+	/* Fresh memory costs more than what is copied into it (page faults): that of the value before is
+	 * used again when nobody holds that any more. */
+	if (channel->spare && channel->spare->capacity >= first &&
+	    rmt_chunk_unshared(channel->spare)) {
+		channel->large = channel->spare;
+		channel->spare = NULL;
+	} else {
+		channel->large = rmt_chunk_new(NULL, first);
+	}
 	if (!channel->large) {
 		no_memory(channel, channel->head.size);
 		return false;
@@ -144,6 +153,18 @@ static bool begin_large(ramet_channel *channel)
 	channel->ahead_begin += have;
 	channel->large_size = have;
 	return true;
+}
+
+/* The value has a reference of its own. */
+static void spare_large(ramet_channel *channel)
+{
+	if (channel->large->capacity <= RMT_CHANNEL_SPARE) {
+		rmt_chunk_unref(channel->spare);
+		channel->spare = channel->large;
+	} else {
+		rmt_chunk_unref(channel->large);
+	}
+	channel->large = NULL;
 }
 
 static bool grow_large(ramet_channel *channel)
@@ -318,7 +339,7 @@ static enum rmt_arrival next(ramet_channel *channel, struct rmt_arrived *arrived
 			return what;
 		channel->headed = false;
 		if (large)
-			channel->large = rmt_chunk_unref(channel->large);
+			spare_large(channel);
 		else
 			channel->ahead_begin += (size_t)head->size;
 		if (channel->ahead_begin == channel->ahead_end)

@@ -13,6 +13,9 @@
 /* Memory for what is announced comes as it arrives: so much at first, then twice as much each time. */
 #define RMT_CHANNEL_FIRST (1u << 20)
 
+/* What is kept of it for the next one. */
+#define RMT_CHANNEL_SPARE (2u << 20)
+
 struct rmt_arrived {
 	struct rmt_list node; /* in the channel's list of what is kept */
 	enum rmt_arrival what;
@@ -46,6 +49,7 @@ struct ramet_channel {
 	struct rmt_channel_head head;
 	struct rmt_chunk *large; /* where they go, if they are many */
 	size_t large_size;
+	struct rmt_chunk *spare; /* that of the last one, for the next; a value may still be in it */
 	bool hung_up;     /* there is nothing more to read */
 	int64_t patience; /* until when its process may take to end then; 0: it has not begun */
 	enum rmt_arrival end; /* NONE, END or LOST */
