@@ -629,13 +629,20 @@ static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct r
 	return 0;
 }
 
+static bool has_items(unsigned char head)
+{
+	return head >> 5 >= 4 && head >> 5 <= 6; /* RFC 8949, section 3.1 */
+}
+
 int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
 		     ramet_value **ret_value)
 {
 	struct rmt_cbor_reader ahead = *reader;
 
-	/* Checks what decoding does not: the order of keys, the depth. */
-	if (rmt_cbor_skip(&ahead) < 0)
+	/* Checks what decoding does not: the order of keys, the depth. Of arrays, maps and tags, that is; most
+	 * values are none. */
+	if (reader->position < reader->size && has_items(reader->data[reader->position]) &&
+	    rmt_cbor_skip(&ahead) < 0)
 		return -EBADMSG;
 	return decode(router, reader, chunk, RMT_CBOR_DEPTH_MAX, ret_value);
 }

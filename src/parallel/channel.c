@@ -202,6 +202,12 @@ void rmt_channel_gather(ramet_channel *channel, struct rmt_results_writer *write
 	channel->gather = writer;
 }
 
+/* Not in a copy of the worker: what it gathers never leaves it. */
+static bool gathers(const ramet_channel *channel)
+{
+	return channel->gather && channel->generation == rmt_channel_generation;
+}
+
 static int gather(struct rmt_results_writer *writer, const ramet_value *value)
 {
 	if (ramet_value_kind(value) == RAMET_KIND_BYTES)
@@ -220,7 +226,7 @@ RMT_PUBLIC int ramet_channel_send_value(ramet_channel *channel, const ramet_valu
 
 	if (!channel || !value)
 		return -EINVAL;
-	if (channel->gather)
+	if (gathers(channel))
 		return gather(channel->gather, value);
 	if (!channel->background)
 		return send_value(channel, value);
@@ -251,7 +257,7 @@ RMT_PUBLIC int ramet_channel_send_boolean(ramet_channel *channel, bool value)
 RMT_PUBLIC int ramet_channel_send_i64(ramet_channel *channel, int64_t value)
 {
 	/* The shortest tasks of all. */
-	if (channel && channel->gather) {
+	if (channel && gathers(channel)) {
 		rmt_results_open(channel->gather);
 		rmt_cbor_put_int(&channel->gather->out, value);
 		return rmt_results_close(channel->gather);
@@ -273,7 +279,7 @@ RMT_PUBLIC int ramet_channel_send_bytes(ramet_channel *channel, ramet_bytes valu
 {
 	if (!channel || (!value.data && value.size > 0))
 		return -EINVAL;
-	if (channel->gather)
+	if (gathers(channel))
 		return rmt_results_bytes(channel->gather, value);
 	return send_frame(channel, RMT_CHANNEL_VALUE, RMT_CHANNEL_RAW, value.data, value.size);
 }
@@ -292,7 +298,7 @@ RMT_PUBLIC int ramet_channel_fail(ramet_channel *channel, int code, const char *
 	va_end(arguments);
 	/* It has failed, whether that can be said or not. */
 	channel->failed = true;
-	if (text && channel->gather) {
+	if (text && gathers(channel)) {
 		r = rmt_results_failure(channel->gather, code < 0 ? code : -code, text);
 		free(text);
 		return r;
@@ -344,7 +350,7 @@ RMT_PUBLIC int ramet_channel_receive(ramet_channel *channel, int timeout, ramet_
 	int64_t until = rmt_after(timeout);
 	ramet_error local = RAMET_ERROR_INIT;
 
-	if (channel->gather)
+	if (gathers(channel))
 		return rmt_error_set(error, EOPNOTSUPP, "nobody answers the task of a map");
 	if (channel->background)
 		return rmt_background_receive(channel, until, ret_value, error);
