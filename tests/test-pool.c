@@ -27,6 +27,13 @@ RAMET_FUNCTION(str, number, (i64, n))
 	return text;
 }
 
+RAMET_FUNCTION(str, label, (i64, n))
+{
+	if (n < 0)
+		ramet_fail(call, EDOM, "no label");
+	return "label";
+}
+
 RAMET_FUNCTION(str, join, (str, left), (str, right))
 {
 	size_t size = strlen(left) + strlen(right) + 1;
@@ -283,24 +290,28 @@ static void map_ends_with_the_first_failure(void **state)
 
 static void map_that_fails_clears_results(void **state)
 {
-	struct number_args tasks[3] = {{1}, {2}, {3}};
-	const char *texts[3] = {NULL, NULL, NULL};
+	enum { TASKS = 300 };
+	struct label_args tasks[TASKS] = {{0}};
+	const char *texts[TASKS] = {NULL};
 	ramet_context *member;
-	ramet_pool_map_options options = RAMET_POOL_MAP_OPTIONS_INIT;
 
 	(void)state;
 	begin("fork");
-	good(number_map(pool, tasks, 3, texts, NULL, &error));
-	for (int i = 0; i < 3; i++)
+	good(label_map(pool, tasks, TASKS, texts, NULL, &error));
+	for (int i = 0; i < TASKS; i++) {
+		assert_string_equal(texts[i], "label");
 		ramet_free(texts[i]);
-	memset(texts, 0, sizeof(texts));
+		texts[i] = NULL;
+	}
+	tasks[TASKS - 1].n = -1;
+	assert_int_equal(label_map(pool, tasks, TASKS, texts, NULL, &error), -EDOM);
+	for (int i = 0; i < TASKS; i++)
+		assert_null(texts[i]);
 	member = ramet_pool_get(pool, 0);
 	good(ramet_pool_remove(pool, member));
 	ramet_context_unref(member);
-	assert_int_equal(number_map(pool, tasks, 3, texts, &options, &error), -ECONNRESET);
+	assert_int_equal(label_map(pool, tasks, TASKS, texts, NULL, &error), -ECONNRESET);
 	fixture_check_error(&error, -ECONNRESET, "no member", NULL);
-	for (int i = 0; i < 3; i++)
-		assert_null(texts[i]);
 	finish();
 }
 
