@@ -22,11 +22,13 @@ struct kept {
 struct batch {
 	ramet_call *call;
 	struct rmt_executor *executor;
-	size_t done;       /* results that are written */
-	size_t begin, begin_done; /* how much there was before those that are being combined */
+	size_t done; /* results that are written */
+	/* how much there was before those that are being combined */
+	size_t begin, begin_done;
 	struct kept *kept; /* arguments that are not released */
 	/* Results that are combined, and written when it is known that no more follow. */
-	char *pair; /* arguments of the function that does it, the result on the left; NULL: none yet */
+	/* arguments of the function that does it, the result on the left; NULL: none yet */
+	char *pair;
 	bool pending;
 };
 
@@ -99,8 +101,8 @@ static void put_failure(struct batch *batch)
 	batch->done++;
 }
 
-/* Writes a result, or that it is too large, or nothing: it is too large together with the others, and
- * the batch is over. */
+/* Writes a result, or that it is too large, or nothing: it is too large together with the
+ * others, and the batch is over. */
 static bool put_result(struct batch *batch, const void *result)
 {
 	ramet_call *call = batch->call;

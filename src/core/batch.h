@@ -4,8 +4,9 @@
  *
  *	[name, count, timeout ms or 0, name of a function that combines or null, [[arguments]...]]
  *
- * and their results in one: [nanoseconds, [result...]]. Fewer results than sets of arguments: the others
- * were not executed, since the time was over or the message full. The time begins when the batch does.
+ * and their results in one: [nanoseconds, [result...]]. Fewer results than sets of arguments: the
+ * others were not executed, since the time was over or the message full. The time begins when the
+ * batch does.
  */
 #pragma once
 

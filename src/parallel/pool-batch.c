@@ -64,8 +64,8 @@ static void put_head(struct rmt_pool_map *map, struct rmt_pool_batch *batch)
 	rmt_cbor_put_array(&head, RMT_BATCH_ITEMS);
 	rmt_cbor_put_str(&head, map->tasks.function->name);
 	rmt_cbor_put_uint(&head, batch->piece.count);
-	rmt_cbor_put_uint(&head, map->options.task_timeout > 0 ? (unsigned)map->options.task_timeout
-							       : 0);
+	rmt_cbor_put_uint(&head,
+			  map->options.task_timeout > 0 ? (unsigned)map->options.task_timeout : 0);
 	rmt_cbor_put_str(&head, map->combine ? map->combine->name : NULL);
 	rmt_cbor_put_array(&head, batch->piece.count);
 	batch->begin = HEAD_MAX - head.size;
@@ -81,7 +81,8 @@ static void begin_next(struct rmt_pool_member *member)
 	int64_t now = rmt_now();
 
 	for (unsigned i = 0; node != &member->batches; i++, node = node->next) {
-		struct rmt_pool_batch *batch = RMT_CONTAINER(node, struct rmt_pool_batch, of_member);
+		struct rmt_pool_batch *batch = RMT_CONTAINER(node, struct rmt_pool_batch,
+							     of_member);
 
 		if (i < batch->at_once && batch->began_at == RMT_NEVER)
 			batch->began_at = now;
@@ -292,8 +293,7 @@ void rmt_batch_cancel(struct rmt_pool_batch *batch)
 	if (batch->flow)
 		fail(batch, ECANCELED, "it was not sent");
 	else if (router->state != RMT_ROUTER_ENDED)
-		rmt_control_cancel(router, batch->peer->id,
-				   (uint32_t)batch->receiver.node.key);
+		rmt_control_cancel(router, batch->peer->id, (uint32_t)batch->receiver.node.key);
 }
 
 void rmt_batch_free(struct rmt_pool_batch *batch)

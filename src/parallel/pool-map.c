@@ -12,9 +12,9 @@
 
 #define RETRIES 3
 
-/* ns that the tasks of a batch take together: long enough that what is done for a batch is little beside
- * it, short enough that members end at the same time. And round trips; and, where none can wait at the
- * member since it would be begun, so many times as long. */
+/* ns that the tasks of a batch take together: long enough that what is done for a batch is
+ * little beside it, short enough that members end at the same time. And round trips; and, where
+ * none can wait at the member since it would be begun, so many times as long. */
 #define BATCH_NS 1e6
 #define BATCH_NS_MAX 2e8
 #define BATCH_ROUND_TRIPS 4
@@ -44,8 +44,7 @@ static bool goes_alone(const struct rmt_pool_map *map, const struct rmt_pool_pie
 
 static uint64_t by_cost(const struct rmt_pool_map *map, const struct rmt_pool_member *member)
 {
-	double target = RMT_MAX(BATCH_NS,
-				(double)member->round_trip * 1e3 * BATCH_ROUND_TRIPS);
+	double target = RMT_MAX(BATCH_NS, (double)member->round_trip * 1e3 * BATCH_ROUND_TRIPS);
 	double want;
 
 	if (map->cost == 0)
@@ -83,7 +82,8 @@ static unsigned of_map(const struct rmt_pool_member *member, const struct rmt_po
 
 	for (struct rmt_list *node = member->batches.next; node != &member->batches;
 	     node = node->next) {
-		struct rmt_pool_batch *batch = RMT_CONTAINER(node, struct rmt_pool_batch, of_member);
+		struct rmt_pool_batch *batch = RMT_CONTAINER(node, struct rmt_pool_batch,
+							     of_member);
 
 		count += batch->map == map;
 		*ret_only |= batch->only;
@@ -374,7 +374,8 @@ static int timed_out(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ram
 	rmt_batch_abandon(batch);
 	/* What waits behind it goes elsewhere. */
 	rmt_list_each(&member->batches, node, following) {
-		struct rmt_pool_batch *other = RMT_CONTAINER(node, struct rmt_pool_batch, of_member);
+		struct rmt_pool_batch *other = RMT_CONTAINER(node, struct rmt_pool_batch,
+							     of_member);
 
 		if (other->map == map && other->began_at == RMT_NEVER)
 			rmt_batch_cancel(other);
@@ -467,8 +468,7 @@ static void end(struct rmt_pool_map *map)
 			rmt_batch_abandon(batch);
 	}
 	while (!rmt_list_empty(&map->answered))
-		rmt_batch_free(
-			rmt_list_first(&map->answered, struct rmt_pool_batch, of_map));
+		rmt_batch_free(rmt_list_first(&map->answered, struct rmt_pool_batch, of_map));
 }
 
 static int check(const struct rmt_pool_map *map, const ramet_pool_map_options *options,

@@ -94,10 +94,9 @@ int rmt_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *err
 	ramet_error_clear(error);
 	int r = pool->options.setup(context, pool->options.data, error);
 
-	return r < 0 && !error->code
-		       ? rmt_error_set(error, r, "%s could not be set up: %s",
-				       ramet_context_path(context), rmt_strerror(r))
-		       : r;
+	return r < 0 && !error->code ? rmt_error_set(error, r, "%s could not be set up: %s",
+						     ramet_context_path(context), rmt_strerror(r))
+				     : r;
 }
 
 /* One attempt, without the lock. */

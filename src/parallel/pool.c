@@ -296,8 +296,7 @@ ramet_context *rmt_pool_get(ramet_pool *pool, size_t index)
 	for (node = pool->members.next; node != &pool->members && index > 0; node = node->next)
 		index--;
 	if (node != &pool->members)
-		context = rmt_context_take(
-			RMT_CONTAINER(node, struct rmt_pool_member, node)->peer);
+		context = rmt_context_take(RMT_CONTAINER(node, struct rmt_pool_member, node)->peer);
 	rmt_unlock(pool->router);
 	return context;
 }

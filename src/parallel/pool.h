@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools, behind the gate. A pool and all that belongs to it is guarded by its router's lock; what a map
- * owns alone (its tasks) belongs to the thread that called, which works on it without the lock.
+ * Pools, behind the gate. A pool and all that belongs to it is guarded by its router's lock; what a
+ * map owns alone (its tasks) belongs to the thread that called, which works on it without the lock.
  *
  *	pool.c         pools and who is in them
  *	pool-member.c  a member: lost, started again, ended
@@ -37,11 +37,13 @@ struct rmt_pool_member {
 	ramet_pool *pool;
 	unsigned references;
 	enum rmt_pool_member_state state;
-	struct rmt_peer *peer; /* with a reference to its handle; when it is lost, until there is another */
-	char *path;            /* how to start it again; NULL: it is the caller's */
-	ramet_receiver watch;  /* nothing ever arrives there, but the loss of the peer */
+	struct rmt_peer
+		*peer; /* with a reference to its handle; when it is lost, until there is another */
+	char *path;    /* how to start it again; NULL: it is the caller's */
+	ramet_receiver watch; /* nothing ever arrives there, but the loss of the peer */
 	bool watched;
-	struct rmt_list batches; /* struct rmt_pool_batch.of_member: sent, and not answered; in order */
+	struct rmt_list
+		batches; /* struct rmt_pool_batch.of_member: sent, and not answered; in order */
 	unsigned in_flight;
 	bool stuck;             /* it goes on with what was cancelled */
 	struct rmt_timer grace; /* runs while it does */
@@ -56,8 +58,8 @@ struct ramet_pool {
 	ramet_pool_options options;
 	struct rmt_list members, maps;
 	size_t member_count;
-	unsigned setups; /* that run on threads of ours */
-	ramet_error last; /* why the last one was lost */
+	unsigned setups;         /* that run on threads of ours */
+	ramet_error last;        /* why the last one was lost */
 	struct rmt_list orphans; /* struct rmt_pool_batch.of_map: whose map is over */
 	struct rmt_deferred reaper;
 };
@@ -66,7 +68,8 @@ struct ramet_pool {
 
 void rmt_pool_release(ramet_pool *pool);
 
-/* One more member, ready for its first task. Takes the path and a reference of its own to the peer. */
+/* One more member, ready for its first task. Takes the path and a reference of its own to the
+ * peer. */
 int rmt_pool_join(ramet_pool *pool, struct rmt_peer *peer, char *path);
 
 /* Members have changed: maps look at them. */
@@ -105,22 +108,22 @@ struct rmt_pool_batch {
 	struct rmt_peer *peer; /* the member's, when this was put together; with a reference */
 	struct rmt_pool_piece piece;
 	struct rmt_buffer payload;
-	size_t bytes;         /* of the message */
-	size_t begin;         /* of the message in the payload */
-	size_t sent;          /* bytes of the payload */
+	size_t bytes;          /* of the message */
+	size_t begin;          /* of the message in the payload */
+	size_t sent;           /* bytes of the payload */
 	struct rmt_flow *flow; /* while it is being sent */
-	bool busy;            /* the flow is */
-	unsigned at_once;     /* of its member's batches are executed */
-	bool only;            /* nothing else is given to its member meanwhile */
-	bool first;           /* nothing was before it when it was sent */
+	bool busy;             /* the flow is */
+	unsigned at_once;      /* of its member's batches are executed */
+	bool only;             /* nothing else is given to its member meanwhile */
+	bool first;            /* nothing was before it when it was sent */
 	bool cancelled;
 	bool answered;
 	int64_t sent_at;
 	int64_t began_at; /* as far as is known here; RMT_NEVER: others are before it */
 };
 
-/* A message of the piece's tasks, or of the first of them: the piece is then shorter. Without the lock.
- * -EMSGSIZE: the first is too large. */
+/* A message of the piece's tasks, or of the first of them: the piece is then shorter. Without
+ * the lock. -EMSGSIZE: the first is too large. */
 int rmt_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
 		  struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
 		  ramet_error *error);
@@ -151,13 +154,13 @@ struct rmt_pool_map {
 	struct rmt_list flying, answered; /* struct rmt_pool_batch.of_map */
 	unsigned sending;                 /* of those that fly: not sent completely */
 	bool cancelled;
-	bool changed; /* members have */
-	unsigned limit; /* batches in flight at one member */
+	bool changed;     /* members have */
+	unsigned limit;   /* batches in flight at one member */
 	unsigned at_once; /* of these, executed at the same time */
 	/* What is known of the costs. */
-	double cost;       /* ns for a task; 0: nothing */
-	double size;       /* bytes for a task and its result */
-	uint64_t largest;  /* tasks in a batch that was answered */
+	double cost;      /* ns for a task; 0: nothing */
+	double size;      /* bytes for a task and its result */
+	uint64_t largest; /* tasks in a batch that was answered */
 };
 
 /* --- behind the public face ----------------------------------------------------------------- */
