@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "core/account.h"
+#include "core/batch.h"
 #include "core/call.h"
 #include "core/chain.h"
 #include "core/flow.h"
@@ -68,6 +69,8 @@ static ramet_call *call_new(ramet_router *router)
 	call->router = router;
 	call->state = RMT_CALL_QUEUED;
 	call->chain = 0;
+	call->count = 0;
+	call->combine = NULL;
 	call->deadline = RMT_NEVER;
 	call->lost = false;
 	atomic_init(&call->cancelled, false);
@@ -179,9 +182,12 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 	uint64_t items;
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
-	if (rmt_cbor_read_array(&reader, &items) < 0 || (items != 2 && items != 4) ||
+	if (rmt_cbor_read_array(&reader, &items) < 0 ||
+	    (items != 2 && items != 4 && items != RMT_BATCH_ITEMS) ||
 	    rmt_cbor_read_str(&reader, ret_name, ret_size) < 0 || !*ret_name ||
 	    *ret_size > RMT_FUNCTION_NAME_MAX)
+		return -EBADMSG;
+	if (items == RMT_BATCH_ITEMS && rmt_batch_parse(call, &reader) < 0)
 		return -EBADMSG;
 	call->arguments = reader.position;
 	return items == 4 ? read_options(call, &reader) : 0;
@@ -212,10 +218,10 @@ static int find_function(ramet_call *call, const char *name, size_t size, const 
 {
 	const struct rmt_parent_hooks *hooks = call->router->hooks;
 
-	if (hooks && is_service(name, size))
+	if (hooks && call->count == 0 && is_service(name, size))
 		return hooks->service(call->router, name, size, &call->function, ret_text);
 	call->function = rmt_function_find(name, size);
-	return call->function ? 0 : -ENOSYS;
+	return call->function && (call->count == 0 || rmt_batch_fits(call)) ? 0 : -ENOSYS;
 }
 
 /* Finds its function and queues it, or refuses it. */
@@ -264,7 +270,8 @@ static void accept(ramet_call *call)
 		   is_service(name, name_size)) {
 		rmt_list_append(&execution->services, &call->node);
 		rmt_servant_wanted(router);
-	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
+	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT &&
+		   (!call->combine || call->combine->flags & RAMET_FUNCTION_CONCURRENT)) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		rmt_worker_wanted(router);
 	} else {
@@ -421,52 +428,79 @@ void rmt_execute_cancel_all(ramet_router *router)
 
 /* --- executing ---------------------------------------------------------------------------- */
 
-/* Decodes, runs, encodes: without the lock. */
-static void invoke(ramet_call *call, struct rmt_executor *executor)
+void rmt_execute_no_memory(ramet_call *call)
+{
+	rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory for '%s'",
+			 call->function->name);
+}
+
+static bool reserve(struct rmt_executor *executor, size_t size)
+{
+	void *grown;
+
+	if (size <= executor->result_size)
+		return true;
+	grown = realloc(executor->result, size);
+	if (!grown)
+		return false;
+	executor->result = grown;
+	executor->result_size = size;
+	return true;
+}
+
+void *rmt_execute_run(ramet_call *call, struct rmt_executor *executor,
+		      struct rmt_cbor_reader *reader)
 {
 	const struct ramet_function *function = call->function;
-	size_t size = function->result->size;
-	struct rmt_cbor_reader reader;
+	size_t size = function->arguments.size;
+	void *arguments = rmt_type_memory_take(&call->memory, size ? size : 1);
 	char where[160] = "";
-	void *arguments;
 	int r;
 
-	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
-	reader.position = call->arguments;
-	arguments = rmt_type_memory_take(&call->memory,
-					 function->arguments.size ? function->arguments.size : 1);
-	if (size > executor->result_size) {
-		void *grown = realloc(executor->result, size);
-
-		if (!grown)
-			arguments = NULL;
-		else
-			executor->result = grown, executor->result_size = size;
+	if (!arguments || !reserve(executor, function->result->size)) {
+		rmt_execute_no_memory(call);
+		return NULL;
 	}
-	if (!arguments) {
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
-		return;
-	}
-	r = rmt_type_decode(&function->arguments, &reader, arguments, &call->memory,
-			    &rmt_call_hooks, call->router, where, sizeof(where));
+	r = rmt_type_decode(&function->arguments, reader, arguments, &call->memory, &rmt_call_hooks,
+			    call->router, where, sizeof(where));
 	if (r < 0) {
 		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path,
 				 "%s: %s", function->name, *where ? where : rmt_strerror(r));
+		return NULL;
+	}
+	if (function->result->size > 0)
+		memset(executor->result, 0, function->result->size);
+	function->invoke(call, arguments, executor->result);
+	return arguments;
+}
+
+void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const void *result)
+{
+	struct rmt_call_target target = {call->router, call->message.frame.source};
+
+	rmt_type_encode(call->function->result, result, &executor->out, &rmt_call_hooks, &target);
+	if (executor->out.error < 0)
+		rmt_execute_no_memory(call);
+}
+
+/* Decodes, runs, encodes: without the lock. */
+static void invoke(ramet_call *call, struct rmt_executor *executor)
+{
+	struct rmt_cbor_reader reader;
+	void *arguments;
+
+	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
+	reader.position = call->arguments;
+	if (call->count > 0) {
+		rmt_batch_invoke(call, executor, &reader);
 		return;
 	}
-	if (size > 0)
-		memset(executor->result, 0, size);
-	function->invoke(call, arguments, executor->result);
-	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0) {
-		struct rmt_call_target target = {call->router, call->message.frame.source};
-
-		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks,
-				&target);
-		if (executor->out.error < 0)
-			rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
-					 "out of memory for the result of '%s'", function->name);
-	}
-	rmt_type_release(&function->arguments, arguments);
+	arguments = rmt_execute_run(call, executor, &reader);
+	if (!arguments)
+		return;
+	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0)
+		rmt_execute_encode(call, executor, executor->result);
+	rmt_type_release(&call->function->arguments, arguments);
 }
 
 void rmt_call_defer(ramet_call *call, struct rmt_deferral *deferral)
@@ -547,7 +581,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	}
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
-	router->counters.calls_executed++;
+	router->counters.calls_executed += call->count ? call->count : 1;
 	router->counters.calls_failed += call->failure.code != 0;
 	if (refused)
 		rmt_senders_end(router, call->message.data, call->message.size);
@@ -561,7 +595,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 			       call->failure.message ? call->failure.message : "out of memory");
 	else if (atomic_load(&call->cancelled) && ++router->counters.calls_cancelled)
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
-	else if (ramet_call_cancelled(call))
+	else if (call->count == 0 && ramet_call_cancelled(call))
 		answer_failure(call, ETIMEDOUT, router->path,
 			       "the call took longer than its caller's time-out");
 	else

@@ -41,6 +41,10 @@ struct ramet_call {
 	struct rmt_message message;
 	size_t arguments; /* where they begin in the message */
 	uint32_t chain;
+	uint32_t count; /* of a batch: sets of arguments; 0: it is no batch */
+	/* of a batch, see batch.h: NULL: none; and how long it may run, ms, 0: for ever */
+	const struct ramet_function *combine;
+	int patience;
 	int64_t deadline; /* RMT_NEVER: none */
 	bool lost;        /* nobody is there to be answered */
 	atomic_bool cancelled;
@@ -83,6 +87,17 @@ struct rmt_executor {
 	void *result; /* room for a result */
 	size_t result_size;
 };
+
+/* The call's failure is that there is no memory for something. */
+void rmt_execute_no_memory(ramet_call *call);
+
+/* Runs the function with the next item of the reader as arguments, which are in memory of the call, and
+ * which the caller releases. NULL: it was not run, and has a failure. */
+void *rmt_execute_run(ramet_call *call, struct rmt_executor *executor,
+		      struct rmt_cbor_reader *reader);
+
+/* Appends a result to executor->out. What it cannot be sent for becomes the call's failure. */
+void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const void *result);
 
 /* Takes the first call out of a list that is not empty. */
 ramet_call *rmt_execute_take(struct rmt_list *list);
