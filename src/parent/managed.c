@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/wait.h"
 #include "parent/connection-state.h"
@@ -279,9 +280,10 @@ static void *managed_main(void *argument)
 	if (managed->dropped)
 		managed_free(managed);
 	if (router->hooks_data)
-		pthread_cond_broadcast(&((struct rmt_parent *)router->hooks_data)->managed.left);
+		rmt_condition_broadcast(&((struct rmt_parent *)router->hooks_data)->managed.left);
 	rmt_wait_changed(router);
 	rmt_router_release(router);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
@@ -297,7 +299,10 @@ static int start_thread(struct managed *managed)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK);
+	rmt_threads_ours(1);
 	r = -pthread_create(&managed->thread, &attributes, managed_main, managed);
+	if (r < 0)
+		rmt_threads_ours(-1);
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
@@ -306,7 +311,7 @@ static int start_thread(struct managed *managed)
 void rmt_managed_init(struct rmt_managed_set *set)
 {
 	rmt_list_init(&set->threads);
-	pthread_cond_init(&set->left, NULL);
+	rmt_condition_init(&set->left);
 }
 
 void rmt_managed_done(struct rmt_managed_set *set, ramet_router *router)
@@ -320,8 +325,8 @@ void rmt_managed_done(struct rmt_managed_set *set, ramet_router *router)
 			rmt_list_remove(node);
 	}
 	while (!rmt_list_empty(&set->threads))
-		pthread_cond_wait(&set->left, &router->lock);
-	pthread_cond_destroy(&set->left);
+		rmt_condition_wait(&set->left, &router->lock, RMT_NEVER);
+	rmt_condition_done(&set->left);
 }
 
 /* --- behind the gate ------------------------------------------------------------------------ */
