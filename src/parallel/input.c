@@ -138,6 +138,7 @@ static bool begin_large(ramet_channel *channel)
 	/* Fresh memory costs more than what is copied into it (page faults): that of the value before is
 	 * used again when nobody holds that any more. */
 	if (channel->spare && channel->spare->capacity >= first &&
+	    channel->spare->capacity <= channel->head.size && /* what is read fills it */
 	    rmt_chunk_unshared(channel->spare)) {
 		channel->large = channel->spare;
 		channel->spare = NULL;
