@@ -115,7 +115,7 @@ static void add_run(struct index *index, uint32_t number, uint32_t part, uint32_
 	index->tails[number].places += places;
 }
 
-int index_add(struct index *index, part *part)
+int index_add(struct index *index, index_part *part)
 {
 	const unsigned char *at = part->words.data, *end = at + part->words.size;
 	const unsigned char *places = part->places.data;

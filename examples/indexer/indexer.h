@@ -152,11 +152,11 @@ void html_strip(void *data, size_t size);
  * ...
  * 0
  */
-RAMET_STRUCT(part, (bytes, names), (bytes, words), (bytes, places), (str, problems), (i64, bytes),
+RAMET_STRUCT(index_part, (bytes, names), (bytes, words), (bytes, places), (str, problems), (i64, bytes),
 	     (i64, binary), (i64, unread));
 
 /* Makes a part of the files of a task. */
-RAMET_DECLARE(part, index_files, (bytes, names));
+RAMET_DECLARE(index_part, index_files, (bytes, names));
 
 /* --- index.c ------------------------------------------------------------------------------- */
 
@@ -167,7 +167,7 @@ void index_free(struct index *index);
 
 /* Takes a part: its places, which then stay where they are, and copies of the rest. A part that is
  * not what part.c makes: -EBADMSG. */
-int index_add(struct index *index, part *part);
+int index_add(struct index *index, index_part *part);
 
 /* Once, after the last part. */
 void index_finish(struct index *index);

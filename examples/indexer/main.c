@@ -157,7 +157,7 @@ static int next_task(struct index_files_args *task, void *data)
 }
 
 /* In the order of the tasks, so that answers have the order of the files. */
-static int task_done(uint64_t number, part *part, void *data)
+static int task_done(uint64_t number, index_part *part, void *data)
 {
 	struct indexing *indexing = data;
 
@@ -166,7 +166,7 @@ static int task_done(uint64_t number, part *part, void *data)
 	indexing->bytes += part->bytes;
 	indexing->binary += part->binary;
 	int r = index_add(indexing->index, part);
-	part_clear(part);
+	index_part_clear(part);
 	return r;
 }
 

@@ -102,7 +102,7 @@ static void add_problem(const char *name, int reason)
 	bytes_add(&part_of.problems, "\n", 1);
 }
 
-static void add_file(const char *name, uint32_t *files, part *part)
+static void add_file(const char *name, uint32_t *files, index_part *part)
 {
 	struct text text;
 	struct word word;
@@ -176,12 +176,12 @@ static void pack(void)
 
 /* The end of a task's memory is a part that stays where it is until the next task: that is long
  * enough, as it is encoded before. */
-RAMET_DEFINE(part, index_files, (bytes, names))
+RAMET_DEFINE(index_part, index_files, (bytes, names))
 {
 	const char *name = names.data, *end = name + names.size;
 	struct bytes *all[] = {&part_of.pieces, &part_of.names, &part_of.packed_words,
 			       &part_of.packed_places, &part_of.problems};
-	part part = {0};
+	index_part part = {0};
 	uint32_t files = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
