@@ -175,7 +175,7 @@ static void add_line(struct question *question, const char *name, const struct b
 	for (; (p = memchr(p, '\n', (size_t)(end - p))); line->start = (uint32_t)(++p - file->data))
 		line->number++;
 	FILE *stream = open_memstream(&text, &length);
-	print_safely(stream, name);
+	print_safely(stream, name, strlen(name));
 	fprintf(stream, ":%" PRIu32 ":%" PRIu32 ": %.*s", line->number, place - line->start + 1,
 		(int)size, word);
 	fclose(stream);

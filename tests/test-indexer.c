@@ -42,9 +42,11 @@ static void text_of_ascii_has_words_at_lines_and_columns(void **state)
 static void text_of_utf8_is_folded_and_columns_are_bytes(void **state)
 {
 	(void)state;
-	assert_string_equal(WORDS_OF("\u00c9T\u00c9 \u00fcber"), "1:1:\u00e9t\u00e9 1:7:\u00fcber ");
-	assert_string_equal(WORDS_OF("\u0394\u0395 \u0416\u0401 \u0106\u017d\u0178 \u0531"),
-			    "1:1:\u03b4\u03b5 1:6:\u0436\u0451 1:11:\u0107\u017e\u00ff 1:18:\u0561 ");
+	assert_string_equal(WORDS_OF("\u00c9T\u00c9 \u00fcber"),
+			    "1:1:\u00e9t\u00e9 1:7:\u00fcber ");
+	assert_string_equal(
+		WORDS_OF("\u0394\u0395 \u0416\u0401 \u0106\u017d\u0178 \u0531"),
+		"1:1:\u03b4\u03b5 1:6:\u0436\u0451 1:11:\u0107\u017e\u00ff 1:18:\u0561 ");
 	/* signs end words: a no-break space, an en dash, an arrow */
 	assert_string_equal(WORDS_OF("a\u00a0b\u2013c\u2192d"), "1:1:a 1:4:b 1:8:c 1:12:d ");
 	assert_string_equal(WORDS_OF("\u65e5\u672c\u3002"), "1:1:\u65e5\u672c ");
@@ -53,11 +55,15 @@ static void text_of_utf8_is_folded_and_columns_are_bytes(void **state)
 static void text_that_is_no_utf8_ends_words_there(void **state)
 {
 	(void)state;
-	assert_string_equal(WORDS_OF("a\xff" "b\xc3"), "1:1:a 1:3:b ");
+	assert_string_equal(WORDS_OF("a\xff"
+				     "b\xc3"),
+			    "1:1:a 1:3:b ");
 	assert_string_equal(WORDS_OF("caf\xe9 x"), "1:1:caf 1:6:x ");
-	assert_string_equal(WORDS_OF("a\xc0\xaf" "b"), "1:1:a 1:4:b ");		/* too long a form */
-	assert_string_equal(WORDS_OF("a\xed\xa0\x80z"), "1:1:a 1:5:z ");	/* a surrogate */
-	assert_string_equal(WORDS_OF("a\xf4\x90\x80\x80z"), "1:1:a 1:6:z ");	/* beyond the last */
+	assert_string_equal(WORDS_OF("a\xc0\xaf"
+				     "b"),
+			    "1:1:a 1:4:b ");                                 /* too long a form */
+	assert_string_equal(WORDS_OF("a\xed\xa0\x80z"), "1:1:a 1:5:z ");     /* a surrogate */
+	assert_string_equal(WORDS_OF("a\xf4\x90\x80\x80z"), "1:1:a 1:6:z "); /* beyond the last */
 }
 
 static void text_with_long_words_has_them_cut_between_characters(void **state)
@@ -93,11 +99,12 @@ static const char *words_of_html(const char *html)
 static void html_loses_tags_and_keeps_places(void **state)
 {
 	(void)state;
-	assert_string_equal(words_of_html("<p class=\"x\">a<b>b</b>\n<br/>c"), "1:14:a 1:18:b 2:6:c ");
+	assert_string_equal(words_of_html("<p class=\"x\">a<b>b</b>\n<br/>c"),
+			    "1:14:a 1:18:b 2:6:c ");
 	assert_string_equal(words_of_html("<!-- a > b -->c<!DOCTYPE x><?y?>d"), "1:15:c 1:33:d ");
 	assert_string_equal(words_of_html("<a\nhref='>x'>y"), "2:11:y ");
 	assert_string_equal(words_of_html("<SCRIPT>a<b;\n</script>c<style>d</style>e"),
-			    "2:10:c 2:26:e ");
+			    "2:10:c 2:27:e ");
 	assert_string_equal(words_of_html("a < b, c<d>e"), "1:1:a 1:5:b 1:8:c 1:12:e ");
 }
 
@@ -105,15 +112,18 @@ static void html_entities_become_characters(void **state)
 {
 	(void)state;
 	assert_string_equal(words_of_html("caf&eacute;s x"), "1:1:caf\u00e9s 1:14:x ");
-	assert_string_equal(words_of_html("&Auml;&#xe4;&#228;b"), "1:1:\u00e4\u00e4\u00e4" "b ");
+	assert_string_equal(words_of_html("&Auml;&#xe4;&#228;b"), "1:1:\u00e4\u00e4\u00e4"
+								  "b ");
 	assert_string_equal(words_of_html("a&nbsp;b&lt;c&unknown;d"), "1:1:a 1:8:b 1:13:c 1:23:d ");
-	assert_string_equal(words_of_html("a&#10;b&#xd800;c&#99999999;d"), "1:1:a 1:7:b 1:16:c 1:28:d ");
+	assert_string_equal(words_of_html("a&#10;b&#xd800;c&#99999999;d"),
+			    "1:1:a 1:7:b 1:16:c 1:28:d ");
 	assert_string_equal(words_of_html("a&b &; &amp"), "1:1:a 1:3:b 1:9:amp ");
 }
 
 static void html_that_ends_anywhere_is_no_danger(void **state)
 {
-	static const char html[] = "x<!-- --><script a='b'>c</script><p q=\"r\">&#x41;&eacute;<style>";
+	static const char html[] =
+		"x<!-- --><script a='b'>c</script><p q=\"r\">&#x41;&eacute;<style>";
 
 	(void)state;
 	for (size_t size = 0; size <= sizeof(html) - 1; size++) {
@@ -198,9 +208,8 @@ static index_part part_of(const void *words, size_t words_size, const void *plac
 	void *copy = malloc(size ? size : 1);
 
 	memcpy(copy, places, size);
-	return (index_part){.names = {"f\0g", 4},
-			    .words = {words, words_size},
-			    .places = {copy, size}};
+	return (index_part){
+		.names = {"f\0g", 4}, .words = {words, words_size}, .places = {copy, size}};
 }
 
 static bool count_place(const char *file, uint64_t line, uint64_t column, void *data)
@@ -215,7 +224,7 @@ static bool count_place(const char *file, uint64_t line, uint64_t column, void *
 static void index_of_a_part_finds_its_words(void **state)
 {
 	/* "ab" in file 1 at 1:2 and 1:5, and in file 2 at 3:1; "abc" in file 2 at 1:1 */
-	static const char words[] = {0, 2, 'a', 'b', 3, 10, 2, 1, 'c', 1, 5};
+	static const char words[] = {0, 2, 'a', 'b', 3, 11, 2, 1, 'c', 1, 5};
 	static const char places[] = {1, 2, 2, 1, 3, 0, 1, 4, 1, 0, 0, 2, 2, 1, 0, 0};
 	struct index *index = index_new();
 	index_part part = part_of(words, sizeof(words), places, sizeof(places));

@@ -11,16 +11,17 @@
 #include <editline/readline.h>
 #endif
 
-void print_safely(FILE *file, const char *text)
+void print_safely(FILE *file, const char *text, size_t length)
 {
-	const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
+	const unsigned char *at = (const unsigned char *)text, *end = at + length;
 	char folded[4];
 	unsigned size;
 
 	for (; at < end; at += size) {
 		text_fold(at, end, &size, folded);
 		/* controls; bytes that are no UTF-8; and U+0080 to U+009F, controls of terminals */
-		if (size == 1 ? *at < ' ' || *at >= 0x7f || *at == '\\' : *at == 0xc2 && at[1] < 0xa0)
+		if (size == 1 ? *at < ' ' || *at >= 0x7f || *at == '\\'
+			      : *at == 0xc2 && at[1] < 0xa0)
 			for (unsigned i = 0; i < size; i++)
 				fprintf(file, "\\%03o", at[i]);
 		else
@@ -41,8 +42,10 @@ static bool show(const char *file, uint64_t line, uint64_t column, void *data)
 	if (showing->left == 0)
 		return false;
 	showing->left--;
-	print_safely(stdout, file);
-	printf(":%" PRIu64 ":%" PRIu64 ": %.*s\n", line, column, (int)showing->size, showing->word);
+	print_safely(stdout, file, strlen(file));
+	printf(":%" PRIu64 ":%" PRIu64 ": ", line, column);
+	print_safely(stdout, showing->word, showing->size);
+	putchar('\n');
 	return true;
 }
 

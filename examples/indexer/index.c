@@ -45,7 +45,7 @@ struct index {
 	struct {
 		uint32_t last; /* run */
 		uint64_t places;
-	} *tails; /* of each word */
+	} * tails; /* of each word */
 	uint32_t tail_room;
 	/* from then on: */
 	struct bytes all_words; /* a newline before each, and behind the last */
@@ -109,8 +109,7 @@ static void add_run(struct index *index, uint32_t number, uint32_t part, uint32_
 		index->run_room = index->run_room ? 2 * index->run_room : 65536;
 		index->runs = grown(index->runs, index->run_room, sizeof(*index->runs));
 	}
-	index->runs[index->run_count] =
-		(struct run){part, offset, index->tails[number].last};
+	index->runs[index->run_count] = (struct run){part, offset, index->tails[number].last};
 	index->tails[number].last = index->run_count++;
 	index->tails[number].places += places;
 }
@@ -130,7 +129,8 @@ int index_add(struct index *index, index_part *part)
 	while (at < end) {
 		common = number_take(&at, end);
 		more = number_take(&at, end);
-		if (common > length || more > WORD_MAX - common || more > (size_t)(end - at))
+		if (common > length || more > WORD_MAX - common || more > (size_t)(end - at) ||
+		    common + more == 0)
 			return -EBADMSG;
 		memcpy(word + common, at, more);
 		length = common + more;
@@ -145,8 +145,8 @@ int index_add(struct index *index, index_part *part)
 		index->places += count;
 	}
 	index->parts = grown(index->parts, index->part_count + 1, sizeof(*index->parts));
-	index->parts[index->part_count++] =
-		(struct kept_part){places, part->places.size, index->file_count};
+	index->parts[index->part_count++] = (struct kept_part){places, part->places.size,
+							       index->file_count};
 	part->places = (ramet_bytes){NULL, 0};
 	add_files(index, part->names);
 	return 0;
@@ -171,8 +171,8 @@ void index_finish(struct index *index)
 						      index->tails[number].places};
 		bytes_add(&index->all_words, text, size);
 		for (uint32_t run = index->tails[number].last; run; run = index->runs[run].before)
-			index->finished[runs++] =
-				(struct finished_run){index->runs[run].part, index->runs[run].offset};
+			index->finished[runs++] = (struct finished_run){index->runs[run].part,
+									index->runs[run].offset};
 		for (uint32_t last = runs; first + 1 < last; first++) { /* the first part first */
 			struct finished_run swap = index->finished[--last];
 
@@ -181,8 +181,7 @@ void index_finish(struct index *index)
 		}
 	}
 	bytes_add(&index->all_words, "\n", 1);
-	index->found[words->count] =
-		(struct found_word){(uint32_t)index->all_words.size, runs, 0};
+	index->found[words->count] = (struct found_word){(uint32_t)index->all_words.size, runs, 0};
 	free(sorted);
 	words_done(words);
 	free(index->runs);
@@ -309,8 +308,8 @@ bool index_places(const struct index *index, uint32_t number, index_show *show, 
 			while ((difference = number_take(&at, end)) > 0) {
 				uint64_t column_difference = number_take(&at, end);
 
-				column = difference == 1 ? column + column_difference :
-							   column_difference;
+				column = difference == 1 ? column + column_difference
+							 : column_difference;
 				line += difference - 1;
 				if (!show(name, line, column, data))
 					return false;

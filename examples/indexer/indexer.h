@@ -46,13 +46,14 @@ void *grown(void *items, size_t count, size_t size);
 
 /* A set of words that are numbered from 0 on in the order in which they come. */
 struct words {
-	struct bytes text;     /* of all, without anything between them */
+	struct bytes text; /* of all, without anything between them */
 	struct word_at {
 		uint32_t text; /* offset of the first byte; that of the next word ends it */
 		uint32_t hash;
-	} *items; /* one more than `count` */
+	} * items; /* one more than `count` */
 	uint32_t count, room;
-	uint32_t *slots; /* number of a word + 1, 0: free; a power of two of them, half of them free */
+	uint32_t *
+		slots; /* number of a word + 1, 0: free; a power of two of them, half of them free */
 	uint32_t slot_count;
 };
 
@@ -152,8 +153,8 @@ void html_strip(void *data, size_t size);
  * ...
  * 0
  */
-RAMET_STRUCT(index_part, (bytes, names), (bytes, words), (bytes, places), (str, problems), (i64, bytes),
-	     (i64, binary), (i64, unread));
+RAMET_STRUCT(index_part, (bytes, names), (bytes, words), (bytes, places), (str, problems),
+	     (i64, bytes), (i64, binary), (i64, unread));
 
 /* Makes a part of the files of a task. */
 RAMET_DECLARE(index_part, index_files, (bytes, names));
@@ -204,7 +205,7 @@ bool index_places(const struct index *index, uint32_t number, index_show *show, 
 
 struct asking {
 	const struct index *index;
-	bool exact;	/* whole words, unless a question says otherwise */
+	bool exact;     /* whole words, unless a question says otherwise */
 	uint64_t limit; /* places for each word of a question; 0: all */
 };
 
@@ -212,4 +213,4 @@ struct asking {
 void ask(const struct asking *asking, bool prompt);
 
 /* Prints a text with what could disturb a terminal, or is no UTF-8, as "\\ooo". */
-void print_safely(FILE *file, const char *text);
+void print_safely(FILE *file, const char *text, size_t size);

@@ -78,9 +78,12 @@ static unsigned long number(const char *text, unsigned long least, unsigned long
 static struct options read_options(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{"jobs", required_argument, NULL, 'j'},	 {"batch", no_argument, NULL, 'b'},
-		{"exact", no_argument, NULL, 'e'},	 {"stats", no_argument, NULL, 's'},
-		{"limit", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"batch", no_argument, NULL, 'b'},
+		{"exact", no_argument, NULL, 'e'},
+		{"stats", no_argument, NULL, 's'},
+		{"limit", required_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options options = {.limit = 20};
@@ -126,7 +129,7 @@ static void report(struct indexing *indexing, const char *lines)
 		if (!*line)
 			continue;
 		fputs("indexer: ", stderr);
-		print_safely(stderr, line);
+		print_safely(stderr, line, strlen(line));
 		fputc('\n', stderr);
 		indexing->problems++;
 	}
@@ -217,8 +220,8 @@ static void print_stats(const struct indexing *indexing, double seconds)
 	struct index_size size = index_size(indexing->index);
 
 	fprintf(stderr,
-		"indexer: %" PRIu64 " files, %" PRId64 " bytes of text; %" PRId64 " not text, %" PRId64
-		" problems\n"
+		"indexer: %" PRIu64 " files, %" PRId64 " bytes of text; %" PRId64
+		" not text, %" PRId64 " problems\n"
 		"indexer: %" PRIu64 " words, %" PRIu64 " places; an index of %" PRIu64 " bytes\n"
 		"indexer: %.2f seconds\n",
 		size.files, indexing->bytes, indexing->binary, indexing->problems, size.words,

@@ -13,8 +13,8 @@
 #define PIECE_LAST 4096u
 
 struct places {
-	uint32_t first;	      /* piece: 4 bytes say where the next one is, then come the places */
-	uint32_t piece;	      /* the last one */
+	uint32_t first;       /* piece: 4 bytes say where the next one is, then come the places */
+	uint32_t piece;       /* the last one */
 	uint32_t used, room;  /* bytes of places in it */
 	uint32_t size, count; /* of all: bytes, places */
 	uint32_t file, line, column; /* the last place */
@@ -66,8 +66,8 @@ static void add_place(uint32_t number, uint32_t file, uint32_t line, uint32_t co
 {
 	if (number >= part_of.places_room) {
 		part_of.places_room = part_of.places_room ? 2 * part_of.places_room : 4096;
-		part_of.places =
-			grown(part_of.places, part_of.places_room, sizeof(*part_of.places));
+		part_of.places = grown(part_of.places, part_of.places_room,
+				       sizeof(*part_of.places));
 	}
 	struct places *places = &part_of.places[number];
 	if (number == part_of.places_used) { /* a new word: they come in order */
@@ -92,9 +92,9 @@ static void add_place(uint32_t number, uint32_t file, uint32_t line, uint32_t co
 
 static void add_problem(const char *name, int reason)
 {
-	const char *text = reason == READ_DAMAGED ? "damaged; indexed up to there" :
-			   reason == READ_CUT	  ? "too long; only the first 64 MiB are indexed" :
-						    strerror(reason);
+	const char *text = reason == READ_DAMAGED ? "damaged; indexed up to there"
+			   : reason == READ_CUT   ? "too long; only the first 64 MiB are indexed"
+						  : strerror(reason);
 
 	bytes_add(&part_of.problems, name, strlen(name));
 	bytes_add(&part_of.problems, ": ", 2);

@@ -10,8 +10,8 @@
 
 /* First and last of the ranges, in order. */
 static const uint32_t signs[][2] = {
-	{0x80, 0xa9},	    {0xab, 0xb4},     {0xb6, 0xb9},	{0xbb, 0xbf},	  {0xd7, 0xd7},
-	{0xf7, 0xf7},	    {0x2000, 0x206f}, {0x20a0, 0x20cf}, {0x2190, 0x2bff}, {0x2e00, 0x2e7f},
+	{0x80, 0xa9},       {0xab, 0xb4},     {0xb6, 0xb9},     {0xbb, 0xbf},     {0xd7, 0xd7},
+	{0xf7, 0xf7},       {0x2000, 0x206f}, {0x20a0, 0x20cf}, {0x2190, 0x2bff}, {0x2e00, 0x2e7f},
 	{0x3000, 0x3004},   {0x3008, 0x3020}, {0xd800, 0xf8ff}, {0xfe10, 0xfe1f}, {0xfe30, 0xfe6f},
 	{0xfeff, 0xff0f},   {0xff1a, 0xff20}, {0xff3b, 0xff40}, {0xff5b, 0xff65}, {0xfff0, 0xffff},
 	{0x1f000, 0x1faff}, {0xe0000, ~0u},
@@ -39,7 +39,8 @@ static uint32_t lower(uint32_t c)
 	    (c >= 0x1e00 && c <= 0x1e95) || (c >= 0x1ea0 && c <= 0x1eff) ||
 	    (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf) || (c >= 0x4d0 && c <= 0x52f))
 		return c | 1;
-	if ((c >= 0x391 && c <= 0x3ab) || (c >= 0x410 && c <= 0x42f) || (c >= 0xff21 && c <= 0xff3a))
+	if ((c >= 0x391 && c <= 0x3ab) || (c >= 0x410 && c <= 0x42f) ||
+	    (c >= 0xff21 && c <= 0xff3a))
 		return c + 32;
 	if (c >= 0x400 && c <= 0x40f)
 		return c + 80;
@@ -105,12 +106,11 @@ void text_begin(struct text *text, const void *data, size_t size)
 
 /* What ASCII becomes in a word; 0: it ends words. Nearly all text is that, and needs no call. */
 static const char ascii[128] = {
-	['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
-	['A'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
-		'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
-	['_'] = '_',
-	['a'] = 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',
-		'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+	['0'] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ['A'] = 'a', 'b',         'c',
+	'd',         'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n',         'o',         'p',
+	'q',         'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', ['_'] = '_', ['a'] = 'a', 'b',
+	'c',         'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm',         'n',         'o',
+	'p',         'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
 };
 
 bool text_next_word(struct text *text, struct word *word)
