@@ -382,7 +382,7 @@ static inline int ramet_init(int argc, char **argv)
 		struct name##__callbacks ramet__all = {ramet__next, ramet__done, ramet__data}; \
 		return ramet_function_each(&name##__function, ramet__pool, name##__next, \
 			name##__done, &ramet__all, ramet__options, ramet__error)) \
-	RAMET__IF_NONE(result, , RAMET__STUB(name, _reduce, \
+	RAMET__IF_NONE(result, RAMET__NO_REDUCE(name), RAMET__STUB(name, _reduce, \
 		(RAMET__OVER(name) const struct ramet_function *ramet__combine, \
 			RAMET__RET(result, name) RAMET__HOW), \
 		return ramet_function_reduce(&name##__function, ramet__pool, ramet__tasks, \
@@ -398,6 +398,10 @@ static inline int ramet_init(int argc, char **argv)
 	ramet_error *ramet__error
 #define RAMET__GATHER(name, list) \
 	struct name##_args ramet__args = {RAMET__EACH(RAMET__M_STUB_ARGUMENT, 0, list)};
+
+/* Old compilers take what was never declared for a function. */
+#define RAMET__NO_REDUCE(name) \
+	RAMET__UNUSED static const char name##_reduce = 0;
 
 #define RAMET__OVER(name) \
 	ramet_pool *ramet__pool, const struct name##_args *ramet__tasks, size_t ramet__count,
