@@ -64,18 +64,20 @@ void rmt_descriptors_before_fork(void)
 	pthread_mutex_lock(&ours.lock);
 }
 
-void rmt_descriptors_after_fork(bool in_child)
+void rmt_descriptors_after_fork(bool in_child, int keep)
 {
 	if (in_child) {
 		for (size_t i = 0; i < ours.count; i++) {
 			for (unsigned long word = ours.words[i]; word; word &= word - 1) {
 				int fd = (int)(i * WORD_BITS) + __builtin_ctzl(word);
 
-				if (fd > STDERR_FILENO)
+				if (fd > STDERR_FILENO && fd != keep)
 					close(fd);
 			}
 			ours.words[i] = 0;
 		}
+		if (keep >= 0 && (size_t)keep / WORD_BITS < ours.count)
+			ours.words[(size_t)keep / WORD_BITS] |= 1ul << (size_t)keep % WORD_BITS;
 	}
 	pthread_mutex_unlock(&ours.lock);
 }

@@ -20,6 +20,6 @@ void rmt_descriptor_close(int fd);
 ssize_t rmt_descriptor_write(int fd, const struct iovec *pieces, int count);
 
 /* Around fork(2). In the child all of ours are closed, but not 0, 1 and 2, which are its own by
- * then. */
+ * then, nor `keep` (-1: none), which stays ours. */
 void rmt_descriptors_before_fork(void);
-void rmt_descriptors_after_fork(bool in_child);
+void rmt_descriptors_after_fork(bool in_child, int keep);

@@ -9,6 +9,7 @@
 
 #include "base/descriptor.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/notice.h"
 #include "core/stream.h"
@@ -123,6 +124,7 @@ static void *broker_main(void *argument)
 			set_timer(waiting, RMT_BROKER_US);
 	}
 	rmt_unlock(router);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
@@ -138,7 +140,10 @@ static int start_thread(ramet_router *router)
 	/* The program's signals are for the program's threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &waiting->signals);
+	rmt_threads_ours(1);
 	r = pthread_create(&waiting->broker, &attributes, broker_main, router);
+	if (r != 0)
+		rmt_threads_ours(-1);
 	pthread_sigmask(SIG_SETMASK, &waiting->signals, NULL);
 	pthread_attr_destroy(&attributes);
 	return -r;

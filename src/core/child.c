@@ -13,6 +13,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/format.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/capture.h"
@@ -392,6 +393,7 @@ _Noreturn void rmt_child_main(const struct rmt_child_start *start,
 			rmt_wait(router, has_written, stream, rmt_after(RMT_SHUTDOWN_CHILD_MS));
 		_exit(EXIT_FAILURE);
 	}
+	rmt_threads_ours(1);
 	router->execution.serial_thread = true; /* this one, whoever reads the calls */
 	rmt_broker_start(router);
 	if (!start->forked)

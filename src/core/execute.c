@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/account.h"
 #include "core/batch.h"
@@ -574,8 +575,12 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_list_append(&router->execution.running, &call->node);
 	rmt_unlock(router);
 	/* Else its chain failed while it waited. */
-	if (!refused)
+	if (!refused) {
+		/* All threads that come here are ours. */
+		rmt_threads_ours(-1);
 		invoke(call, executor);
+		rmt_threads_ours(1);
+	}
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
 	router->counters.calls_executed += call->count ? call->count : 1;
@@ -650,7 +655,9 @@ void rmt_execute_main(ramet_router *router)
 		/* What the function printed is a log record now, not when the buffer is full. */
 		if (rmt_list_empty(&execution->serial)) {
 			rmt_unlock(router);
+			rmt_fork_hold();
 			rmt_stdout_flush();
+			rmt_fork_allow();
 			rmt_lock(router);
 		}
 	}

@@ -11,6 +11,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/format.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/account.h"
 #include "core/capture.h"
@@ -335,7 +336,9 @@ static void deliver(ramet_router *router, size_t most)
 		/* A tree that was left alone has no sink. */
 		if (router->log) {
 			rmt_unlock(router);
+			rmt_fork_hold();
 			router->log(&entry->record, router->log_data);
+			rmt_fork_allow();
 			rmt_lock(router);
 		}
 		if (entry->through != 0)

@@ -545,9 +545,13 @@ static ramet_value *decode_bytes(const struct rmt_cbor_item *item, struct rmt_ch
 static int decode_tag(ramet_router *router, struct rmt_cbor_reader *reader, uint64_t tag,
 		      ramet_value **ret_value)
 {
-	ramet_value *value = value_new(RAMET_KIND_NONE, 0);
+	ramet_value *value;
 	int r = -EINVAL;
 
+	/* What belongs to a router, and there is none. */
+	if (!router)
+		return -EINVAL;
+	value = value_new(RAMET_KIND_NONE, 0);
 	if (!value)
 		return -ENOMEM;
 	if (tag == RMT_TAG_CONTEXT) {

@@ -17,7 +17,8 @@ void rmt_value_encode(const ramet_value *value, struct rmt_buffer *out);
 int rmt_value_give(const ramet_value *value, ramet_router *router, uint32_t context);
 
 /* The next item of the reader, without the lock. chunk is where the reader's bytes lie, or NULL:
- * large byte strings keep a reference instead of a copy. 0, -EBADMSG, -EINVAL, -ENOMEM. */
+ * large byte strings keep a reference instead of a copy. Without a router, contexts and senders are
+ * -EINVAL. 0, -EBADMSG, -EINVAL, -ENOMEM. */
 int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
 		     ramet_value **ret_value);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/execute.h"
 #include "core/wait.h"
@@ -67,6 +68,7 @@ static void *worker_main(void *argument)
 	execution->threads--;
 	pthread_cond_broadcast(&execution->quiet);
 	rmt_router_release(router);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
@@ -87,10 +89,12 @@ static bool worker_start(ramet_router *router, struct rmt_list *list)
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rmt_threads_ours(1);
 	r = pthread_create(&thread, &attributes, worker_main, worker);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (r != 0) {
+		rmt_threads_ours(-1);
 		free(worker);
 		return false;
 	}

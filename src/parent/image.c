@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "core/fetch.h"
 #include "core/wait.h"
 #include "parent/executable.h"
@@ -167,6 +168,7 @@ static void *make_thread(void *argument)
 
 	make(argument, &error);
 	ramet_error_clear(&error);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
@@ -182,7 +184,10 @@ static int make_in_thread(struct entry *entry)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	rmt_threads_ours(1);
 	r = -pthread_create(&thread, &attributes, make_thread, entry);
+	if (r < 0)
+		rmt_threads_ours(-1);
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;

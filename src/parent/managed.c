@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/wait.h"
 #include "parent/connection-state.h"
@@ -282,6 +283,7 @@ static void *managed_main(void *argument)
 		pthread_cond_broadcast(&((struct rmt_parent *)router->hooks_data)->managed.left);
 	rmt_wait_changed(router);
 	rmt_router_release(router);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
@@ -297,7 +299,10 @@ static int start_thread(struct managed *managed)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK);
+	rmt_threads_ours(1);
 	r = -pthread_create(&managed->thread, &attributes, managed_main, managed);
+	if (r < 0)
+		rmt_threads_ours(-1);
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "core/broker.h"
 #include "core/child.h"
 #include "core/stdio.h"
@@ -29,6 +30,7 @@ static _Noreturn void leave_broker(ramet_router *router)
 	pthread_attr_t attributes;
 	pthread_t thread;
 
+	rmt_threads_ours(1); /* this one, for good */
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, MAIN_STACK);
 	pthread_sigmask(SIG_SETMASK, &router->waiting.signals, NULL);

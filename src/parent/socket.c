@@ -16,8 +16,6 @@
 /* Who may wait for us to accept. */
 #define BACKLOG 128
 
-#define LOCK_SUFFIX ".lock"
-
 /* How often the lock's file may go away between being opened and being locked: each time somebody
  * else has ended just then. */
 #define LOCK_TRIES 100
@@ -192,7 +190,7 @@ static int bind_to(int fd, const struct sockaddr_un *address)
 
 static void lock_path(const struct sockaddr_un *address, char *path, size_t size)
 {
-	rmt_format(path, size, "%s" LOCK_SUFFIX, address->sun_path);
+	rmt_format(path, size, "%s" RMT_LOCK_SUFFIX, address->sun_path);
 }
 
 static int open_socket(struct rmt_bound *bound)
@@ -222,7 +220,7 @@ int rmt_socket_bind(const struct sockaddr_un *address, struct rmt_bound *ret_bou
 		    ramet_error *error)
 {
 	struct rmt_bound bound = RMT_BOUND_INIT;
-	char lock[sizeof(address->sun_path) + sizeof(LOCK_SUFFIX)];
+	char lock[sizeof(address->sun_path) + sizeof(RMT_LOCK_SUFFIX)];
 	int r;
 
 	bound.address = *address;
@@ -245,7 +243,7 @@ int rmt_socket_bind(const struct sockaddr_un *address, struct rmt_bound *ret_bou
 void rmt_socket_unbind(struct rmt_bound *bound)
 {
 	const char *path = bound->address.sun_path;
-	char lock[sizeof(bound->address.sun_path) + sizeof(LOCK_SUFFIX)];
+	char lock[sizeof(bound->address.sun_path) + sizeof(RMT_LOCK_SUFFIX)];
 	struct stat now;
 
 	if (bound->fd < 0)

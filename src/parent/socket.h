@@ -34,6 +34,8 @@ int rmt_socket_place(const char *name, struct sockaddr_un *ret_address, ramet_er
 /* A socket that is listened at. It is ours as long as we hold the lock of the file beside it, which
  * ends with us: of two who begin at the same time one is refused, and what a killed one has left is
  * replaced. */
+#define RMT_LOCK_SUFFIX ".lock"
+
 struct rmt_bound {
 	int fd, lock; /* -1: none */
 	struct sockaddr_un address;

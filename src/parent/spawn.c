@@ -12,6 +12,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "base/thread.h"
 #include "core/landing.h"
 #include "parent/image.h"
 #include "parent/module.h"
@@ -109,17 +110,30 @@ static int spawn_exec(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 	return r;
 }
 
-static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
+void rmt_spawn_before_fork(void)
 {
-	pid_t pid;
-	int r;
-
-	/* Other threads that hold these locks now would not be there to give them back in the child. */
 	rmt_image_before_fork();
 	rmt_modules_before_fork();
 	pthread_mutex_lock(&rmt_preexec.lock);
 	rmt_passwords_before_fork();
 	rmt_descriptors_before_fork();
+}
+
+void rmt_spawn_after_fork(bool in_child, int keep)
+{
+	rmt_descriptors_after_fork(in_child, keep);
+	rmt_passwords_after_fork(in_child);
+	pthread_mutex_unlock(&rmt_preexec.lock);
+	rmt_modules_after_fork();
+	rmt_image_after_fork(in_child);
+}
+
+static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error)
+{
+	pid_t pid;
+	int r;
+
+	rmt_spawn_before_fork();
 	pid = fork();
 	r = pid < 0 ? -errno : 0;
 	if (pid == 0) {
@@ -129,12 +143,9 @@ static int spawn_fork(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error
 		if (r == 0)
 			r = rmt_spawn_child_stdio(spawn);
 	}
-	rmt_descriptors_after_fork(pid == 0);
-	rmt_passwords_after_fork(pid == 0);
-	pthread_mutex_unlock(&rmt_preexec.lock);
-	rmt_modules_after_fork();
-	rmt_image_after_fork(pid == 0);
+	rmt_spawn_after_fork(pid == 0, -1);
 	if (pid == 0) {
+		rmt_fork_copied();
 		if (r < 0)
 			_exit(127);
 		return 1;

@@ -31,6 +31,11 @@ struct rmt_spawn {
  */
 int rmt_spawn(const struct rmt_spawn *spawn, pid_t *ret_pid, ramet_error *error);
 
+/* Around fork(2): holds the locks that a copy needs, since other threads that hold them now would not be
+ * there to give them back in it; closes the library's descriptors in it, but for `keep`. */
+void rmt_spawn_before_fork(void);
+void rmt_spawn_after_fork(bool in_child, int keep);
+
 /* Looks a program up as execvp(3) does: a name with a "/" is itself, others are tried in each
  * directory of PATH. *ret_file is malloc'd. -ENOENT, -EACCES (found, but not to be executed). */
 int rmt_spawn_search(const char *name, char **ret_file, ramet_error *error);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/buffer.h"
 #include "base/format.h"
@@ -22,12 +23,35 @@ char *rmt_title(const struct rmt_hop *hop, const char *path)
 	return rmt_buffer_steal_string(&out);
 }
 
-void rmt_title_detached(const char *name)
+/* ps(1) reads this memory (proc(5), cmdline); it is as long as what stands there. */
+static void overwrite(const char *text)
 {
-	/* ps(1) reads this memory (proc(5), cmdline); it is as long as what stands there. */
 	char *title = program_invocation_name;
 	size_t size = strlen(title) + 1;
 
 	memset(title, 0, size);
-	rmt_format(title, size, "ramet(detached %s)", name);
+	rmt_format(title, size, "%s", text);
+}
+
+void rmt_title_detached(const char *name)
+{
+	char *text = rmt_format_new("ramet(detached %s)", name);
+
+	overwrite(text ? text : "ramet(detached)");
+	free(text);
+}
+
+void rmt_title_background(const char *address)
+{
+	/* For good, if it can be used. */
+	char *text = rmt_format_new("ramet-background %s", address);
+	unsigned long begin = (unsigned long)text;
+
+	prctl(PR_SET_NAME, "ramet-background");
+	/* The heap is below the stack, so that the beginning never lies behind the end. */
+	if (text && prctl(PR_SET_MM, PR_SET_MM_ARG_START, begin, 0, 0) == 0 &&
+	    prctl(PR_SET_MM, PR_SET_MM_ARG_END, begin + strlen(text) + 1, 0, 0) == 0)
+		return;
+	overwrite(text ? text : "ramet-background");
+	free(text);
 }

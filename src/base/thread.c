@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+/* ThreadSanitizer has one itself. */
+#if defined(__SANITIZE_THREAD__)
+#define OF_TOOLS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define OF_TOOLS 1
+#endif
+#endif
+#ifndef OF_TOOLS
+#define OF_TOOLS 0
+#endif
+
+/* A thread that was joined, or has ended by itself, is counted by the kernel for a moment longer. How
+ * often that is looked at again, a millisecond apart, before the threads count as the program's. */
+#define LOOKS 20
+
+static atomic_int ours;
+
+/* Who is in such a call. */
+static struct {
+	pthread_mutex_t lock; /* held by who forks */
+	pthread_cond_t left;
+	unsigned count;
+} holders = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
+static _Thread_local unsigned holding; /* how deep this thread is in such calls */
+
+void rmt_threads_ours(int change)
+{
+	atomic_fetch_add(&ours, change);
+}
+
+void rmt_fork_hold(void)
+{
+	pthread_mutex_lock(&holders.lock);
+	holders.count++;
+	holding++;
+	pthread_mutex_unlock(&holders.lock);
+}
+
+void rmt_fork_allow(void)
+{
+	pthread_mutex_lock(&holders.lock);
+	holding--;
+	if (--holders.count == 0)
+		pthread_cond_broadcast(&holders.left);
+	pthread_mutex_unlock(&holders.lock);
+}
+
+/* Threads of this process besides the caller and ours; -1: nobody knows. */
+static int strangers(void)
+{
+	struct stat status;
+
+	/* proc(5): each thread is a directory there, and counts as a link. */
+	if (stat("/proc/self/task", &status) < 0 || status.st_nlink < 3)
+		return -1;
+	return (int)status.st_nlink - 2 - OF_TOOLS - 1 - atomic_load(&ours);
+}
+
+static bool is_alone(void)
+{
+	/* unshare(2): does nothing, and only for a process with one thread. */
+	if (unshare(CLONE_THREAD) == 0)
+		return true;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		int count = strangers();
+
+		if (count <= 0)
+			return count == 0;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+int rmt_fork_begin(bool anyway)
+{
+	if (holding > 0)
+		return -EBUSY;
+	if (!anyway && !is_alone())
+		return -EBUSY;
+	pthread_mutex_lock(&holders.lock);
+	while (holders.count > 0)
+		pthread_cond_wait(&holders.left, &holders.lock);
+	return 0;
+}
+
+void rmt_fork_end(void)
+{
+	pthread_mutex_unlock(&holders.lock);
+}
+
+void rmt_fork_copied(void)
+{
+	atomic_store(&ours, 0);
+	/* As other threads have left them. */
+	pthread_mutex_init(&holders.lock, NULL);
+	pthread_cond_init(&holders.left, NULL);
+	holders.count = holding = 0;
+}
