@@ -53,8 +53,8 @@ struct options {
 struct indexing {
 	struct index *index;
 	ramet_receiver *tasks, *scanning;
-	ramet_value *task; /* the last one */
-	ramet_error error;
+	ramet_value *task;      /* the last one */
+	ramet_error list_error; /* why there are no more */
 	int64_t bytes, binary, problems;
 };
 
@@ -146,9 +146,9 @@ static int next_task(struct index_files_args *task, void *data)
 	for (;;) {
 		ramet_value_unref(indexing->task);
 		indexing->task = NULL;
-		int r = ramet_receive(indexing->tasks, -1, &indexing->task, &indexing->error);
+		int r = ramet_receive(indexing->tasks, -1, &indexing->task, &indexing->list_error);
 		if (r == 0) /* the end of the list, or of who made it */
-			r = scan_finish(indexing->scanning, -1, &files, &indexing->error);
+			r = scan_finish(indexing->scanning, -1, &files, &indexing->list_error);
 		if (!indexing->task)
 			return r;
 		if (ramet_value_kind(indexing->task) == RAMET_KIND_BYTES) {
@@ -175,7 +175,7 @@ static int task_done(uint64_t number, index_part *part, void *data)
 
 static int make_index(const struct options *options, struct indexing *indexing)
 {
-	ramet_error *error = &indexing->error;
+	ramet_error map_error = RAMET_ERROR_INIT, *error = &map_error;
 	ramet_router *router = NULL;
 	ramet_pool *pool = NULL;
 	ramet_context *first = NULL;
@@ -195,6 +195,8 @@ static int make_index(const struct options *options, struct indexing *indexing)
 			       &indexing->scanning, error);
 	if (r == 0)
 		r = index_files_each(pool, next_task, task_done, indexing, NULL, error);
+	if (indexing->list_error.message) /* closer to the reason than what came of it */
+		error = &indexing->list_error;
 	if (r < 0)
 		fprintf(stderr, "indexer: %s\n", error->message ? error->message : strerror(-r));
 	ramet_value_unref(indexing->task);
@@ -203,7 +205,8 @@ static int make_index(const struct options *options, struct indexing *indexing)
 	ramet_context_unref(first);
 	ramet_pool_unref(pool);
 	ramet_router_unref(router); /* nobody works while the user thinks */
-	ramet_error_clear(error);
+	ramet_error_clear(&map_error);
+	ramet_error_clear(&indexing->list_error);
 	return r;
 }
 
