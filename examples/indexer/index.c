@@ -274,7 +274,7 @@ struct found index_find(const struct index *index, enum find what, const char *f
 		}
 		return found;
 	}
-	/* One sweep over a few megabytes takes memmem(3) a millisecond. No fragment has a newline in
+	/* One sweep over a few megabytes takes memmem(3) two milliseconds. No fragment has a newline in
 	 * it, so what it finds is in one word; the search goes on behind that. */
 	for (const char *at = all; (at = memmem(at, (size_t)(end - at), fragment, size));) {
 		if (what == FIND_END && at[size] != '\n') {

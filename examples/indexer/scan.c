@@ -72,8 +72,10 @@ static int read_names(int fd, char ***ret_names, size_t *ret_count)
 	size_t count = 0, room = 0;
 
 	if (!directory) {
+		int reason = errno;
+
 		close(fd);
-		return -errno;
+		return -reason;
 	}
 	errno = 0;
 	for (struct dirent *entry; (entry = readdir(directory));) {
