@@ -18,6 +18,6 @@ chown -R r_dash "$scratch/private"
 chmod 700 "$scratch/private"
 answer=$(echo 'needle' | "$rig/indexer" --limit 1 "$scratch/private" "ssh:r_dash@$here/local*2" 2>"$scratch/.err")
 same "files of a user on another host are indexed there" \
-	"$(printf '%s\n' "$scratch/private/1:1:12: needle" 'needle: 1 of 300 places, 1 word')" "$answer$(cat "$scratch/.err")"
+	"$(printf '%s\n' "$scratch/private/1:1:14: needle" 'needle: 1 of 300 places, 1 word')" "$answer$(cat "$scratch/.err")"
 
 finish
