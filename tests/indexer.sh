@@ -222,6 +222,26 @@ else
 	skip "200 questions about /usr/share/doc have the answers of a search" "there is none"
 fi
 
+# A worker that is lost in the middle of its work: others do it.
+if [ -d /usr/share/doc ] && command -v pgrep >/dev/null; then
+	asks 0 '=the licens*' -l2 -j2 /usr/share/doc
+	undisturbed=$out
+	printf '=the licens*\n' >"$scratch/questions"
+	"$indexer" -l2 -j2 /usr/share/doc <"$scratch/questions" >"$scratch/.out" 2>"$scratch/.err" &
+	master=$!
+	while kill -0 "$master" 2>/dev/null && [ "$(pgrep -c -P "$master")" -lt 2 ]; do
+		:
+	done
+	worker=$(pgrep -P "$master" | tail -n 1) # the first one has the list of files
+	try "a worker is killed while it works" kill -9 "$worker"
+	status=0
+	wait "$master" || status=$?
+	same "... and the answers are the same" "$undisturbed" "$(cat "$scratch/.out")"
+	try "... with the exit status of the undisturbed" [ "$status" -le 1 ]
+else
+	skip "a worker is killed while it works" "no /usr/share/doc"
+fi
+
 # --- as a program that travels ----------------------------------------------------------------------------------------
 
 try "it is made by ramet-cc" "$RAMET_OUT/bin/ramet-cc" -O2 -Wall -Wextra -Werror -std=gnu17 -D_GNU_SOURCE \
