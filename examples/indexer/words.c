@@ -90,23 +90,53 @@ static int compare(const void *a, const void *b)
 	return r ? r : (x->rest_size > y->rest_size) - (x->rest_size < y->rest_size);
 }
 
+/* What a word begins with, for the first step. */
+#define BEGINNINGS 65536u
+#define BEGINNING(sorted) ((uint32_t)((sorted)->start >> 48))
+
+static struct sorted sorted_of(const struct words *words, uint32_t number)
+{
+	size_t size;
+	const char *text = words_text(words, number, &size);
+	size_t first = size < 8 ? size : 8;
+	struct sorted sorted = {0, text + first, (uint32_t)(size - first), number};
+
+	for (size_t i = 0; i < first; i++)
+		sorted.start |= (uint64_t)(unsigned char)text[i] << (56 - 8 * i);
+	return sorted;
+}
+
+/* One pass puts words with the same two first bytes together; what is left to sort is short, and
+ * fits into the processor's cache. */
 uint32_t *words_sorted(const struct words *words)
 {
 	struct sorted *all = grown(NULL, words->count, sizeof(*all));
 	uint32_t *numbers = grown(NULL, words->count, sizeof(*numbers));
+	uint32_t *ends = grown(NULL, BEGINNINGS, sizeof(*ends)), begin = 0;
 
+	memset(ends, 0, BEGINNINGS * sizeof(*ends));
 	for (uint32_t i = 0; i < words->count; i++) {
-		size_t size;
-		const char *text = words_text(words, i, &size);
-		size_t first = size < 8 ? size : 8;
+		struct sorted sorted = sorted_of(words, i);
 
-		all[i] = (struct sorted){0, text + first, (uint32_t)(size - first), i};
-		for (size_t k = 0; k < first; k++)
-			all[i].start |= (uint64_t)(unsigned char)text[k] << (56 - 8 * k);
+		ends[BEGINNING(&sorted)]++;
 	}
-	qsort(all, words->count, sizeof(*all), compare);
+	for (uint32_t i = 0, sum = 0; i < BEGINNINGS; i++) {
+		uint32_t count = ends[i];
+
+		ends[i] = sum; /* where the next one goes: behind the last one it is the end */
+		sum += count;
+	}
+	for (uint32_t i = 0; i < words->count; i++) {
+		struct sorted sorted = sorted_of(words, i);
+
+		all[ends[BEGINNING(&sorted)]++] = sorted;
+	}
+	for (uint32_t i = 0; i < BEGINNINGS; begin = ends[i++])
+		if (ends[i] - begin > 1)
+			qsort(all + begin, ends[i] - begin, sizeof(*all), compare);
 	for (uint32_t i = 0; i < words->count; i++)
 		numbers[i] = all[i].number;
+	free(ends);
 	free(all);
 	return numbers;
 }
