@@ -117,7 +117,8 @@ RAMET_FUNCTION(i64, squares_below, (i64, count))
 	for (int64_t i = 0; i < count; i++)
 		tasks[i].n = i;
 	if (ramet_pool_new(ramet_call_router(call), "fork*2", NULL, &pool, &error) < 0 ||
-	    square_reduce(pool, tasks, (size_t)count, RAMET_FUNCTION_OF(add), &sum, NULL, &error) < 0)
+	    square_reduce(pool, tasks, (size_t)count, RAMET_FUNCTION_OF(add), &sum, NULL, &error) <
+		    0)
 		ramet_fail_error(call, &error);
 	ramet_pool_unref(pool);
 	free(tasks);
@@ -509,9 +510,9 @@ static void reduce_leaves_out_what_failed(void **state)
 	good(odd_fails_reduce(pool, tasks, TASKS, RAMET_FUNCTION_OF(add), &sum, &options, &error));
 	assert_int_equal(sum, (TASKS / 2) * (TASKS / 2 - 1));
 	tasks[0].n = 1;
-	assert_int_equal(odd_fails_reduce(pool, tasks, 2, RAMET_FUNCTION_OF(add), &sum, &options,
-					  &error),
-			 -ENODATA);
+	assert_int_equal(
+		odd_fails_reduce(pool, tasks, 2, RAMET_FUNCTION_OF(add), &sum, &options, &error),
+		-ENODATA);
 	finish();
 }
 
@@ -524,8 +525,9 @@ static void reduce_refuses_what_does_not_combine(void **state)
 	begin("fork");
 	assert_int_equal(square_reduce(pool, &task, 1, RAMET_FUNCTION_OF(join), &sum, NULL, &error),
 			 -EINVAL);
-	assert_int_equal(square_reduce(pool, &task, 1, RAMET_FUNCTION_OF(square), &sum, NULL, &error),
-			 -EINVAL);
+	assert_int_equal(
+		square_reduce(pool, &task, 1, RAMET_FUNCTION_OF(square), &sum, NULL, &error),
+		-EINVAL);
 	assert_int_equal(square_reduce(pool, &task, 0, RAMET_FUNCTION_OF(add), &sum, NULL, &error),
 			 -EINVAL);
 	assert_int_equal(sum, 7);

@@ -226,3 +226,7 @@
 /* Milliseconds that a person has to answer a question: what sudo allows as well (sudoers(5),
  * passwd_timeout). */
 #define RMT_QUESTION_MS 300000
+
+/* Bytes of results of a map that nobody has taken: beyond that, workers get no more to do until somebody
+ * does. Workers must not have to wait for a program that looks at results now and then. */
+#define RMT_MAP_HELD_MAX ((size_t)64 << 20)

@@ -38,11 +38,12 @@ struct ramet_value {
 
 static ramet_value *value_new(enum ramet_kind kind, size_t extra)
 {
-	ramet_value *value = calloc(1, sizeof(*value) + extra);
+	/* Not calloc(3), which allocators have a slower way for. */
+	ramet_value *value = malloc(sizeof(*value) + extra);
 
 	if (value) {
+		*value = (ramet_value){.kind = kind};
 		atomic_init(&value->references, 1);
-		value->kind = kind;
 	}
 	return value;
 }
@@ -99,7 +100,8 @@ static ramet_value *copy_new(enum ramet_kind kind, const void *data, size_t size
 
 	if (value) {
 		if (size > 0)
-			memcpy(value->copy, data, size);
+			rmt_copy(value->copy, data, size);
+		value->copy[size] = '\0';
 		value->bytes = (ramet_bytes){value->copy, size};
 	}
 	return value;
@@ -178,7 +180,11 @@ RMT_PUBLIC ramet_value *ramet_value_ref(ramet_value *value)
 
 RMT_PUBLIC void ramet_value_unref(ramet_value *value)
 {
-	if (!value || atomic_fetch_sub_explicit(&value->references, 1, memory_order_acq_rel) > 1)
+	if (!value)
+		return;
+	/* The only holder needs no locked instruction, as in chunk.c. */
+	if (atomic_load_explicit(&value->references, memory_order_acquire) > 1 &&
+	    atomic_fetch_sub_explicit(&value->references, 1, memory_order_acq_rel) > 1)
 		return;
 	if (value->kind == RAMET_KIND_CONTEXT)
 		ramet_context_unref(value->context);
@@ -623,13 +629,20 @@ static int decode(ramet_router *router, struct rmt_cbor_reader *reader, struct r
 	return 0;
 }
 
+static bool has_items(unsigned char head)
+{
+	return head >> 5 >= 4 && head >> 5 <= 6; /* RFC 8949, section 3.1 */
+}
+
 int rmt_value_decode(ramet_router *router, struct rmt_cbor_reader *reader, struct rmt_chunk *chunk,
 		     ramet_value **ret_value)
 {
 	struct rmt_cbor_reader ahead = *reader;
 
-	/* Checks what decoding does not: the order of keys, the depth. */
-	if (rmt_cbor_skip(&ahead) < 0)
+	/* Checks what decoding does not: the order of keys, the depth. Of arrays, maps and tags, that is; most
+	 * values are none. */
+	if (reader->position < reader->size && has_items(reader->data[reader->position]) &&
+	    rmt_cbor_skip(&ahead) < 0)
 		return -EBADMSG;
 	return decode(router, reader, chunk, RMT_CBOR_DEPTH_MAX, ret_value);
 }

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "core/stdio.h"
 #include "core/value.h"
+#include "parallel/results.h"
 #include "parallel/state.h"
 
 /* --- beginning and end -------------------------------------------------------------------- */
@@ -196,6 +197,28 @@ static int send_frame(ramet_channel *channel, enum rmt_channel_kind kind, unsign
 	return confirm(channel, rmt_channel_send(channel, kind, flags, data, size, until), until);
 }
 
+void rmt_channel_gather(ramet_channel *channel, struct rmt_results_writer *writer)
+{
+	channel->gather = writer;
+}
+
+/* Not in a copy of the worker: what it gathers never leaves it. */
+static bool gathers(const ramet_channel *channel)
+{
+	return channel->gather && channel->generation == rmt_channel_generation;
+}
+
+static int gather(struct rmt_results_writer *writer, const ramet_value *value)
+{
+	if (ramet_value_kind(value) == RAMET_KIND_BYTES)
+		return rmt_results_bytes(writer, ramet_value_bytes(value));
+	if (!rmt_value_is_plain(value))
+		return -EINVAL;
+	rmt_results_open(writer);
+	rmt_value_encode(value, &writer->out);
+	return rmt_results_close(writer);
+}
+
 RMT_PUBLIC int ramet_channel_send_value(ramet_channel *channel, const ramet_value *value)
 {
 	struct rmt_buffer encoded = RMT_BUFFER_INIT;
@@ -203,6 +226,8 @@ RMT_PUBLIC int ramet_channel_send_value(ramet_channel *channel, const ramet_valu
 
 	if (!channel || !value)
 		return -EINVAL;
+	if (gathers(channel))
+		return gather(channel->gather, value);
 	if (!channel->background)
 		return send_value(channel, value);
 	if (!rmt_value_is_plain(value))
@@ -231,6 +256,12 @@ RMT_PUBLIC int ramet_channel_send_boolean(ramet_channel *channel, bool value)
 
 RMT_PUBLIC int ramet_channel_send_i64(ramet_channel *channel, int64_t value)
 {
+	/* The shortest tasks of all. */
+	if (channel && gathers(channel)) {
+		rmt_results_open(channel->gather);
+		rmt_cbor_put_int(&channel->gather->out, value);
+		return rmt_results_close(channel->gather);
+	}
 	return send_new(channel, ramet_value_new_i64(value));
 }
 
@@ -248,6 +279,8 @@ RMT_PUBLIC int ramet_channel_send_bytes(ramet_channel *channel, ramet_bytes valu
 {
 	if (!channel || (!value.data && value.size > 0))
 		return -EINVAL;
+	if (gathers(channel))
+		return rmt_results_bytes(channel->gather, value);
 	return send_frame(channel, RMT_CHANNEL_VALUE, RMT_CHANNEL_RAW, value.data, value.size);
 }
 
@@ -265,6 +298,11 @@ RMT_PUBLIC int ramet_channel_fail(ramet_channel *channel, int code, const char *
 	va_end(arguments);
 	/* It has failed, whether that can be said or not. */
 	channel->failed = true;
+	if (text && gathers(channel)) {
+		r = rmt_results_failure(channel->gather, code < 0 ? code : -code, text);
+		free(text);
+		return r;
+	}
 	r = text ? rmt_channel_encode_failure(code, text, &payload) : -ENOMEM;
 	if (r == 0)
 		r = send_frame(channel, RMT_CHANNEL_FAILURE, 0, payload.data, payload.size);
@@ -312,6 +350,8 @@ RMT_PUBLIC int ramet_channel_receive(ramet_channel *channel, int timeout, ramet_
 	int64_t until = rmt_after(timeout);
 	ramet_error local = RAMET_ERROR_INIT;
 
+	if (gathers(channel))
+		return rmt_error_set(error, EOPNOTSUPP, "nobody answers the task of a map");
 	if (channel->background)
 		return rmt_background_receive(channel, until, ret_value, error);
 	for (;;) {
@@ -330,8 +370,8 @@ RMT_PUBLIC int ramet_channel_receive(ramet_channel *channel, int timeout, ramet_
 			next = RMT_MIN(until, channel->patience);
 		if (rmt_channel_wait(channel, to_wait_for(channel), next) == -ETIMEDOUT &&
 		    next == until)
-			return rmt_error_set(error, ETIMEDOUT,
-					     "nothing has arrived within %d ms", timeout);
+			return rmt_error_set(error, ETIMEDOUT, "nothing has arrived within %d ms",
+					     timeout);
 	}
 }
 

@@ -138,6 +138,7 @@ static bool begin_large(ramet_channel *channel)
 	/* Fresh memory costs more than what is copied into it (page faults): that of the value before is
 	 * used again when nobody holds that any more. */
 	if (channel->spare && channel->spare->capacity >= first &&
+	    channel->spare->capacity <= channel->head.size && /* what is read fills it */
 	    rmt_chunk_unshared(channel->spare)) {
 		channel->large = channel->spare;
 		channel->spare = NULL;
@@ -191,9 +192,9 @@ static bool fill_large(ramet_channel *channel)
 
 		if (channel->large_size == channel->large->capacity && !grow_large(channel))
 			return false;
-		n = read_some(channel, channel->large->data + channel->large_size,
-			      RMT_MIN(channel->large->capacity - channel->large_size,
-				      (size_t)INT32_MAX));
+		n = read_some(
+			channel, channel->large->data + channel->large_size,
+			RMT_MIN(channel->large->capacity - channel->large_size, (size_t)INT32_MAX));
 		if (n == 0)
 			return false;
 		channel->large_size += (size_t)n;

@@ -315,6 +315,7 @@ static int send_large(ramet_channel *channel, enum rmt_channel_kind kind, unsign
 	struct rmt_channel_head head = head_of(kind, flags, 0, size);
 	struct iovec pieces[2] = {{&head, sizeof(head)}, {(void *)data, size}};
 	int r = rmt_channel_drain(channel, until), first = 0;
+	bool begun = false;
 
 	while (r == 0) {
 		ssize_t n = can_send(channel) ? write_pieces(channel, pieces + first, 2 - first)
@@ -322,6 +323,7 @@ static int send_large(ramet_channel *channel, enum rmt_channel_kind kind, unsign
 
 		if (n < 0)
 			return broken(channel);
+		begun |= n > 0;
 		for (; first < 2 && (size_t)n >= pieces[first].iov_len; first++)
 			n -= (ssize_t)pieces[first].iov_len;
 		if (first == 2)
@@ -329,7 +331,7 @@ static int send_large(ramet_channel *channel, enum rmt_channel_kind kind, unsign
 		pieces[first].iov_base = (char *)pieces[first].iov_base + n;
 		pieces[first].iov_len -= (size_t)n;
 		r = await_room(channel, until);
-		if (r < 0 && pieces[0].iov_base != &head)
+		if (r < 0 && begun)
 			broken(channel);
 	}
 	return r;
@@ -378,10 +380,11 @@ int rmt_channel_await_confirmation(ramet_channel *channel, int64_t until)
 			return -EPIPE;
 		r = rmt_channel_flush(channel);
 		if (r >= 0)
-			r = rmt_channel_wait(channel,
-					     (short)((rmt_channel_may_absorb(channel) ? POLLIN : 0) |
-						     (r > 0 ? POLLOUT : 0)),
-					     until);
+			r = rmt_channel_wait(
+				channel,
+				(short)((rmt_channel_may_absorb(channel) ? POLLIN : 0) |
+					(r > 0 ? POLLOUT : 0)),
+				until);
 		if (r < 0)
 			return r;
 	}

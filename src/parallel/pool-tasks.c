@@ -24,10 +24,12 @@ static bool pieces_empty(const struct rmt_pool_pieces *pieces)
 
 static int pieces_add(struct rmt_pool_pieces *pieces, const struct rmt_pool_piece *piece)
 {
-	struct rmt_pool_piece *last = pieces->items + pieces->count - 1;
+	struct rmt_pool_piece *last = NULL;
 
-	if (!pieces_empty(pieces) && last->first + last->count == piece->first &&
-	    last->losses == piece->losses && last->alone == piece->alone) {
+	if (!pieces_empty(pieces))
+		last = &pieces->items[pieces->count - 1];
+	if (last && last->first + last->count == piece->first && last->losses == piece->losses &&
+	    last->alone == piece->alone) {
 		last->count += piece->count;
 		return 0;
 	}
@@ -201,6 +203,17 @@ static int pull(struct rmt_pool_tasks *tasks, ramet_error *error)
 	return r < 0 ? rmt_error_set(error, r, "out of memory") : 1;
 }
 
+/* Nothing in such an object is owned: it may be copied, and need not be cleared. */
+static bool is_flat(const struct ramet_type *type)
+{
+	if (type->kind != RAMET_KIND_STRUCT)
+		return type->kind <= RAMET_KIND_F64;
+	for (unsigned i = 0; i < type->count; i++)
+		if (!is_flat(type->fields[i].type))
+			return false;
+	return true;
+}
+
 /* --- beginning and end ---------------------------------------------------------------------- */
 
 int rmt_tasks_init(struct rmt_pool_tasks *tasks, const void *array, uint64_t count, void *results,
@@ -213,8 +226,8 @@ int rmt_tasks_init(struct rmt_pool_tasks *tasks, const void *array, uint64_t cou
 	tasks->array = array;
 	tasks->count = tasks->next ? UINT64_MAX : count;
 	tasks->room = tasks->next ? RMT_POOL_WINDOW : RMT_MAX(count, 1);
-	tasks->flat = rmt_type_is_flat(&function->arguments);
-	tasks->result_flat = rmt_type_is_flat(function->result);
+	tasks->flat = is_flat(&function->arguments);
+	tasks->result_flat = is_flat(function->result);
 	tasks->results = results;
 	tasks->own_results = !results && size > 0;
 	tasks->states = calloc(tasks->room, 1);
@@ -256,7 +269,8 @@ void rmt_tasks_clear(struct rmt_pool_tasks *tasks)
 
 void rmt_tasks_done(struct rmt_pool_tasks *tasks)
 {
-	for (uint64_t i = tasks->due; tasks->arguments && tasks->states && !tasks->flat && i < tasks->pulled; i++)
+	for (uint64_t i = tasks->due;
+	     tasks->arguments && tasks->states && !tasks->flat && i < tasks->pulled; i++)
 		if (tasks->states[slot_of(tasks, i)] == RMT_TASK_OPEN)
 			ramet_type_clear(&tasks->function->arguments, argument_slot(tasks, i));
 	for (size_t i = 0; i < tasks->place_count; i++) {
@@ -333,8 +347,9 @@ int rmt_tasks_return(struct rmt_pool_tasks *tasks, const struct rmt_pool_piece *
 
 void *rmt_tasks_slot(struct rmt_pool_tasks *tasks, uint64_t index)
 {
-	return tasks->results ? tasks->results + slot_of(tasks, index) * tasks->function->result->size
-			      : NULL;
+	return tasks->results
+		       ? tasks->results + slot_of(tasks, index) * tasks->function->result->size
+		       : NULL;
 }
 
 void rmt_tasks_over(struct rmt_pool_tasks *tasks, uint64_t index, enum rmt_task_state state)
@@ -427,7 +442,8 @@ int rmt_tasks_deliver(struct rmt_pool_tasks *tasks, const struct rmt_pool_piece 
 
 	if (!tasks->done && !tasks->combine)
 		return 0;
-	for (uint64_t i = 0; tasks->options->arrival && tasks->done && i < piece->count && r == 0; i++)
+	for (uint64_t i = 0; tasks->options->arrival && tasks->done && i < piece->count && r == 0;
+	     i++)
 		if (tasks->states[slot_of(tasks, piece->first + i)] == RMT_TASK_RESULT)
 			r = deliver(tasks, piece->first + i, error);
 	while (r == 0 && tasks->due < tasks->pulled) {

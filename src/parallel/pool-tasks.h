@@ -42,7 +42,8 @@ struct rmt_pool_tasks {
 	ramet_router *router;
 	const struct ramet_function *function, *combine;
 	const ramet_pool_map_options *options;
-	/* A source, or an array: `count` says how many there are, UINT64_MAX when it is not known yet. */
+	/* A source, or an array: `count` says how many there are, UINT64_MAX when it is not
+	 * known yet. */
 	ramet_function_next *next;
 	ramet_function_done *done;
 	void *data;
@@ -66,8 +67,8 @@ struct rmt_pool_tasks {
 	struct rmt_pool_pieces again; /* these go before all others */
 };
 
-/* results: an array of the caller's, or NULL when they go to `done` or `combine`. 0 or -ENOMEM, and what
- * locality and next say. _done is called in each case. */
+/* results: an array of the caller's, or NULL when they go to `done` or `combine`. 0 or -ENOMEM,
+ * and what locality and next say. _done is called in each case. */
 int rmt_tasks_init(struct rmt_pool_tasks *tasks, const void *array, uint64_t count, void *results,
 		   ramet_error *error);
 void rmt_tasks_done(struct rmt_pool_tasks *tasks);
@@ -75,9 +76,9 @@ void rmt_tasks_done(struct rmt_pool_tasks *tasks);
 /* Everything that was there of the results is cleared. */
 void rmt_tasks_clear(struct rmt_pool_tasks *tasks);
 
-/* 1: up to `want` tasks that wait, best ones for a member of that path. Those that have been given out
- * before are taken only one kind at a time, see rmt_tasks_urgent(). 0: none waits now. Or what the
- * source said. */
+/* 1: up to `want` tasks that wait, best ones for a member of that path. Those that have been
+ * given out before are taken only one kind at a time, see rmt_tasks_urgent(). 0: none waits now.
+ * Or what the source said. */
 int rmt_tasks_take(struct rmt_pool_tasks *tasks, uint64_t want, const char *path,
 		   struct rmt_pool_piece *ret_piece, ramet_error *error);
 
@@ -94,8 +95,8 @@ bool rmt_tasks_finished(const struct rmt_pool_tasks *tasks);
 
 const void *rmt_tasks_arguments(const struct rmt_pool_tasks *tasks, uint64_t index);
 
-/* Where the result of a task goes, as something that the caller owns; and that it is there, or never
- * will be. */
+/* Where the result of a task goes, as something that the caller owns; and that it is there, or
+ * never will be. */
 void *rmt_tasks_slot(struct rmt_pool_tasks *tasks, uint64_t index);
 void rmt_tasks_over(struct rmt_pool_tasks *tasks, uint64_t index, enum rmt_task_state state);
 

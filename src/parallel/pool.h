@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools, behind the gate. A pool and all that belongs to it is guarded by its router's lock; what a map
- * owns alone (its tasks) belongs to the thread that called, which works on it without the lock.
+ * Pools, behind the gate. A pool and all that belongs to it is guarded by its router's lock; what a
+ * map owns alone (its tasks) belongs to the thread that called, which works on it without the lock.
  *
  *	pool.c         pools and who is in them
  *	pool-member.c  a member: lost, started again, ended
@@ -37,11 +37,13 @@ struct rmt_pool_member {
 	ramet_pool *pool;
 	unsigned references;
 	enum rmt_pool_member_state state;
-	struct rmt_peer *peer; /* with a reference to its handle; when it is lost, until there is another */
-	char *path;            /* how to start it again; NULL: it is the caller's */
-	ramet_receiver watch;  /* nothing ever arrives there, but the loss of the peer */
+	struct rmt_peer
+		*peer; /* with a reference to its handle; when it is lost, until there is another */
+	char *path;    /* how to start it again; NULL: it is the caller's */
+	ramet_receiver watch; /* nothing ever arrives there, but the loss of the peer */
 	bool watched;
-	struct rmt_list batches; /* struct rmt_pool_batch.of_member: sent, and not answered; in order */
+	struct rmt_list
+		batches; /* struct rmt_pool_batch.of_member: sent, and not answered; in order */
 	unsigned in_flight;
 	bool stuck;             /* it goes on with what was cancelled */
 	struct rmt_timer grace; /* runs while it does */
@@ -56,8 +58,8 @@ struct ramet_pool {
 	ramet_pool_options options;
 	struct rmt_list members, maps;
 	size_t member_count;
-	unsigned setups; /* that run on threads of ours */
-	ramet_error last; /* why the last one was lost */
+	unsigned setups;         /* that run on threads of ours */
+	ramet_error last;        /* why the last one was lost */
 	struct rmt_list orphans; /* struct rmt_pool_batch.of_map: whose map is over */
 	struct rmt_deferred reaper;
 };
@@ -66,7 +68,8 @@ struct ramet_pool {
 
 void rmt_pool_release(ramet_pool *pool);
 
-/* One more member, ready for its first task. Takes the path and a reference of its own to the peer. */
+/* One more member, ready for its first task. Takes the path and a reference of its own to the
+ * peer. */
 int rmt_pool_join(ramet_pool *pool, struct rmt_peer *peer, char *path);
 
 /* Members have changed: maps look at them. */
@@ -74,25 +77,25 @@ void rmt_pool_changed(ramet_pool *pool);
 
 /* --- pool-member.c: the lock is held -------------------------------------------------------- */
 
-void rmt_member_unref(struct rmt_pool_member *member);
+void rmt_pool_member_unref(struct rmt_pool_member *member);
 
 /* Begins to look after the peer, which is there now. */
-void rmt_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer);
+void rmt_pool_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer);
 
 /* Takes it out of the pool at once. */
-void rmt_member_leave(struct rmt_pool_member *member);
+void rmt_pool_member_leave(struct rmt_pool_member *member);
 
 /* It was told to leave, and has perhaps finished. */
-void rmt_member_look(struct rmt_pool_member *member);
+void rmt_pool_member_look(struct rmt_pool_member *member);
 
 /* It has not stopped in time: it gets nothing more until it does. */
-void rmt_member_stuck(struct rmt_pool_member *member);
+void rmt_pool_member_stuck(struct rmt_pool_member *member);
 
 /* It has answered a batch. */
-void rmt_member_answered(struct rmt_pool_member *member);
+void rmt_pool_member_answered(struct rmt_pool_member *member);
 
 /* Calls the program's hook, without the lock. */
-int rmt_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error);
+int rmt_pool_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error);
 
 /* --- pool-batch.c --------------------------------------------------------------------------- */
 
@@ -105,39 +108,39 @@ struct rmt_pool_batch {
 	struct rmt_peer *peer; /* the member's, when this was put together; with a reference */
 	struct rmt_pool_piece piece;
 	struct rmt_buffer payload;
-	size_t bytes;         /* of the message */
-	size_t begin;         /* of the message in the payload */
-	size_t sent;          /* bytes of the payload */
+	size_t bytes;          /* of the message */
+	size_t begin;          /* of the message in the payload */
+	size_t sent;           /* bytes of the payload */
 	struct rmt_flow *flow; /* while it is being sent */
-	bool busy;            /* the flow is */
-	unsigned at_once;     /* of its member's batches are executed */
-	bool only;            /* nothing else is given to its member meanwhile */
-	bool first;           /* nothing was before it when it was sent */
+	bool busy;             /* the flow is */
+	unsigned at_once;      /* of its member's batches are executed */
+	bool only;             /* nothing else is given to its member meanwhile */
+	bool first;            /* nothing was before it when it was sent */
 	bool cancelled;
 	bool answered;
 	int64_t sent_at;
 	int64_t began_at; /* as far as is known here; RMT_NEVER: others are before it */
 };
 
-/* A message of the piece's tasks, or of the first of them: the piece is then shorter. Without the lock.
- * -EMSGSIZE: the first is too large. */
-int rmt_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
-		  struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
-		  ramet_error *error);
+/* A message of the piece's tasks, or of the first of them: the piece is then shorter. Without
+ * the lock. -EMSGSIZE: the first is too large. */
+int rmt_pool_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
+		       struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
+		       ramet_error *error);
 
 /* The lock is held. */
-void rmt_batch_send(struct rmt_pool_batch *batch);
-bool rmt_batch_can_go_on(const struct rmt_pool_batch *batch);
-void rmt_batch_cancel(struct rmt_pool_batch *batch);
-void rmt_batch_free(struct rmt_pool_batch *batch);
+void rmt_pool_batch_send(struct rmt_pool_batch *batch);
+bool rmt_pool_batch_can_go_on(const struct rmt_pool_batch *batch);
+void rmt_pool_batch_cancel(struct rmt_pool_batch *batch);
+void rmt_pool_batch_free(struct rmt_pool_batch *batch);
 
 /* Its map is over: it is freed when it is answered, or with the pool. */
-void rmt_batch_abandon(struct rmt_pool_batch *batch);
+void rmt_pool_batch_abandon(struct rmt_pool_batch *batch);
 
 /* Reads the answer, without the lock: results go to the tasks. *ret_read: so many of the piece are
  * finished; *ret_took: ns. A negative errno ends the map. */
-int rmt_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
-		   ramet_error *error);
+int rmt_pool_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
+			ramet_error *error);
 
 /* --- pool-map.c ----------------------------------------------------------------------------- */
 
@@ -151,13 +154,13 @@ struct rmt_pool_map {
 	struct rmt_list flying, answered; /* struct rmt_pool_batch.of_map */
 	unsigned sending;                 /* of those that fly: not sent completely */
 	bool cancelled;
-	bool changed; /* members have */
-	unsigned limit; /* batches in flight at one member */
+	bool changed;     /* members have */
+	unsigned limit;   /* batches in flight at one member */
 	unsigned at_once; /* of these, executed at the same time */
 	/* What is known of the costs. */
-	double cost;       /* ns for a task; 0: nothing */
-	double size;       /* bytes for a task and its result */
-	uint64_t largest;  /* tasks in a batch that was answered */
+	double cost;      /* ns for a task; 0: nothing */
+	double size;      /* bytes for a task and its result */
+	uint64_t largest; /* tasks in a batch that was answered */
 };
 
 /* --- behind the public face ----------------------------------------------------------------- */
