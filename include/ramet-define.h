@@ -45,12 +45,17 @@
  *	               ramet_error *error)
  *	int NAME_finish(ramet_receiver *receiver, int timeout, R *ret, ramet_error *error)
  *	int NAME_post(ramet_context *context, TYPE parameter..., ramet_error *error)
+ *	int NAME_map(ramet_pool *pool, const struct NAME_args *tasks, size_t count, R *results, ...)
+ *	int NAME_each(ramet_pool *pool, ...)
+ *	int NAME_reduce(ramet_pool *pool, ...)
  *
  * _call waits for the answer. _start returns a receiver, which the caller unrefs, and _finish
  * takes the answer from it, waiting at most timeout milliseconds (-1: for ever). _post asks for no
- * answer at all. Where the result is none there is no `ret`. All return 0 or a negative errno;
- * `ret` is written only on success; `error` may be NULL. There are 0 to 12 parameters. A parameter
- * cannot be named `call`.
+ * answer at all. The last three execute it for many sets of arguments, in the contexts of a pool:
+ * ramet-pool.h describes them. Where the result is none there is no `ret`, and no _reduce. All
+ * return 0 or a negative errno; `ret` is written only on success; `error` may be NULL. There are 0
+ * to 12 parameters. A parameter cannot be named `call`. RAMET_FUNCTION_OF(NAME) is what functions
+ * of the library that take a function take.
  *
  * The same program runs in every context and a function is found by its name, so names are unique
  * in a program.
@@ -222,6 +227,9 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__TOP(RAMET__DEFINE, result, RAMET_FUNCTION_CONCURRENT, RAMET__NAME(__VA_ARGS__, ~), \
 	           (__VA_ARGS__))
 
+/* A function as an argument: a const struct ramet_function *. */
+#define RAMET_FUNCTION_OF(name) (&name##__function)
+
 /* RAMET_STRUCT(name, (kind, field)...);        in a header or a source file
  *
  * typedef struct name { ... } name, the kind `name`, and void name_clear(name *), which frees what
@@ -361,7 +369,24 @@ static inline int ramet_init(int argc, char **argv)
 	RAMET__STUB(name, _post, (RAMET__TO(list), RAMET__ERROR), \
 		RAMET__GATHER(name, list) \
 		return ramet_function_post(&name##__function, ramet__context, &ramet__args, \
-			ramet__error))
+			ramet__error)) \
+	RAMET__STUB(name, _map, (RAMET__OVER(name) RAMET__RESULTS(result, name) RAMET__HOW), \
+		return ramet_function_map(&name##__function, ramet__pool, ramet__tasks, \
+			ramet__count, RAMET__IF_NONE(result, NULL, ramet__results), \
+			ramet__options, ramet__error)) \
+	RAMET__CALLBACKS(result, name) \
+	RAMET__STUB(name, _each, (ramet_pool *ramet__pool, \
+			int (*ramet__next)(struct name##_args *, void *), \
+			int (*ramet__done)(uint64_t RAMET__RESULT(result, name), void *), \
+			void *ramet__data, RAMET__HOW), \
+		struct name##__callbacks ramet__all = {ramet__next, ramet__done, ramet__data}; \
+		return ramet_function_each(&name##__function, ramet__pool, name##__next, \
+			name##__done, &ramet__all, ramet__options, ramet__error)) \
+	RAMET__IF_NONE(result, RAMET__NO_REDUCE(name), RAMET__STUB(name, _reduce, \
+		(RAMET__OVER(name) const struct ramet_function *ramet__combine, \
+			RAMET__RET(result, name) RAMET__HOW), \
+		return ramet_function_reduce(&name##__function, ramet__pool, ramet__tasks, \
+			ramet__count, ramet__combine, ramet__ret, ramet__options, ramet__error)))
 
 #define RAMET__TO(list) \
 	ramet_context *ramet__context RAMET__EACH(RAMET__M_STUB_PARAMETER, , list)
@@ -373,6 +398,42 @@ static inline int ramet_init(int argc, char **argv)
 	ramet_error *ramet__error
 #define RAMET__GATHER(name, list) \
 	struct name##_args ramet__args = {RAMET__EACH(RAMET__M_STUB_ARGUMENT, 0, list)};
+
+/* Old compilers take what was never declared for a function. */
+#define RAMET__NO_REDUCE(name) \
+	RAMET__UNUSED static const char name##_reduce = 0;
+
+#define RAMET__OVER(name) \
+	ramet_pool *ramet__pool, const struct name##_args *ramet__tasks, size_t ramet__count,
+#define RAMET__RESULTS(result, name) \
+	RAMET__IF_NONE(result, , __typeof__(name##__kind_0) *ramet__results,)
+#define RAMET__RESULT(result, name) \
+	RAMET__IF_NONE(result, , RAMET__COMMA __typeof__(name##__kind_0) *)
+#define RAMET__COMMA ,
+#define RAMET__HOW \
+	const ramet_pool_map_options *ramet__options, ramet_error *ramet__error
+
+/* The callbacks of the program know what they point to, those of the library do not. */
+#define RAMET__CALLBACKS(result, name) \
+	struct name##__callbacks { \
+		int (*next)(struct name##_args *, void *); \
+		int (*done)(uint64_t RAMET__RESULT(result, name), void *); \
+		void *data; \
+	}; \
+	RAMET__UNUSED static int name##__next(void *ramet__task, void *ramet__data) \
+	{ \
+		struct name##__callbacks *ramet__all = (struct name##__callbacks *)ramet__data; \
+		return ramet__all->next((struct name##_args *)ramet__task, ramet__all->data); \
+	} \
+	RAMET__UNUSED static int name##__done(uint64_t ramet__index, \
+	                                      RAMET__UNUSED void *ramet__result, \
+	                                      void *ramet__data) \
+	{ \
+		struct name##__callbacks *ramet__all = (struct name##__callbacks *)ramet__data; \
+		return ramet__all->done(ramet__index RAMET__IF_NONE(result, , \
+			RAMET__COMMA (__typeof__(name##__kind_0) *)ramet__result), \
+			ramet__all->data); \
+	}
 
 /* A constant pointer to an inline function costs nothing once it is optimized, and a compiler that
  * refuses a call through it has no declaration to print after the error. */

@@ -70,6 +70,13 @@ done
 run 1 "$scratch/tail" local/fork "$scratch/absent" 3
 same "tail of an absent file says so" "follow ended: cannot open $scratch/absent" "$out"
 
+for paths in 'fork*2' 'local*2' 'local*2/local*2' 'fork,local/fork'; do
+	run 0 "$scratch/primes" "$paths" 300000
+	same "primes over $paths" "25997 primes below 300000" "$out$err"
+done
+run 1 "$scratch/primes" 'local*2,nosuch' 1000
+try "primes over a path that fails says why" grep -q nosuch "$scratch/.err"
+
 head -c 300000 /dev/urandom >"$scratch/random"
 for path in local fork local/fork; do
 	run 3 "$scratch/remote" "$path" sh -c 'echo out; echo err >&2; exit 3'

@@ -12,6 +12,13 @@ rig_sshd 2201
 here=127.0.0.1
 "$RAMET_OUT/bin/ramet-cc" -O2 -o "$rig/lines" "$RAMET_SOURCE/examples/lines.c" || exit 1
 
+# --- maps -------------------------------------------------------------------------------------------------------------
+
+"$RAMET_OUT/bin/ramet-cc" -O2 -o "$rig/primes" "$RAMET_SOURCE/examples/primes.c" || exit 1
+for paths in "ssh:r_dash@$here/local*2" "ssh:r_dash@$here,ssh:r_bash@$here/fork*2,local"; do
+	same "primes over $paths" "25997 primes below 300000" "$("$rig/primes" "$paths" 300000 2>&1 </dev/null)"
+done
+
 # --- login shells -----------------------------------------------------------------------------------------------------
 
 # noise FILE...: what people have in start-up files, and worse. It goes to both outputs, without a last newline.

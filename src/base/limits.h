@@ -208,6 +208,14 @@
  * is told of every loss. 64 KiB, and as much to move when a number is put in between. */
 #define RMT_TALKED_MAX 16384u
 
+/* Tasks of a source that a map over a pool has taken and not delivered: what is behind a slow one is
+ * kept meanwhile. Some batches of the smallest for each of some hundred members. */
+#define RMT_POOL_WINDOW 65536u
+
+/* Bytes of tasks that go together, and of their results: a frame, so that they are on their way at
+ * once, and a member has two of them within the window of calls. */
+#define RMT_POOL_BATCH 60000u
+
 /* Failed chains of calls of one child: kept until each is reset. */
 #define RMT_CHAINS_MAX 1024u
 

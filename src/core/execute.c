@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "core/account.h"
+#include "core/batch.h"
 #include "core/call.h"
 #include "core/chain.h"
 #include "core/flow.h"
@@ -68,6 +69,8 @@ static ramet_call *call_new(ramet_router *router)
 	call->router = router;
 	call->state = RMT_CALL_QUEUED;
 	call->chain = 0;
+	call->count = 0;
+	call->combine = NULL;
 	call->deadline = RMT_NEVER;
 	call->lost = false;
 	atomic_init(&call->cancelled, false);
@@ -179,9 +182,12 @@ static int parse(ramet_call *call, const char **ret_name, size_t *ret_size)
 	uint64_t items;
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
-	if (rmt_cbor_read_array(&reader, &items) < 0 || (items != 2 && items != 4) ||
+	if (rmt_cbor_read_array(&reader, &items) < 0 ||
+	    (items != 2 && items != 4 && items != RMT_BATCH_ITEMS) ||
 	    rmt_cbor_read_str(&reader, ret_name, ret_size) < 0 || !*ret_name ||
 	    *ret_size > RMT_FUNCTION_NAME_MAX)
+		return -EBADMSG;
+	if (items == RMT_BATCH_ITEMS && rmt_batch_parse(call, &reader) < 0)
 		return -EBADMSG;
 	call->arguments = reader.position;
 	return items == 4 ? read_options(call, &reader) : 0;
@@ -260,11 +266,14 @@ static void accept(ramet_call *call)
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		refuse(call, ESHUTDOWN, "this context is ending");
+	} else if (call->count > 0 && !rmt_batch_fits(call)) {
+		refuse(call, EINVAL, "there is no such batch");
 	} else if ((call->function->flags & RAMET_FUNCTION_CONCURRENT) &&
 		   is_service(name, name_size)) {
 		rmt_list_append(&execution->services, &call->node);
 		rmt_servant_wanted(router);
-	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT) {
+	} else if (call->function->flags & RAMET_FUNCTION_CONCURRENT &&
+		   (!call->combine || call->combine->flags & RAMET_FUNCTION_CONCURRENT)) {
 		rmt_list_append(&execution->concurrent, &call->node);
 		rmt_worker_wanted(router);
 	} else {
@@ -421,51 +430,78 @@ void rmt_execute_cancel_all(ramet_router *router)
 
 /* --- executing ---------------------------------------------------------------------------- */
 
+bool rmt_executor_reserve(struct rmt_executor *executor, ramet_call *call)
+{
+	size_t size = call->function->result->size;
+	void *grown;
+
+	if (size <= executor->result_size)
+		return true;
+	grown = realloc(executor->result, size);
+	if (!grown) {
+		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+		return false;
+	}
+	executor->result = grown;
+	executor->result_size = size;
+	return true;
+}
+
+void *rmt_execute_arguments(ramet_call *call, struct rmt_cbor_reader *reader)
+{
+	const struct ramet_function *function = call->function;
+	void *arguments = rmt_type_memory_take(
+		&call->memory, function->arguments.size ? function->arguments.size : 1);
+	char where[160] = "";
+	int r;
+
+	if (!arguments) {
+		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+		return NULL;
+	}
+	r = rmt_type_decode(&function->arguments, reader, arguments, &call->memory, &rmt_call_hooks,
+			    call->router, where, sizeof(where));
+	if (r < 0) {
+		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path,
+				 "%s: %s", function->name, *where ? where : rmt_strerror(r));
+		return NULL;
+	}
+	return arguments;
+}
+
+void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const void *result)
+{
+	struct rmt_call_target target = {call->router, call->message.frame.source};
+
+	rmt_type_encode(call->function->result, result, &executor->out, &rmt_call_hooks, &target);
+	if (executor->out.error < 0)
+		rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
+				 "out of memory for the result of '%s'", call->function->name);
+}
+
 /* Decodes, runs, encodes: without the lock. */
 static void invoke(ramet_call *call, struct rmt_executor *executor)
 {
 	const struct ramet_function *function = call->function;
-	size_t size = function->result->size;
 	struct rmt_cbor_reader reader;
-	char where[160] = "";
 	void *arguments;
-	int r;
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
 	reader.position = call->arguments;
-	arguments = rmt_type_memory_take(&call->memory,
-					 function->arguments.size ? function->arguments.size : 1);
-	if (size > executor->result_size) {
-		void *grown = realloc(executor->result, size);
-
-		if (!grown)
-			arguments = NULL;
-		else
-			executor->result = grown, executor->result_size = size;
-	}
-	if (!arguments) {
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+	if (!rmt_executor_reserve(executor, call))
+		return;
+	if (call->count > 0) {
+		rmt_batch_invoke(call, executor, &reader);
 		return;
 	}
-	r = rmt_type_decode(&function->arguments, &reader, arguments, &call->memory,
-			    &rmt_call_hooks, call->router, where, sizeof(where));
-	if (r < 0) {
-		rmt_error_set_at(&call->failure, r == -ENOMEM ? ENOMEM : EINVAL, call->router->path,
-				 "%s: %s", function->name, *where ? where : rmt_strerror(r));
+	arguments = rmt_execute_arguments(call, &reader);
+	if (!arguments)
 		return;
-	}
-	if (size > 0)
-		memset(executor->result, 0, size);
+	if (function->result->size > 0)
+		memset(executor->result, 0, function->result->size);
 	function->invoke(call, arguments, executor->result);
-	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0) {
-		struct rmt_call_target target = {call->router, call->message.frame.source};
-
-		rmt_type_encode(function->result, executor->result, &executor->out, &rmt_call_hooks,
-				&target);
-		if (executor->out.error < 0)
-			rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
-					 "out of memory for the result of '%s'", function->name);
-	}
+	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0)
+		rmt_execute_encode(call, executor, executor->result);
 	rmt_type_release(&function->arguments, arguments);
 }
 
@@ -547,7 +583,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	}
 	rmt_type_memory_done(&call->memory);
 	rmt_lock(router);
-	router->counters.calls_executed++;
+	router->counters.calls_executed += call->count ? call->count : 1;
 	router->counters.calls_failed += call->failure.code != 0;
 	if (refused)
 		rmt_senders_end(router, call->message.data, call->message.size);
@@ -561,7 +597,7 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 			       call->failure.message ? call->failure.message : "out of memory");
 	else if (atomic_load(&call->cancelled) && ++router->counters.calls_cancelled)
 		answer_failure(call, ECANCELED, router->path, "the call was cancelled");
-	else if (ramet_call_cancelled(call))
+	else if (call->count == 0 && ramet_call_cancelled(call))
 		answer_failure(call, ETIMEDOUT, router->path,
 			       "the call took longer than its caller's time-out");
 	else

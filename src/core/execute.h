@@ -41,6 +41,10 @@ struct ramet_call {
 	struct rmt_message message;
 	size_t arguments; /* where they begin in the message */
 	uint32_t chain;
+	uint32_t count; /* of a batch: sets of arguments; 0: it is no batch */
+	/* of a batch, see batch.h: NULL: none; and how long it may run, ms, 0: for ever */
+	const struct ramet_function *combine;
+	int patience;
 	int64_t deadline; /* RMT_NEVER: none */
 	bool lost;        /* nobody is there to be answered */
 	atomic_bool cancelled;
@@ -83,6 +87,16 @@ struct rmt_executor {
 	void *result; /* room for a result */
 	size_t result_size;
 };
+
+/* Room for a result: false, and a failure, when there is no memory. */
+bool rmt_executor_reserve(struct rmt_executor *executor, ramet_call *call);
+
+/* The next item of the reader as arguments, in memory of the call. NULL: it has a failure. The caller
+ * releases them. */
+void *rmt_execute_arguments(ramet_call *call, struct rmt_cbor_reader *reader);
+
+/* Appends a result to executor->out. What it cannot be sent for becomes the call's failure. */
+void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const void *result);
 
 /* Takes the first call out of a list that is not empty. */
 ramet_call *rmt_execute_take(struct rmt_list *list);

@@ -75,4 +75,6 @@ enum rmt_part {
 enum rmt_tag {
 	RMT_TAG_CONTEXT = 60001, /* [id, path, pid] */
 	RMT_TAG_SENDER = 60002,  /* [context id, handle] */
+	/* in the results of a batch: [errno, where, text]; or null: it is a part of the next one */
+	RMT_TAG_FAILURE = 60003,
 };

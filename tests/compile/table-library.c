@@ -51,3 +51,28 @@ int ramet_function_post(const struct ramet_function *function, ramet_context *co
 	(void)function, (void)context, (void)arguments, (void)error;
 	return 0;
 }
+
+int ramet_function_map(const struct ramet_function *function, ramet_pool *pool, const void *tasks,
+		       size_t count, void *results, const ramet_pool_map_options *options,
+		       ramet_error *error)
+{
+	(void)function, (void)pool, (void)tasks, (void)count, (void)results, (void)options, (void)error;
+	return 0;
+}
+
+int ramet_function_each(const struct ramet_function *function, ramet_pool *pool,
+			ramet_function_next *next, ramet_function_done *done, void *data,
+			const ramet_pool_map_options *options, ramet_error *error)
+{
+	(void)function, (void)pool, (void)next, (void)done, (void)data, (void)options, (void)error;
+	return 0;
+}
+
+int ramet_function_reduce(const struct ramet_function *function, ramet_pool *pool,
+			  const void *tasks, size_t count, const struct ramet_function *combine,
+			  void *ret, const ramet_pool_map_options *options, ramet_error *error)
+{
+	(void)function, (void)pool, (void)tasks, (void)count, (void)combine, (void)ret;
+	(void)options, (void)error;
+	return 0;
+}
