@@ -275,7 +275,7 @@ static int take_failure(struct rmt_pool_map *map, struct rmt_pool_batch *batch,
 	case ECANCELED:
 		if (batch->cancelled)
 			return rmt_tasks_return(&map->tasks, &piece);
-		break;
+		return lost(map, batch, batch->began_at != RMT_NEVER, failure, error);
 	case ENOMEM:
 	case EMSGSIZE:
 	case EDQUOT:
@@ -297,8 +297,9 @@ static int process(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ramet
 	int64_t took = rmt_now() - batch->sent_at;
 	int r = rmt_receiver_failure(&batch->receiver, &failure);
 
-	/* What says that it is ending does so until it is lost. */
-	if (r == -ESHUTDOWN && batch->peer == member->peer)
+	/* What is ending, and cancels what it has or begins nothing, does so until it is lost. */
+	if ((r == -ESHUTDOWN || (r == -ECANCELED && !batch->cancelled)) &&
+	    batch->peer == member->peer)
 		member->stuck = true;
 	if (r == 0)
 		member->losses = 0;
