@@ -46,9 +46,10 @@ struct followed {
 	char line[64 * 1024 + 1];
 };
 
-/* Sends one line, with its newline if it has one, if it is wanted. */
+/* Sends one line, without its newline, if it is wanted. */
 static int send_line(ramet_channel *channel, struct followed *followed, char *line, size_t size)
 {
+	size_t name = strlen(followed->name), bytes = name + 2 + size + 1;
 	char *text = NULL, after = line[size];
 
 	line[size] = '\0';
@@ -56,13 +57,11 @@ static int send_line(ramet_channel *channel, struct followed *followed, char *li
 	line[size] = after;
 	if (!wanted)
 		return 0;
-	size_t own = size && line[size - 1] == '\n' ? size - 1 : size;
-	size_t name = strlen(followed->name), bytes = name + 2 + own + 1;
 	if (!(text = malloc(bytes)))
 		return -ENOMEM;
 	memcpy(text, followed->name, name);
 	memcpy(text + name, ": ", 2);
-	memcpy(text + name + 2, line, own);
+	memcpy(text + name + 2, line, size);
 	text[bytes - 1] = '\n';
 	int r = ramet_channel_send_bytes(channel, (ramet_bytes){text, bytes});
 	free(text);
@@ -77,7 +76,7 @@ static int send_lines(ramet_channel *channel, struct followed *followed, bool la
 	int r = 0;
 
 	while (r == 0 && (newline = memchr(line, '\n', (size_t)(end - line)))) {
-		r = send_line(channel, followed, line, (size_t)(newline + 1 - line));
+		r = send_line(channel, followed, line, (size_t)(newline - line));
 		line = newline + 1;
 	}
 	followed->used = (size_t)(end - line);
