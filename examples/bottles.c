@@ -135,12 +135,16 @@ static int wait_for_change(ramet_channel *channel, struct followed *followed)
 static int open_file(struct followed *followed)
 {
 	const uint32_t what = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF;
+	struct stat status;
 
 	/* watched first, so that no change behind the first look is missed */
 	if ((followed->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0 ||
 	    inotify_add_watch(followed->changes, followed->name, what) < 0 ||
-	    (followed->file = open(followed->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+	    (followed->file = open(followed->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0 ||
+	    fstat(followed->file, &status) < 0)
 		return -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
 	if (!from_beginning)
 		lseek(followed->file, 0, SEEK_END);
 	return 0;

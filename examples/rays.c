@@ -184,15 +184,15 @@ static unsigned char level(double part)
 }
 
 /* A task travels: a context on another machine knows nothing but this. */
-RAMET_STRUCT(picture, (i32, width), (i32, height), (i32, samples), (i32, depth), (i32, rows));
+RAMET_STRUCT(view, (i32, width), (i32, height), (i32, samples), (i32, depth), (i32, rows));
 
-static size_t band_count(const picture *picture)
+static size_t band_count(const view *picture)
 {
 	return (size_t)((picture->height + picture->rows - 1) / picture->rows);
 }
 
 /* Bytes of a band; the last one may have fewer rows. */
-static size_t band_size(const picture *picture, size_t band)
+static size_t band_size(const view *picture, size_t band)
 {
 	size_t begin = band * (size_t)picture->rows, left = (size_t)picture->height - begin;
 
@@ -200,7 +200,7 @@ static size_t band_size(const picture *picture, size_t band)
 	       (size_t)picture->width * 3;
 }
 
-static void trace_pixel(const picture *picture, size_t x, size_t y, unsigned char *out)
+static void trace_pixel(const view *picture, size_t x, size_t y, unsigned char *out)
 {
 	int samples = picture->samples;
 	vector sum = {0, 0, 0};
@@ -218,7 +218,7 @@ static void trace_pixel(const picture *picture, size_t x, size_t y, unsigned cha
 	out[2] = level(sum.z);
 }
 
-static void trace_band(const picture *picture, size_t band, unsigned char *out)
+static void trace_band(const view *picture, size_t band, unsigned char *out)
 {
 	size_t width = (size_t)picture->width, pixels = band_size(picture, band) / 3;
 
@@ -231,7 +231,7 @@ static void trace_band(const picture *picture, size_t band, unsigned char *out)
 
 /* What goes on: which picture, how far tasks are given out, and where it goes. */
 struct job {
-	picture picture;
+	view picture;
 	size_t next;
 	FILE *out;
 };
@@ -308,7 +308,7 @@ static int by_workers(struct job *job, int workers, ramet_error *error)
 	return r;
 }
 
-RAMET_FUNCTION(bytes, band_of, (picture, picture), (i64, band))
+RAMET_FUNCTION(bytes, band_of, (view, picture), (i64, band))
 {
 	size_t bytes = band_size(&picture, (size_t)band);
 	unsigned char *memory = ramet_call_alloc(call, bytes);
@@ -374,7 +374,7 @@ static bool number(const char **text, char behind, int least, int most, int32_t 
 	return true;
 }
 
-static bool picture_option(int option, const char *text, picture *picture)
+static bool picture_option(int option, const char *text, view *picture)
 {
 	switch (option) {
 	case 's':

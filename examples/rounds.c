@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 {
 	ramet_init(argc, argv);
 	const char *way = argc > 1 ? argv[1] : "", *number = argc > 2 ? argv[2] : NULL;
-	char *end = "";
+	char none[] = "", *end = none;
 	int64_t count = number ? strtoll(number, &end, 10) : !strcmp(way, "answer") ? 20 : 100;
 	int status = 2;
 
