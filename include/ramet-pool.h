@@ -196,12 +196,16 @@ int ramet_function_map(const struct ramet_function *function, ramet_pool *pool, 
 		       size_t count, void *results, const ramet_pool_map_options *options,
 		       ramet_error *error);
 
+/* What NAME_each() gives the library. */
 typedef int ramet_function_next(void *task, void *data);
 typedef int ramet_function_done(uint64_t index, void *result, void *data);
+
+/* See above. */
 int ramet_function_each(const struct ramet_function *function, ramet_pool *pool,
 			ramet_function_next *next, ramet_function_done *done, void *data,
 			const ramet_pool_map_options *options, ramet_error *error);
 
+/* See above. */
 int ramet_function_reduce(const struct ramet_function *function, ramet_pool *pool,
 			  const void *tasks, size_t count, const struct ramet_function *combine,
 			  void *ret, const ramet_pool_map_options *options, ramet_error *error);

@@ -546,7 +546,7 @@ static void guest_with_an_authority_of_its_own_may_not_call(void **state)
 	joined = fixture_connect(guest, "unix:test");
 	assert_int_equal(process_id_call(joined, &pid, &error), -EPERM);
 	ramet_error_clear(&error);
-	fail_to_join(guest, "unix:test/local", -EPERM, "may not command");
+	fail_to_join(guest, "unix:test/local", -EPERM, "commands nothing there");
 	/* Nor may it end the tree: it only loses it. */
 	assert_int_equal(ramet_context_shutdown(joined, 100, NULL), 0);
 	assert_false(ramet_context_alive(joined));

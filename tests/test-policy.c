@@ -177,7 +177,7 @@ static void function_allowed_to_children_is_called_and_others_are_not(void **sta
 
 	(void)state;
 	assert_int_equal(square_there_call(child, self, 7, &result, &error), -EPERM);
-	fixture_check_error(&error, -EPERM, "may not call functions", NULL);
+	fixture_check_error(&error, -EPERM, "commands nothing there", NULL);
 	assert_int_equal(ramet_function_allow(router, "offer_*", RAMET_POLICY_CHILDREN), 0);
 	for (int i = 0; i < 2; i++) {
 		ramet_context *from = i ? deep : child;

@@ -50,10 +50,10 @@ static void write_file(const char *path, const void *data, size_t size)
 		die(path, errno);
 }
 
-/* zopfli(1) is the best compressor of that format; without it, gzip(1). */
+/* zopfli(1) is the best compressor of that format, and the longer it tries the better; without it, gzip(1). */
 static void compress(const char *path, const char *result)
 {
-	static const char *const commands[][5] = {{"zopfli", "-c", NULL}, {"gzip", "-9nc", NULL}};
+	static const char *const commands[][3] = {{"zopfli", "--i100", "-c"}, {"gzip", "-n9", "-c"}};
 	int status = -1;
 
 	for (int i = 0; i < 2 && status != 0; i++) {
@@ -63,7 +63,8 @@ static void compress(const char *path, const char *result)
 			int fd = open(result, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 			if (fd >= 0 && dup2(fd, STDOUT_FILENO) == STDOUT_FILENO)
-				execlp(commands[i][0], commands[i][0], commands[i][1], path, NULL);
+				execlp(commands[i][0], commands[i][0], commands[i][1],
+				       commands[i][2], path, NULL);
 			_exit(127);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)

@@ -32,6 +32,11 @@ struct rmt_condition {
 	{                                 \
 		PTHREAD_MUTEX_INITIALIZER \
 	}
+/* For rmt_condition_wait() without a time. */
+#define RMT_CONDITION_INIT               \
+	{                                \
+		PTHREAD_COND_INITIALIZER \
+	}
 #else
 /* 0: free, 1: held, 2: held, and somebody may wait for it. */
 struct rmt_mutex {
@@ -47,6 +52,10 @@ struct rmt_condition {
 #define RMT_MUTEX_INIT \
 	{              \
 		0      \
+	}
+#define RMT_CONDITION_INIT \
+	{                  \
+		0          \
 	}
 #endif
 

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+
+#include "base/lock.h"
+#include "base/time.h"
 
 /* ThreadSanitizer has one itself. */
 #if defined(__SANITIZE_THREAD__)
@@ -28,10 +30,10 @@ static atomic_int ours;
 
 /* Who is in such a call. */
 static struct {
-	pthread_mutex_t lock; /* held by who forks */
-	pthread_cond_t left;
+	struct rmt_mutex lock; /* held by who forks */
+	struct rmt_condition left;
 	unsigned count;
-} holders = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
+} holders = {.lock = RMT_MUTEX_INIT, .left = RMT_CONDITION_INIT};
 static _Thread_local unsigned holding; /* how deep this thread is in such calls */
 
 void rmt_threads_ours(int change)
@@ -41,19 +43,19 @@ void rmt_threads_ours(int change)
 
 void rmt_fork_hold(void)
 {
-	pthread_mutex_lock(&holders.lock);
+	rmt_mutex_lock(&holders.lock);
 	holders.count++;
 	holding++;
-	pthread_mutex_unlock(&holders.lock);
+	rmt_mutex_unlock(&holders.lock);
 }
 
 void rmt_fork_allow(void)
 {
-	pthread_mutex_lock(&holders.lock);
+	rmt_mutex_lock(&holders.lock);
 	holding--;
 	if (--holders.count == 0)
-		pthread_cond_broadcast(&holders.left);
-	pthread_mutex_unlock(&holders.lock);
+		rmt_condition_broadcast(&holders.left);
+	rmt_mutex_unlock(&holders.lock);
 }
 
 /* Threads of this process besides the caller and ours; -1: nobody knows. */
@@ -88,22 +90,22 @@ int rmt_fork_begin(bool anyway)
 		return -EBUSY;
 	if (!anyway && !is_alone())
 		return -EBUSY;
-	pthread_mutex_lock(&holders.lock);
+	rmt_mutex_lock(&holders.lock);
 	while (holders.count > 0)
-		pthread_cond_wait(&holders.left, &holders.lock);
+		rmt_condition_wait(&holders.left, &holders.lock, RMT_NEVER);
 	return 0;
 }
 
 void rmt_fork_end(void)
 {
-	pthread_mutex_unlock(&holders.lock);
+	rmt_mutex_unlock(&holders.lock);
 }
 
 void rmt_fork_copied(void)
 {
 	atomic_store(&ours, 0);
 	/* As other threads have left them. */
-	pthread_mutex_init(&holders.lock, NULL);
-	pthread_cond_init(&holders.left, NULL);
+	rmt_mutex_init(&holders.lock);
+	rmt_condition_init(&holders.left);
 	holders.count = holding = 0;
 }

@@ -132,11 +132,14 @@ static bool put_result(struct batch *batch, const void *result)
 		batch->done++;
 		return true;
 	}
+	if (batch->done == 0)
+		rmt_error_set_at(&call->failure, EMSGSIZE, call->router->path,
+				 "the result of '%s' has %zu bytes, %u are allowed",
+				 call->function->name, out->size - before,
+				 call->router->message_size_max);
 	out->size = before;
 	if (batch->done > 0)
 		return false;
-	rmt_error_set_at(&call->failure, EMSGSIZE, call->router->path,
-			 "the result of '%s' is too large for a message", call->function->name);
 	put_failure(batch);
 	return true;
 }

@@ -332,7 +332,7 @@ static void command(ramet_router *router, struct rmt_stream *stream, const struc
 	if (!rmt_router_obeys(router, frame->authority)) {
 		router->dropped++;
 		rmt_dead_letter(router, frame, EPERM,
-				"context %u is no parent of context %u, and may not command there",
+				"context %u is no parent of context %u, and commands nothing there",
 				frame->authority, router->id);
 		return;
 	}

@@ -162,8 +162,7 @@ static bool may_call(ramet_router *router, const struct rmt_frame *frame)
 	if (!rmt_policy_calls(router, frame->source, frame->authority)) {
 		router->dropped++;
 		rmt_dead_letter(router, frame, EPERM,
-				"context %u is no parent of context %u, and may not call functions "
-				"there",
+				"context %u is no parent of context %u, and commands nothing there",
 				frame->authority, router->id);
 		return false;
 	}

@@ -14,7 +14,8 @@ int test(ramet_pool *pool, ramet_error *error)
 {
 	struct count_args tasks[1] = {{"a", 1}};
 	int64_t sum;
-	if (count_reduce(pool, tasks, 1, RAMET_FUNCTION_OF(sum_up), &sum, NULL, error)) /* ERROR HERE */
+	if (count_reduce(pool, tasks, 1, RAMET_FUNCTION_OF(sum_up), &sum, NULL,
+			 error)) /* ERROR HERE */
 		return -1;
 	return 0;
 }

@@ -56,7 +56,8 @@ int ramet_function_map(const struct ramet_function *function, ramet_pool *pool, 
 		       size_t count, void *results, const ramet_pool_map_options *options,
 		       ramet_error *error)
 {
-	(void)function, (void)pool, (void)tasks, (void)count, (void)results, (void)options, (void)error;
+	(void)function, (void)pool, (void)tasks, (void)count, (void)results, (void)options,
+		(void)error;
 	return 0;
 }
 
