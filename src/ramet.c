@@ -61,11 +61,17 @@ RMT_PUBLIC int ramet_init_functions(int argc, char **argv,
 
 RMT_PUBLIC int ramet_router_new(const ramet_router_options *options, ramet_router **ret_router)
 {
+	ramet_router_options all;
 	ramet_router *router;
-	int r = rmt_router_new(options, &rmt_parent_hooks, &router);
+	int r = rmt_router_options(options, &all);
 
+	if (r == 0)
+		r = rmt_router_new(all.poller == RAMET_POLLER_POLL ? &rmt_poller_poll
+								   : &rmt_poller_epoll,
+				   &rmt_parent_hooks, &router);
 	if (r < 0)
 		return r;
+	rmt_router_set_options(router, &all);
 	rmt_lock(router);
 	r = rmt_router_identify(router, 0, "", 0);
 	if (r == 0) {

@@ -458,6 +458,12 @@ static void gone(void)
 	put_gone(low, us.ids + 63);
 }
 
+/* Where no id of ours is: half of all ids, but for the region that is nobody's. */
+static uint32_t other_tree(void)
+{
+	return us.self < 0x80000000 ? 0x80000000 : RMT_REGION_IDS;
+}
+
 static void adopt_one(uint64_t first, uint64_t last)
 {
 	put_ranges(RMT_OP_ADOPT, NULL, 1, (const uint64_t[][2]){{first, last}});
@@ -488,8 +494,7 @@ static void adopt(void)
 		put_ranges(RMT_OP_ADOPT, NULL, 1, &claims[i]);
 	/* Behind some that may be adopted: all or none. */
 	put_ranges(RMT_OP_ADOPT, NULL, 2,
-		   (const uint64_t[][2]){{region ^ 0x80000000, (region ^ 0x80000000) + 1},
-					 {us.victim, us.victim}});
+		   (const uint64_t[][2]){{other_tree(), other_tree() + 1}, {us.victim, us.victim}});
 	await_adoptions((unsigned)count + 1);
 	if (us.adopted > 0)
 		put_record(us.path, "it was believed");
@@ -505,7 +510,7 @@ static void adopt(void)
 static void adopt_all(void)
 {
 	uint64_t ranges[1000][2];
-	uint32_t other = (us.self ^ 0x80000000) & ~(RMT_REGION_IDS - 1);
+	uint32_t other = other_tree();
 
 	for (unsigned round = 0; round < 100; round++) {
 		for (unsigned i = 0; i < 1000; i++)

@@ -6,8 +6,8 @@
 #include "fixture.h"
 #include "reach.h"
 
-/* For those that shall run into it; others must not. */
-#define SHORT (SANITIZED ? 3000 : 1000)
+/* For those that shall run into it; others must not, nor before they are where they stop. */
+#define SHORT (SANITIZED ? 5000 : 2000)
 
 RAMET_FUNCTION(i64, twice, (i64, number))
 {
@@ -33,36 +33,85 @@ static ramet_router *router_with(int connect_timeout, int shutdown_timeout,
 	return router;
 }
 
-static void check_path(ramet_router *router, const char *path, const struct fault *fault)
-{
-	ramet_context *context = NULL;
-	ramet_error error = RAMET_ERROR_INIT;
-	int r = ramet_connect(router, path, &context, &error);
+enum { KINDS = 3, ATTEMPTS_MAX = 32 };
 
-	if (r != fault->code)
-		fail_msg("%s: %d instead of %d: %s", fault->name, r, fault->code,
-			 error.message ? error.message : "connected");
-	assert_null(context);
-	assert_string_equal(error.where, "");
-	fixture_check_error(&error, fault->code, fault->first, fault->second,
+struct attempt {
+	pthread_t thread;
+	const struct fault *fault;
+	ramet_router *router;
+	char path[512];
+	ramet_context *context;
+	ramet_error error;
+	int result;
+};
+
+static void check_attempt(struct attempt *attempt)
+{
+	const struct fault *fault = attempt->fault;
+
+	if (attempt->result != fault->code)
+		fail_msg("%s (%s): %d instead of %d: %s", fault->name, attempt->path,
+			 attempt->result, fault->code,
+			 attempt->error.message ? attempt->error.message : "connected");
+	assert_null(attempt->context);
+	assert_string_equal(attempt->error.where, "");
+	fixture_check_error(&attempt->error, fault->code, fault->first, fault->second,
 			    "its command was: ", NULL);
 }
 
-/* With each poller and each kind of terminal. */
+static void check_path(ramet_router *router, const char *path, const struct fault *fault)
+{
+	struct attempt attempt = {.fault = fault, .error = RAMET_ERROR_INIT};
+
+	snprintf(attempt.path, sizeof(attempt.path), "%s", path);
+	attempt.result = ramet_connect(router, path, &attempt.context, &attempt.error);
+	check_attempt(&attempt);
+}
+
+static void *attempt_thread(void *argument)
+{
+	struct attempt *attempt = argument;
+
+	attempt->result = ramet_connect(attempt->router, attempt->path, &attempt->context,
+					&attempt->error);
+	return NULL;
+}
+
+/* A tool must not be written while another one is started, which would inherit it: ETXTBSY. */
+static size_t prepare(const struct fault *faults, size_t count, struct attempt *attempts)
+{
+	static const char *const keys[KINDS] = {"", "?tty=hybrid", "?tty=full"};
+	static const enum ramet_poller pollers[] = {RAMET_POLLER_EPOLL, RAMET_POLLER_POLL};
+	char name[32];
+
+	assert_true(count * KINDS <= ATTEMPTS_MAX);
+	for (size_t i = 0; i < count * KINDS; i++) {
+		const struct fault *fault = &faults[i / KINDS];
+
+		snprintf(name, sizeof(name), "tool-%zu", i / KINDS);
+		attempts[i] = (struct attempt){.fault = fault, .error = RAMET_ERROR_INIT};
+		snprintf(attempts[i].path, sizeof(attempts[i].path), "%s",
+			 reach_path("exec", name, fault->body, keys[i % KINDS]));
+		attempts[i].router = router_with(fault->code == -ETIMEDOUT ? SHORT : 20000, 0,
+						 pollers[i % 2]);
+	}
+	return count * KINDS;
+}
+
+/* With each poller and each kind of terminal; all at once, as most of it is waiting. */
 static void check(const struct fault *faults, size_t count)
 {
-	static const char *const keys[] = {"", "?tty=hybrid", "?tty=full"};
-	static const enum ramet_poller pollers[] = {RAMET_POLLER_EPOLL, RAMET_POLLER_POLL};
+	struct attempt attempts[ATTEMPTS_MAX];
+	size_t all = prepare(faults, count, attempts);
 
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; k < RMT_COUNT(keys); k++) {
-			const struct fault *fault = &faults[i];
-			ramet_router *router = router_with(
-				fault->code == -ETIMEDOUT ? SHORT : 20000, 0, pollers[k % 2]);
-
-			check_path(router, reach_path("exec", "tool", fault->body, keys[k]), fault);
-			ramet_router_unref(router);
-		}
+	for (size_t i = 0; i < all; i++)
+		assert_int_equal(
+			pthread_create(&attempts[i].thread, NULL, attempt_thread, &attempts[i]), 0);
+	for (size_t i = 0; i < all; i++)
+		pthread_join(attempts[i].thread, NULL);
+	for (size_t i = 0; i < all; i++) {
+		ramet_router_unref(attempts[i].router);
+		check_attempt(&attempts[i]);
 	}
 }
 

@@ -324,12 +324,12 @@ static void open_house(const ramet_listen_options *options)
 		fail_msg("%s", error.message);
 }
 
-/* A region that this tree does not have. */
+/* A region that this tree does not have, nor has nobody. */
 static uint32_t foreign(void)
 {
 	uint32_t id = ramet_context_id(ramet_router_self(router));
 
-	return (id ^ 0x40000000) & ~(RMT_REGION_IDS - 1);
+	return id < 0x80000000 ? 0x80000000 : RMT_REGION_IDS;
 }
 
 static void guest_with_ids_of_the_tree_is_refused(void **state)

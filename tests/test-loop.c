@@ -23,23 +23,27 @@
 static enum ramet_poller kind;
 
 struct bench {
-	pthread_mutex_t lock;
+	struct rmt_mutex lock;
 	struct rmt_loop loop;
 };
 
 static void bench_open(struct bench *bench)
 {
-	pthread_mutex_init(&bench->lock, NULL);
-	pthread_mutex_lock(&bench->lock);
-	assert_int_equal(rmt_loop_init(&bench->loop, kind, &bench->lock), 0);
+	rmt_mutex_init(&bench->lock);
+	rmt_mutex_lock(&bench->lock);
+	assert_int_equal(
+		rmt_loop_init(&bench->loop,
+			      kind == RAMET_POLLER_POLL ? &rmt_poller_poll : &rmt_poller_epoll,
+			      &bench->lock),
+		0);
 	assert_string_equal(bench->loop.type->name, kind == RAMET_POLLER_POLL ? "poll" : "epoll");
 }
 
 static void bench_close(struct bench *bench)
 {
 	rmt_loop_done(&bench->loop);
-	pthread_mutex_unlock(&bench->lock);
-	pthread_mutex_destroy(&bench->lock);
+	rmt_mutex_unlock(&bench->lock);
+	rmt_mutex_done(&bench->lock);
 }
 
 /* One end of a pair of sockets, which notes what it is told. */
@@ -329,11 +333,11 @@ static void *other_main(void *argument)
 	struct other *other = argument;
 	struct bench *bench = other->bench;
 
-	pthread_mutex_lock(&bench->lock);
+	rmt_mutex_lock(&bench->lock);
 	while (!bench->loop.waiting) {
-		pthread_mutex_unlock(&bench->lock);
+		rmt_mutex_unlock(&bench->lock);
 		sched_yield();
-		pthread_mutex_lock(&bench->lock);
+		rmt_mutex_lock(&bench->lock);
 	}
 	if (other->act == DEFER) {
 		rmt_loop_defer(&bench->loop, &other->deferred);
@@ -352,7 +356,7 @@ static void *other_main(void *argument)
 		rmt_loop_wake(&bench->loop);
 	}
 	other->done = true;
-	pthread_mutex_unlock(&bench->lock);
+	rmt_mutex_unlock(&bench->lock);
 	return NULL;
 }
 
@@ -368,9 +372,9 @@ static void with_other(struct bench *bench, struct other *other)
 	/* A wait that nobody ends would hang; the runner has a time-out. */
 	while (!other->done)
 		rmt_loop_run_once(&bench->loop, RMT_NEVER);
-	pthread_mutex_unlock(&bench->lock);
+	rmt_mutex_unlock(&bench->lock);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	pthread_mutex_lock(&bench->lock);
+	rmt_mutex_lock(&bench->lock);
 }
 
 static void wait_woken_by_another_thread_ends(void **state)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Timers and deferred calls of core/loop.h. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +15,7 @@
 
 enum { MANY = 2000 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rmt_mutex lock = RMT_MUTEX_INIT;
 static struct rmt_loop loop;
 
 struct alarm {
@@ -45,14 +44,14 @@ static int open_loop(void **state)
 {
 	assert_int_equal(fixture_begin(state), 0);
 	expired_count = 0;
-	pthread_mutex_lock(&lock);
-	return rmt_loop_init(&loop, RAMET_POLLER_DEFAULT, &lock);
+	rmt_mutex_lock(&lock);
+	return rmt_loop_init(&loop, &rmt_poller_epoll, &lock);
 }
 
 static int close_loop(void **state)
 {
 	rmt_loop_done(&loop);
-	pthread_mutex_unlock(&lock);
+	rmt_mutex_unlock(&lock);
 	return fixture_end(state);
 }
 

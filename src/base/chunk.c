@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/chunk.h"
 
-#include <pthread.h>
 #include <stdlib.h>
+
+#include "base/lock.h"
 
 struct rmt_chunk_pool {
 	/* The owner's, and one of each chunk that is out; free chunks hold none. */
@@ -13,7 +14,7 @@ struct rmt_chunk_pool {
 	/* Where chunks are put back, without a lock: whoever takes takes all of it, so that no
 	 * chunk can be taken and put back behind the back of another that is being put. */
 	_Atomic(struct rmt_chunk *) returned;
-	pthread_mutex_t lock; /* guards what follows */
+	struct rmt_mutex lock; /* guards what follows */
 	struct rmt_chunk *free;
 };
 
@@ -48,7 +49,7 @@ static void pool_release(struct rmt_chunk_pool *pool)
 		return;
 	free_list(pool->free);
 	free_list(atomic_load_explicit(&pool->returned, memory_order_acquire));
-	pthread_mutex_destroy(&pool->lock);
+	rmt_mutex_done(&pool->lock);
 	free(pool);
 }
 
@@ -56,7 +57,7 @@ static struct rmt_chunk *pool_take(struct rmt_chunk_pool *pool)
 {
 	struct rmt_chunk *chunk;
 
-	pthread_mutex_lock(&pool->lock);
+	rmt_mutex_lock(&pool->lock);
 	if (!pool->free)
 		pool->free = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
 	chunk = pool->free;
@@ -64,7 +65,7 @@ static struct rmt_chunk *pool_take(struct rmt_chunk_pool *pool)
 		pool->free = chunk->next;
 		atomic_fetch_sub_explicit(&pool->count, 1, memory_order_relaxed);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	rmt_mutex_unlock(&pool->lock);
 	return chunk;
 }
 
@@ -144,10 +145,7 @@ struct rmt_chunk_pool *rmt_chunk_pool_new(size_t capacity, unsigned keep)
 
 	if (!pool)
 		return NULL;
-	if (pthread_mutex_init(&pool->lock, NULL) != 0) {
-		free(pool);
-		return NULL;
-	}
+	rmt_mutex_init(&pool->lock);
 	atomic_init(&pool->references, 1);
 	pool->capacity = capacity;
 	atomic_init(&pool->keep, keep);
@@ -168,10 +166,10 @@ struct rmt_chunk_pool *rmt_chunk_pool_unref(struct rmt_chunk_pool *pool)
 		return NULL;
 
 	atomic_store_explicit(&pool->keep, 0, memory_order_relaxed);
-	pthread_mutex_lock(&pool->lock);
+	rmt_mutex_lock(&pool->lock);
 	idle = pool->free;
 	pool->free = NULL;
-	pthread_mutex_unlock(&pool->lock);
+	rmt_mutex_unlock(&pool->lock);
 
 	free_list(idle);
 	free_list(atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire));

@@ -3,21 +3,22 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/lock.h"
+
 #define WORD_BITS (sizeof(unsigned long) * CHAR_BIT)
 
 /* A bit for each. */
 static struct {
-	pthread_mutex_t lock;
+	struct rmt_mutex lock;
 	unsigned long *words;
 	size_t count;
-} ours = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} ours = {.lock = RMT_MUTEX_INIT};
 
 static bool make_room(size_t word)
 {
@@ -39,11 +40,11 @@ int rmt_descriptor_own(int fd)
 {
 	if (fd < 0)
 		return fd;
-	pthread_mutex_lock(&ours.lock);
+	rmt_mutex_lock(&ours.lock);
 	/* Without memory it stays open in forked children, which is a pity but no failure. */
 	if (make_room((size_t)fd / WORD_BITS))
 		ours.words[(size_t)fd / WORD_BITS] |= 1ul << (size_t)fd % WORD_BITS;
-	pthread_mutex_unlock(&ours.lock);
+	rmt_mutex_unlock(&ours.lock);
 	return fd;
 }
 
@@ -51,17 +52,17 @@ void rmt_descriptor_close(int fd)
 {
 	if (fd < 0)
 		return;
-	pthread_mutex_lock(&ours.lock);
+	rmt_mutex_lock(&ours.lock);
 	if ((size_t)fd / WORD_BITS < ours.count)
 		ours.words[(size_t)fd / WORD_BITS] &= ~(1ul << (size_t)fd % WORD_BITS);
 	/* Under the lock: the number may be somebody else's at once. */
 	close(fd);
-	pthread_mutex_unlock(&ours.lock);
+	rmt_mutex_unlock(&ours.lock);
 }
 
 void rmt_descriptors_before_fork(void)
 {
-	pthread_mutex_lock(&ours.lock);
+	rmt_mutex_lock(&ours.lock);
 }
 
 void rmt_descriptors_after_fork(bool in_child, int keep)
@@ -79,7 +80,7 @@ void rmt_descriptors_after_fork(bool in_child, int keep)
 		if (keep >= 0 && (size_t)keep / WORD_BITS < ours.count)
 			ours.words[(size_t)keep / WORD_BITS] |= 1ul << (size_t)keep % WORD_BITS;
 	}
-	pthread_mutex_unlock(&ours.lock);
+	rmt_mutex_unlock(&ours.lock);
 }
 
 ssize_t rmt_descriptor_write(int fd, const struct iovec *pieces, int count)

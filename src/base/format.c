@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 
 /* The octal digits of 64 bits. */
@@ -142,6 +143,11 @@ static void put_float(struct output *output, struct conversion *conversion, doub
 	char text[RMT_FLOAT_TEXT_MAX];
 	struct rmt_number number = {.prefix = ""};
 
+	/* It stays behind when the command travels, whose functions have no use for it. */
+	if (!rmt_cold_can_use((uintptr_t)rmt_format_float)) {
+		put_text(output, conversion, "?", 1);
+		return;
+	}
 	sign(&number, conversion, __builtin_signbit(value));
 	rmt_format_float(value, conversion->kind, conversion->precision,
 			 conversion->flags & ALTERNATE, text, &number);
@@ -183,7 +189,7 @@ static const char *take_flags(const char *format, struct conversion *conversion)
 {
 	const char *flag;
 
-	for (; *format && (flag = strchr(flags, *format)); format++)
+	for (; (flag = memchr(flags, *format, sizeof(flags) - 1)); format++)
 		conversion->flags |= 1u << (flag - flags);
 	return format;
 }
@@ -309,7 +315,10 @@ size_t rmt_formatv(char *text, size_t size, const char *format, va_list argument
 
 	va_copy(taken.list, arguments);
 	for (;;) {
-		const char *percent = strchrnul(format, '%');
+		const char *percent = format;
+
+		while (*percent && *percent != '%')
+			percent++;
 
 		put(&output, format, (size_t)(percent - format));
 		if (!*percent)

@@ -18,7 +18,8 @@
 /* The name in a line "NAME:PASSWORD:UID:..."; false: it is another account's. `uid` is ":UID:". */
 static bool find_name(char *line, const char *uid)
 {
-	char *name = strchr(line, ':'), *number = name ? strchr(name + 1, ':') : NULL;
+	char *end = line + strlen(line), *name = memchr(line, ':', (size_t)(end - line));
+	char *number = name ? memchr(name + 1, ':', (size_t)(end - name - 1)) : NULL;
 
 	if (!number || strncmp(number, uid, strlen(uid)) != 0)
 		return false;
@@ -28,7 +29,7 @@ static bool find_name(char *line, const char *uid)
 
 static const char *user_name(ramet_call *call)
 {
-	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next, uid[16];
+	char *text = ramet_call_alloc(call, ACCOUNTS_MAX), *next, *end, uid[16];
 	int fd = open(ACCOUNTS, O_RDONLY | O_CLOEXEC);
 	ssize_t size = text && fd >= 0 ? read(fd, text, ACCOUNTS_MAX - 1) : -1;
 
@@ -36,10 +37,11 @@ static const char *user_name(ramet_call *call)
 		close(fd);
 	if (!text)
 		return "?";
-	text[size > 0 ? size : 0] = '\0';
+	end = text + (size > 0 ? size : 0);
+	*end = '\0';
 	rmt_format(uid, sizeof(uid), ":%u:", (unsigned)geteuid());
 	for (char *line = text; line; line = next) {
-		next = strchr(line, '\n');
+		next = memchr(line, '\n', (size_t)(end - line));
 		if (next)
 			*next++ = '\0';
 		if (find_name(line, uid))

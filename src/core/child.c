@@ -62,20 +62,43 @@ static void send_first(struct rmt_stream *stream, uint32_t id, uint32_t parent,
 		rmt_stream_fail(stream, "out of memory"); /* the parent need not wait */
 }
 
+/* Where the variable with the name of that one is, or belongs. */
+static char **place_of(char **variables, const char *pair, size_t name)
+{
+	while (*variables && strncmp(*variables, pair, name + 1) != 0)
+		variables++;
+	return variables;
+}
+
+/* The process has begun: it has no other threads yet, and what comes into its environment stays there.
+ * setenv(3) keeps account of what it may free, and all of that would travel. */
 static int setup_env(const struct rmt_setup *setup, char *text, size_t text_size)
 {
-	for (size_t i = 0; i < setup->env_count; i++) {
-		char *pair = strndup(setup->env[i].data, setup->env[i].size), *equals;
+	size_t count = 0;
+	char **variables;
 
-		equals = pair ? strchr(pair, '=') : NULL;
+	if (setup->env_count == 0)
+		return 0;
+	while (environ && environ[count])
+		count++;
+	variables = calloc(count + setup->env_count + 1, sizeof(*variables));
+	if (!variables) {
+		rmt_format(text, text_size, "out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		variables[i] = environ[i];
+	environ = variables;
+	for (size_t i = 0; i < setup->env_count; i++) {
+		char *pair = strndup(setup->env[i].data, setup->env[i].size);
+		const char *equals = pair ? memchr(pair, '=', strlen(pair)) : NULL;
+
 		if (!equals || equals == pair) {
 			free(pair);
 			rmt_format(text, text_size, "env: no NAME=VALUE");
 			return -EINVAL;
 		}
-		*equals = '\0';
-		setenv(pair, equals + 1, 1);
-		free(pair);
+		*place_of(variables, pair, (size_t)(equals - pair)) = pair;
 	}
 	return 0;
 }
@@ -349,16 +372,12 @@ static void finish_output(void)
 static int begin(const struct rmt_child_start *start, struct rmt_stream **ret_stream)
 {
 	ramet_router *router;
-	int r = rmt_router_new(NULL, child.hooks, &router);
+	int r = rmt_router_new(&rmt_poller_epoll, child.hooks, &router);
 
 	if (r < 0)
 		return r;
 	child.router = router;
-	/* What the program inherits from its parent's surroundings is not meant for this. */
-	router->log = NULL;
 	router->log_level = RAMET_LOG_DEBUG;
-	free(router->logging.directory);
-	router->logging.directory = NULL;
 	rmt_lock(router);
 	r = rmt_stream_new(router, start->in_fd, start->out_fd, ret_stream);
 	if (r == 0)

@@ -425,7 +425,7 @@ void rmt_execute_cancel_all(ramet_router *router)
 		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
 	rmt_list_each(&execution->deferred, node, following)
 		cancel_begun(RMT_CONTAINER(node, ramet_call, node));
-	pthread_cond_broadcast(&execution->work);
+	rmt_condition_broadcast(&execution->work);
 }
 
 /* --- executing ---------------------------------------------------------------------------- */
@@ -682,6 +682,6 @@ void rmt_execute_done(ramet_router *router)
 		free(call);
 	}
 	rmt_chains_done(router);
-	pthread_cond_destroy(&execution->work);
-	pthread_cond_destroy(&execution->quiet);
+	rmt_condition_done(&execution->work);
+	rmt_condition_done(&execution->quiet);
 }

@@ -115,7 +115,8 @@ static void show_title(char **argv)
 	char name[16] = "";
 	size_t size = (size_t)(end - title);
 
-	memcpy(name, title, RMT_MIN(strcspn(title, "("), sizeof(name) - 1));
+	for (size_t i = 0; i < sizeof(name) - 1 && title[i] && title[i] != '('; i++)
+		name[i] = title[i];
 	prctl(PR_SET_NAME, name);
 	if (begin > title)
 		return;

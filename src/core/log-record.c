@@ -11,8 +11,10 @@
 static const char *append(char **at, const char *text)
 {
 	const char *begin = *at;
+	size_t size = strlen(text) + 1;
 
-	*at = stpcpy(*at, text) + 1;
+	memcpy(*at, text, size);
+	*at += size;
 	return begin;
 }
 

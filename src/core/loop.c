@@ -20,13 +20,13 @@ static void wake_ready(struct rmt_source *source, unsigned events)
 		;
 }
 
-int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t *lock)
+int rmt_loop_init(struct rmt_loop *loop, const struct rmt_poller_type *type, struct rmt_mutex *lock)
 {
 	int r;
 
 	*loop = (struct rmt_loop){
 		.lock = lock,
-		.type = kind == RAMET_POLLER_POLL ? &rmt_poller_poll : &rmt_poller_epoll,
+		.type = type,
 		.wake = {.fd = -1, .events = RMT_READABLE, .ready = wake_ready},
 	};
 	rmt_list_init(&loop->deferred);

@@ -6,12 +6,12 @@
  */
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/lock.h"
 #include "core/poller.h"
 #include "ramet.h"
 
@@ -30,7 +30,7 @@ struct rmt_deferred {
 };
 
 struct rmt_loop {
-	pthread_mutex_t *lock;
+	struct rmt_mutex *lock;
 	const struct rmt_poller_type *type;
 	void *poller;
 	struct rmt_source wake; /* an eventfd */
@@ -44,7 +44,8 @@ struct rmt_loop {
 	int ready_next, ready_count;
 };
 
-int rmt_loop_init(struct rmt_loop *loop, enum ramet_poller kind, pthread_mutex_t *lock);
+int rmt_loop_init(struct rmt_loop *loop, const struct rmt_poller_type *type,
+		  struct rmt_mutex *lock);
 void rmt_loop_done(struct rmt_loop *loop);
 
 /* source->fd, events and ready are set by the caller. A source may be removed at any time, also by

@@ -93,7 +93,7 @@ static bool was_removed(const struct epoll_poller *poller, const struct rmt_sour
 	return false;
 }
 
-static int epoll_wait_(void *p, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready,
+static int epoll_wait_(void *p, struct rmt_mutex *lock, int timeout, struct rmt_ready *ready,
 		       int max)
 {
 	struct epoll_poller *poller = p;
@@ -101,9 +101,9 @@ static int epoll_wait_(void *p, pthread_mutex_t *lock, int timeout, struct rmt_r
 	int n, count = 0;
 
 	poller->waiting = true;
-	pthread_mutex_unlock(lock);
+	rmt_mutex_unlock(lock);
 	n = epoll_wait(poller->fd, events, max < EPOLL_BATCH ? max : EPOLL_BATCH, timeout);
-	pthread_mutex_lock(lock);
+	rmt_mutex_lock(lock);
 	poller->waiting = false;
 	for (int i = 0; i < n; i++) {
 		struct rmt_source *source = events[i].data.ptr;

@@ -104,7 +104,7 @@ static void poll_remove(void *p, struct rmt_source *source)
 			poller->waiting_sources[i] = NULL;
 }
 
-static int poll_wait(void *p, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready, int max)
+static int poll_wait(void *p, struct rmt_mutex *lock, int timeout, struct rmt_ready *ready, int max)
 {
 	struct poll_poller *poller = p;
 	int n, count = 0;
@@ -118,9 +118,9 @@ static int poll_wait(void *p, pthread_mutex_t *lock, int timeout, struct rmt_rea
 		memcpy(poller->waiting_fds, poller->fds, poller->count * sizeof(*poller->fds));
 	}
 	poller->waiting_count = poller->count;
-	pthread_mutex_unlock(lock);
+	rmt_mutex_unlock(lock);
 	n = poll(poller->waiting_fds, poller->waiting_count, timeout);
-	pthread_mutex_lock(lock);
+	rmt_mutex_lock(lock);
 	for (size_t i = 0; n > 0 && i < poller->waiting_count && count < max; i++) {
 		short got = poller->waiting_fds[i].revents;
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <pthread.h>
+#include "base/lock.h"
 
 enum rmt_events {
 	RMT_READABLE = 1 << 0, /* also: an end or an error, which the next read will tell */
@@ -34,7 +34,7 @@ struct rmt_poller_type {
 	void (*remove)(void *poller, struct rmt_source *source);
 	/* Waits at most timeout ms (-1: for ever), fills at most max, returns how many; 0 on
 	 * time-out and on a signal. Sources that were removed during the wait are not returned. */
-	int (*wait)(void *poller, pthread_mutex_t *lock, int timeout, struct rmt_ready *ready,
+	int (*wait)(void *poller, struct rmt_mutex *lock, int timeout, struct rmt_ready *ready,
 		    int max);
 	/* A change of the set takes effect on a wait that is under way. */
 	_Bool live;

@@ -300,14 +300,14 @@ static bool check_source(struct rmt_stream *stream, const struct rmt_frame *fram
 
 void rmt_run_forward(struct rmt_run *run)
 {
-	if (run->stream) {
-		run->stream->output.charge = run->account ? &run->account->waiting : NULL;
-		if (rmt_stream_forward(run->stream, run->data, run->size, run->chunk) < 0)
-			rmt_stream_fail(run->stream, "out of memory");
-		run->stream->output.charge = NULL;
-		rmt_account_queued(run->account);
-		rmt_chunk_unref(run->chunk);
-	}
+	if (!run->stream)
+		return;
+	run->stream->output.charge = run->account ? &run->account->waiting : NULL;
+	if (rmt_stream_forward(run->stream, run->data, run->size, run->chunk) < 0)
+		rmt_stream_fail(run->stream, "out of memory");
+	run->stream->output.charge = NULL;
+	rmt_account_queued(run->account);
+	rmt_chunk_unref(run->chunk);
 	*run = (struct rmt_run){0};
 }
 

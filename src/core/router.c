@@ -41,7 +41,22 @@
 /* After force was used, the kernel needs a moment to end processes. */
 #define FORCE_MS 2000
 
-static void set_options(ramet_router *router, const ramet_router_options *options)
+int rmt_router_options(const ramet_router_options *options, ramet_router_options *ret_all)
+{
+	ramet_router_options all = RAMET_ROUTER_OPTIONS_INIT;
+
+	if (options) {
+		if (options->size < sizeof(options->size) || options->connect_timeout < 0 ||
+		    options->shutdown_timeout < 0 || options->poller > RAMET_POLLER_POLL)
+			return -EINVAL;
+		/* A program that was compiled with an older header knows fewer members. */
+		memcpy(&all, options, RMT_MIN(options->size, sizeof(all)));
+	}
+	*ret_all = all;
+	return 0;
+}
+
+void rmt_router_set_options(ramet_router *router, const ramet_router_options *options)
 {
 	router->message_size_max = options->message_size_max ? options->message_size_max
 							     : RMT_MESSAGE_SIZE_MAX;
@@ -62,14 +77,13 @@ static void set_options(ramet_router *router, const ramet_router_options *option
 	router->heartbeat_interval = options->heartbeat_interval;
 	router->heartbeat_misses = options->heartbeat_misses ? options->heartbeat_misses
 							     : RMT_HEARTBEAT_MISSES;
-	router->counters.started_at = rmt_now();
 	router->password = options->password;
 	router->password_data = options->password_data;
 }
 
 static void router_init(ramet_router *router)
 {
-	pthread_mutex_init(&router->lock, NULL);
+	rmt_mutex_init(&router->lock);
 	rmt_log_init(router);
 	rmt_list_init(&router->waiting.sleepers);
 	rmt_list_init(&router->streams);
@@ -81,6 +95,10 @@ static void router_init(ramet_router *router)
 	rmt_list_init(&router->ids.below);
 	rmt_list_init(&router->allowed);
 	rmt_execute_init(router);
+	router->message_size_max = RMT_MESSAGE_SIZE_MAX;
+	router->connect_timeout = RMT_CONNECT_TIMEOUT_MS;
+	router->shutdown_timeout = RMT_SHUTDOWN_CHILD_MS;
+	router->counters.started_at = rmt_now();
 	router->references = router->users = 1;
 	router->file_limit.root = -1;
 }
@@ -99,24 +117,16 @@ static void router_free(ramet_router *router)
 	rmt_descriptor_close(router->file_limit.root);
 	free(router->routes);
 	free(router->path);
-	pthread_mutex_destroy(&router->lock);
+	rmt_mutex_done(&router->lock);
 	free(router);
 }
 
-int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
+int rmt_router_new(const struct rmt_poller_type *poller, const struct rmt_parent_hooks *hooks,
 		   ramet_router **ret_router)
 {
-	ramet_router_options all_options = RAMET_ROUTER_OPTIONS_INIT;
 	ramet_router *router;
 	int r;
 
-	if (options) {
-		if (options->size < sizeof(options->size) || options->connect_timeout < 0 ||
-		    options->shutdown_timeout < 0 || options->poller > RAMET_POLLER_POLL)
-			return -EINVAL;
-		/* A program that was compiled with an older header knows fewer members. */
-		memcpy(&all_options, options, RMT_MIN(options->size, sizeof(all_options)));
-	}
 	router = calloc(1, sizeof(*router));
 	if (!router)
 		return -ENOMEM;
@@ -124,12 +134,11 @@ int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_
 	/* Without randomness, right after the boot of a machine, handles are only as good as before. */
 	if (getrandom(&router->handle_key, sizeof(router->handle_key), GRND_NONBLOCK) < 0)
 		router->handle_key = (uint64_t)rmt_now();
-	set_options(router, &all_options);
 	router->chunks = rmt_chunk_pool_new(CHUNK_CAPACITY, CHUNKS_KEPT);
 	router->messages = rmt_chunk_pool_new(RMT_ASSEMBLY_CHUNK, MESSAGES_KEPT);
 	router->blocks = rmt_chunk_pool_new(BLOCK_CAPACITY, BLOCKS_KEPT);
 	r = router->chunks && router->messages && router->blocks
-		    ? rmt_loop_init(&router->loop, all_options.poller, &router->lock)
+		    ? rmt_loop_init(&router->loop, poller, &router->lock)
 		    : -ENOMEM;
 	if (r < 0) {
 		router_free(router);

@@ -20,6 +20,7 @@
 #include "base/chunk.h"
 #include "base/limits.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/table.h"
 #include "core/loop.h"
 #include "ramet.h"
@@ -93,8 +94,8 @@ struct rmt_waiting {
 	struct rmt_waiter *poller; /* the user thread that runs the loop now */
 	/* somebody runs the loop: poller, or the broker if that is NULL */
 	bool polling;
-	uint64_t turns;       /* how often a thread has taken the loop */
-	pthread_cond_t *left; /* for whoever waits until nobody runs it; NULL: nobody does */
+	uint64_t turns;             /* how often a thread has taken the loop */
+	struct rmt_condition *left; /* for whoever waits until nobody runs it; NULL: nobody does */
 	pthread_t broker;
 	sigset_t signals; /* blocked in the thread that started the broker, which blocks all */
 	int broker_timer; /* a timerfd: when the broker looks next */
@@ -137,10 +138,10 @@ struct rmt_execution {
 	/* the thread that stands in for a main thread that is not ours */
 	bool serial_thread;
 	unsigned serial_idle;
-	pthread_cond_t work;     /* for workers */
-	pthread_cond_t quiet;    /* a worker has ended */
-	unsigned threads;        /* workers and the serial thread */
-	struct rmt_table chains; /* struct failed_chain by (caller, chain) */
+	struct rmt_condition work;  /* for workers */
+	struct rmt_condition quiet; /* a worker has ended */
+	unsigned threads;           /* workers and the serial thread */
+	struct rmt_table chains;    /* struct failed_chain by (caller, chain) */
 };
 
 /* How much may still be recorded, and what was not. See log.c. */
@@ -185,7 +186,7 @@ struct rmt_file_limit {
 };
 
 struct ramet_router {
-	pthread_mutex_t lock;
+	struct rmt_mutex lock;
 	unsigned references; /* of the memory: users and all handles */
 	unsigned users;      /* ramet_router_ref */
 	enum rmt_router_state state;
@@ -252,8 +253,12 @@ struct ramet_router {
 	uint64_t dropped; /* what was refused that no honest context sends, see route.c */
 };
 
-/* A router without a place in a tree yet, a broker thread, or streams. */
-int rmt_router_new(const ramet_router_options *options, const struct rmt_parent_hooks *hooks,
+/* What the program wants, and the defaults of a master for the rest; NULL: for all. -EINVAL. */
+int rmt_router_options(const ramet_router_options *options, ramet_router_options *ret_all);
+void rmt_router_set_options(ramet_router *router, const ramet_router_options *options);
+
+/* A router without a place in a tree yet, a broker thread, or streams. Children are told their options. */
+int rmt_router_new(const struct rmt_poller_type *poller, const struct rmt_parent_hooks *hooks,
 		   ramet_router **ret_router);
 
 /* Gives it its place: id 0 makes it the root of a new tree, with an id of its own. */
@@ -261,12 +266,12 @@ int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, siz
 
 static inline void rmt_lock(ramet_router *router)
 {
-	pthread_mutex_lock(&router->lock);
+	rmt_mutex_lock(&router->lock);
 }
 
 static inline void rmt_unlock(ramet_router *router)
 {
-	pthread_mutex_unlock(&router->lock);
+	rmt_mutex_unlock(&router->lock);
 }
 
 /* One more or less thing that keeps the memory. The lock is held; _release gives it up and may free

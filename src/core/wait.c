@@ -10,7 +10,7 @@
 
 struct rmt_waiter {
 	struct rmt_list node;
-	pthread_cond_t called;
+	struct rmt_condition called;
 	bool awake; /* was called already */
 	bool (*ready)(void *argument);
 	void *argument;
@@ -20,7 +20,7 @@ static void call(struct rmt_waiter *waiter)
 {
 	if (!waiter->awake) {
 		waiter->awake = true;
-		pthread_cond_signal(&waiter->called);
+		rmt_condition_signal(&waiter->called);
 	}
 }
 
@@ -61,20 +61,20 @@ void rmt_wait_leave(ramet_router *router)
 	else
 		rmt_broker_expect(router);
 	if (waiting->left)
-		pthread_cond_signal(waiting->left);
+		rmt_condition_signal(waiting->left);
 }
 
 void rmt_wait_end(ramet_router *router)
 {
 	struct rmt_waiting *waiting = &router->waiting;
-	pthread_cond_t left;
+	struct rmt_condition left;
 
 	rmt_condition_init(&left);
 	waiting->left = &left;
 	while (waiting->polling)
-		pthread_cond_wait(&left, &router->lock);
+		rmt_condition_wait(&left, &router->lock, RMT_NEVER);
 	waiting->left = NULL;
-	pthread_cond_destroy(&left);
+	rmt_condition_done(&left);
 }
 
 static void take_loop(ramet_router *router, struct rmt_waiter *self)
@@ -117,27 +117,8 @@ static void sleep_until(ramet_router *router, struct rmt_waiter *self, int64_t u
 {
 	rmt_list_append(&router->waiting.sleepers, &self->node);
 	self->awake = false;
-	if (until == RMT_NEVER) {
-		pthread_cond_wait(&self->called, &router->lock);
-	} else {
-		struct timespec at = rmt_timespec(until);
-
-		pthread_cond_timedwait(&self->called, &router->lock, &at);
-	}
+	rmt_condition_wait(&self->called, &router->lock, until);
 	rmt_list_remove(&self->node);
-}
-
-int rmt_condition_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-	int r = pthread_condattr_init(&attributes);
-
-	if (r != 0)
-		return -r;
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	r = pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
-	return -r;
 }
 
 int rmt_wait(ramet_router *router, bool (*ready)(void *argument), void *argument, int64_t until)
@@ -170,7 +151,7 @@ int rmt_wait(ramet_router *router, bool (*ready)(void *argument), void *argument
 		sleep_until(router, &self, until);
 	}
 	if (slept)
-		pthread_cond_destroy(&self.called);
+		rmt_condition_done(&self.called);
 	/* It may have been called to take the loop, and found its own wait over instead. */
 	if (slept && !waiting->polling && router->state != RMT_ROUTER_ENDED)
 		rmt_wait_leave(router);

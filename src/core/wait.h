@@ -35,6 +35,3 @@ void rmt_wait_call_ready(ramet_router *router);
 
 /* Waits until nobody runs the loop. The router has ended, so that nobody takes it again. */
 void rmt_wait_end(ramet_router *router);
-
-/* A condition whose timed waits use the monotonic clock. */
-int rmt_condition_init(pthread_cond_t *cond);

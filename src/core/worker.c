@@ -37,12 +37,12 @@ static unsigned *idle_of(struct rmt_execution *execution, const struct rmt_list 
 static bool worker_waits(ramet_router *router, struct rmt_list *list)
 {
 	struct rmt_execution *execution = &router->execution;
-	struct timespec until = rmt_timespec(rmt_now() + WORKER_IDLE_US);
+	int64_t until = rmt_now() + WORKER_IDLE_US;
 	int r = 0;
 
 	++*idle_of(execution, list);
 	while (rmt_list_empty(list) && router->state == RMT_ROUTER_RUNNING && r == 0)
-		r = pthread_cond_timedwait(&execution->work, &router->lock, &until);
+		r = rmt_condition_wait(&execution->work, &router->lock, until);
 	--*idle_of(execution, list);
 	return !rmt_list_empty(list);
 }
@@ -66,7 +66,7 @@ static void *worker_main(void *argument)
 	else
 		execution->workers--;
 	execution->threads--;
-	pthread_cond_broadcast(&execution->quiet);
+	rmt_condition_broadcast(&execution->quiet);
 	rmt_router_release(router);
 	rmt_threads_ours(-1);
 	return NULL;
@@ -133,7 +133,7 @@ void rmt_worker_wanted(ramet_router *router)
 		else if (execution->workers == 0)
 			no_thread(&execution->concurrent);
 	}
-	pthread_cond_broadcast(&execution->work);
+	rmt_condition_broadcast(&execution->work);
 }
 
 void rmt_servant_wanted(ramet_router *router)
@@ -142,7 +142,7 @@ void rmt_servant_wanted(ramet_router *router)
 	ramet_call *call;
 
 	if (idle_enough(execution, &execution->services)) {
-		pthread_cond_broadcast(&execution->work);
+		rmt_condition_broadcast(&execution->work);
 	} else if (execution->servants < RMT_SERVANTS_MAX &&
 		   worker_start(router, &execution->services)) {
 		execution->servants++;
@@ -169,7 +169,7 @@ void rmt_serial_wanted(ramet_router *router)
 			no_thread(&execution->serial);
 	}
 	if (!router->is_child)
-		pthread_cond_broadcast(&execution->work);
+		rmt_condition_broadcast(&execution->work);
 	else if (router->loop.waiting)
 		rmt_wait_changed(
 			router); /* from a worker: nothing arrives that would wake the loop */
@@ -179,15 +179,9 @@ bool rmt_workers_quiet(ramet_router *router, int64_t until)
 {
 	struct rmt_execution *execution = &router->execution;
 
-	pthread_cond_broadcast(&execution->work);
-	while (execution->threads > 0) {
-		struct timespec at = rmt_timespec(until);
-		int r = until == RMT_NEVER
-				? pthread_cond_wait(&execution->quiet, &router->lock)
-				: pthread_cond_timedwait(&execution->quiet, &router->lock, &at);
-
-		if (r == ETIMEDOUT)
+	rmt_condition_broadcast(&execution->work);
+	while (execution->threads > 0)
+		if (rmt_condition_wait(&execution->quiet, &router->lock, until) < 0)
 			return execution->threads == 0;
-	}
 	return true;
 }

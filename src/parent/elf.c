@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/macro.h"
-#include "parent/cold.h"
 
 /* From gabi 4.2: where the members are in the files of the two classes. */
 struct layout {
@@ -165,6 +165,8 @@ void rmt_elf_strip(unsigned char *file, const struct rmt_elf *elf, const char *d
 	head = (struct rmt_cold_head *)(file + elf->cold - sizeof(struct rmt_cold_head));
 	head->present = 0;
 	memcpy(head->digest, digest, sizeof(head->digest));
+	put_number(head->check, sizeof(head->check), false,
+		   rmt_cold_check(file + elf->cold, elf->cold_size));
 }
 
 bool rmt_elf_is_for(const struct rmt_elf *elf, const char *machine)

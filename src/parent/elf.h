@@ -19,7 +19,7 @@ struct rmt_elf {
 int rmt_elf_read(const unsigned char *file, size_t size, struct rmt_elf *ret_elf);
 
 /* Takes away what only linkers read (sections, symbols), and the cold part: its head is going to know
- * its digest, and the place where it belongs stays reserved, as memory that can be written. The file
+ * its digest and check, and the place where it belongs stays reserved, as memory that can be written. The file
  * has been read, and ends at elf->end from now on. */
 void rmt_elf_strip(unsigned char *file, const struct rmt_elf *elf, const char *digest);
 

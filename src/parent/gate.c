@@ -2,13 +2,13 @@
 #include "parent/gate.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "core/account.h"
@@ -19,17 +19,12 @@
 #include "core/log.h"
 #include "core/message.h"
 #include "core/wait.h"
-#include "parent/cold.h"
 #include "parent/connect.h"
 #include "parent/connection.h"
-#include "parent/digest.h"
 #include "parent/executable.h"
 #include "parent/image.h"
 #include "parent/managed.h"
 #include "parent/wish.h"
-
-__attribute__((section(".ramet_cold_head"), used, aligned(128)))
-const struct rmt_cold_head rmt_cold_head = {.magic = RMT_COLD_MAGIC, .present = 1};
 
 #define NO_PART "the part for parents is not here"
 
@@ -43,7 +38,6 @@ struct early {
 /* One for the process, which is a child once: only children lack the segment. Guarded by the lock of
  * its router. */
 static struct {
-	atomic_bool opened;
 	bool fetching;
 	bool resuming; /* calls are told how the attempt has ended */
 	struct rmt_fetch fetch;
@@ -53,9 +47,7 @@ static struct {
 
 bool rmt_gate_is_open(void)
 {
-	/* The compiler knows what it is in this file, but not in what was made of it. */
-	return ((const volatile struct rmt_cold_head *)&rmt_cold_head)->present ||
-	       atomic_load_explicit(&gate.opened, memory_order_acquire);
+	return rmt_cold_is_here();
 }
 
 void rmt_gate_begin(const char *argv0)
@@ -97,21 +89,19 @@ static int install(const struct rmt_buffer *bytes, ramet_error *error)
 	size_t size = (size_t)((uintptr_t)rmt_cold_end - (uintptr_t)begin);
 	size_t page = getauxval(AT_PAGESZ);
 	size_t pages = (size + sizeof(rmt_cold_head) + page - 1) & ~(page - 1);
-	struct rmt_sha256 sha;
-	char digest[65];
+	uint32_t check = rmt_cold_check(bytes->data, bytes->size);
 	int r;
 
-	rmt_sha256_init(&sha);
-	rmt_sha256_update(&sha, bytes->data, bytes->size);
-	rmt_sha256_text(&sha, digest);
-	if (bytes->size != size || memcmp(digest, rmt_cold_head.digest, sizeof(digest)) != 0)
+	for (size_t i = 0; i < sizeof(rmt_cold_head.check); i++)
+		check ^= (uint32_t)rmt_cold_head.check[i] << 8 * i;
+	if (bytes->size != size || check != 0)
 		return rmt_error_set(error, EPROTO, "the part for parents is not ours");
 	memcpy(begin, bytes->data, size);
 	r = mprotect(head, pages, PROT_READ | PROT_EXEC) < 0 ? map_file(head, pages) : 0;
 	if (r < 0)
 		return rmt_error_set(error, r, "the part for parents: %s", rmt_strerror(r));
 	__builtin___clear_cache((char *)begin, (char *)begin + size);
-	atomic_store_explicit(&gate.opened, true, memory_order_release);
+	rmt_cold_opened();
 	return 0;
 }
 

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cold.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "core/fetch.h"
 #include "core/message.h"
 #include "core/peer.h"
 #include "core/stream.h"
-#include "parent/cold.h"
 #include "parent/gate.h"
 #include "parent/image.h"
 #include "parent/module.h"

@@ -280,7 +280,7 @@ static void *managed_main(void *argument)
 	if (managed->dropped)
 		managed_free(managed);
 	if (router->hooks_data)
-		pthread_cond_broadcast(&((struct rmt_parent *)router->hooks_data)->managed.left);
+		rmt_condition_broadcast(&((struct rmt_parent *)router->hooks_data)->managed.left);
 	rmt_wait_changed(router);
 	rmt_router_release(router);
 	rmt_threads_ours(-1);
@@ -311,7 +311,7 @@ static int start_thread(struct managed *managed)
 void rmt_managed_init(struct rmt_managed_set *set)
 {
 	rmt_list_init(&set->threads);
-	pthread_cond_init(&set->left, NULL);
+	rmt_condition_init(&set->left);
 }
 
 void rmt_managed_done(struct rmt_managed_set *set, ramet_router *router)
@@ -325,8 +325,8 @@ void rmt_managed_done(struct rmt_managed_set *set, ramet_router *router)
 			rmt_list_remove(node);
 	}
 	while (!rmt_list_empty(&set->threads))
-		pthread_cond_wait(&set->left, &router->lock);
-	pthread_cond_destroy(&set->left);
+		rmt_condition_wait(&set->left, &router->lock, RMT_NEVER);
+	rmt_condition_done(&set->left);
 }
 
 /* --- behind the gate ------------------------------------------------------------------------ */

@@ -13,8 +13,8 @@
 
 /* Of a router: part of struct rmt_parent. */
 struct rmt_managed_set {
-	struct rmt_list threads; /* struct managed: those whose thread runs */
-	pthread_cond_t left;     /* for whoever waits until none does */
+	struct rmt_list threads;   /* struct managed: those whose thread runs */
+	struct rmt_condition left; /* for whoever waits until none does */
 };
 
 void rmt_managed_init(struct rmt_managed_set *set);
