@@ -110,8 +110,8 @@ static void describe(ramet_channel *channel, void *data)
 
 	(void)data;
 	ramet_channel_send_str(channel, getcwd(path, sizeof(path)) ? path : "?");
-	ramet_channel_send_i64(channel, getsid(0) != getpid() && getsid(0) != 0 &&
-						getpgrp() != getpid());
+	ramet_channel_send_i64(channel,
+			       getsid(0) != getpid() && getsid(0) != 0 && getpgrp() != getpid());
 	if (fd < 0 || read(fd, title, sizeof(title) - 1) < 0)
 		_exit(1);
 	close(fd);

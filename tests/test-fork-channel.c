@@ -111,9 +111,9 @@ static void echo(ramet_channel *channel, void *data)
 
 static void test_sizes_around_each_limit_come_back_as_they_were(void **state)
 {
-	static const size_t sizes[] = {0,     1,     4095,  4096,    16383,	16384,
-				       16385, 65519, 65520, 65536,   65537,	(1 << 20) - 1,
-				       1 << 20, (1 << 20) + 1, 5 << 20};
+	static const size_t sizes[] = {
+		0,     1,     4095,  4096,          16383,   16384,         16385,  65519,
+		65520, 65536, 65537, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 20};
 	ramet_channel *channel = start(echo, NULL);
 	ramet_error error = RAMET_ERROR_INIT;
 
@@ -124,8 +124,8 @@ static void test_sizes_around_each_limit_come_back_as_they_were(void **state)
 
 		for (size_t j = 0; j < sizes[i]; j++)
 			bytes[j] = (unsigned char)(j * 7 + i);
-		assert_int_equal(
-			ramet_channel_send_bytes(channel, (ramet_bytes){bytes, sizes[i]}), 0);
+		assert_int_equal(ramet_channel_send_bytes(channel, (ramet_bytes){bytes, sizes[i]}),
+				 0);
 		assert_int_equal(ramet_channel_receive(channel, SOON, &value, &error), 1);
 		assert_int_equal(ramet_value_bytes(value).size, sizes[i]);
 		if (sizes[i] > 0)

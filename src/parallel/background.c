@@ -82,8 +82,8 @@ static void accept_one(ramet_channel *channel)
 {
 	pid_t pid = 0;
 	uid_t uid;
-	int fd = rmt_descriptor_own(accept4(channel->background->bound.fd, NULL, NULL,
-					    SOCK_CLOEXEC | SOCK_NONBLOCK));
+	int fd = rmt_descriptor_own(
+		accept4(channel->background->bound.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 
 	if (fd < 0)
 		return;
@@ -194,7 +194,7 @@ static int connect_to(const struct sockaddr_un *address, int64_t until, int *ret
 
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno
-											 : 0;
+											: 0;
 	} while (r == -EINTR);
 	if (r == -EAGAIN)
 		r = -ETIMEDOUT;
@@ -350,8 +350,8 @@ static int redirect(const char *output, ramet_error *error)
 	if (null >= 0 && output)
 		out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-		r = rmt_error_set(error, errno, "%s: %s", output && null >= 0 ? output : "/dev/null",
-				  rmt_strerror(errno));
+		r = rmt_error_set(error, errno, "%s: %s",
+				  output && null >= 0 ? output : "/dev/null", rmt_strerror(errno));
 	if (null > 2)
 		close(null);
 	if (out > 2 && out != null)
@@ -469,7 +469,8 @@ RMT_PUBLIC int ramet_start_background(const char *address, ramet_channel_functio
 	int r;
 
 	if (!address || !function || (options && options->size < sizeof(options->size)))
-		return rmt_error_set(error, EINVAL, "no address, no function or no size of options");
+		return rmt_error_set(error, EINVAL,
+				     "no address, no function or no size of options");
 	if (options)
 		memcpy(&start.options, options, RMT_MIN(options->size, sizeof(start.options)));
 	r = rmt_gate_open(error);

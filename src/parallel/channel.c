@@ -370,8 +370,8 @@ RMT_PUBLIC int ramet_channel_receive(ramet_channel *channel, int timeout, ramet_
 			next = RMT_MIN(until, channel->patience);
 		if (rmt_channel_wait(channel, to_wait_for(channel), next) == -ETIMEDOUT &&
 		    next == until)
-			return rmt_error_set(error, ETIMEDOUT,
-					     "nothing has arrived within %d ms", timeout);
+			return rmt_error_set(error, ETIMEDOUT, "nothing has arrived within %d ms",
+					     timeout);
 	}
 }
 

@@ -8,9 +8,9 @@
  * free for who builds on channels (an index, say); channels themselves send 0.
  *
  * An exchange puts rmt_channel_fd(), with rmt_channel_events(), and rmt_channel_pidfd() into its
- * epoll descriptor. When one of them is ready, it calls rmt_channel_flush(), then rmt_channel_take()
- * until that says RMT_ARRIVAL_NONE. What was taken from the descriptor and not returned is not seen
- * there, so taking must go on to NONE before anybody waits.
+ * epoll descriptor. When one of them is ready, it calls rmt_channel_flush(), then
+ * rmt_channel_take() until that says RMT_ARRIVAL_NONE. What was taken from the descriptor and not
+ * returned is not seen there, so taking must go on to NONE before anybody waits.
  */
 #pragma once
 
@@ -38,7 +38,7 @@ enum rmt_channel_kind {
 };
 
 enum {
-	RMT_CHANNEL_RAW = 1,	/* the payload is a byte string */
+	RMT_CHANNEL_RAW = 1,    /* the payload is a byte string */
 	RMT_CHANNEL_CONFIRM = 2 /* an ACK is wanted when it is taken */
 };
 
@@ -88,16 +88,16 @@ int rmt_channel_post_failure(ramet_channel *channel, uint32_t tag, int code, con
  * 0 or -EPIPE. */
 int rmt_channel_cork(ramet_channel *channel, bool corked);
 
-/* From now on the public functions put what they send there (NULL: send it again), and receive nothing:
- * what comes is for whoever gathers. */
+/* From now on the public functions put what they send there (NULL: send it again), and receive
+ * nothing: what comes is for whoever gathers. */
 struct rmt_results_writer;
 void rmt_channel_gather(ramet_channel *channel, struct rmt_results_writer *writer);
 
 /* Writes what waits: 0, all; 1, there is more, when the descriptor takes it; -EPIPE. */
 int rmt_channel_flush(ramet_channel *channel);
 
-/* Writes what waits, and waits while it must: until that point in time, see base/time.h. 0, -ETIMEDOUT, -EPIPE. What
- * arrives meanwhile is kept. */
+/* Writes what waits, and waits while it must: until that point in time, see base/time.h. 0,
+ * -ETIMEDOUT, -EPIPE. What arrives meanwhile is kept. */
 int rmt_channel_drain(ramet_channel *channel, int64_t until);
 
 /* Bytes that wait to be written. */
@@ -118,8 +118,8 @@ int rmt_channel_pidfd(const ramet_channel *channel);
 /* Whether a process of ours belongs to the channel. */
 bool rmt_channel_has_process(const ramet_channel *channel);
 
-/* 1: it has ended, and *ret_status is as waitpid(2) has it; 0: it goes on; -ECHILD: nobody knows (no
- * process of ours, or somebody else has waited for it). Reaps it, and can be asked again. */
+/* 1: it has ended, and *ret_status is as waitpid(2) has it; 0: it goes on; -ECHILD: nobody knows
+ * (no process of ours, or somebody else has waited for it). Reaps it, and can be asked again. */
 int rmt_channel_reap(ramet_channel *channel, int *ret_status);
 
 /* Frees a channel, without a word to the other side but the end (if there is room), and without
@@ -130,12 +130,12 @@ void rmt_channel_free(ramet_channel *channel);
 void rmt_status_describe(int status, char *text, size_t size);
 
 /*
- * fork(2) for everything in this layer: the copy's pid, 0 in the copy, -EBUSY (threads), -EAGAIN and
- * others. In the copy the library's descriptors are closed but for `keep` (-1: none), what was on
- * stdout is forgotten, and the channels of the parent answer -EBADF.
+ * fork(2) for everything in this layer: the copy's pid, 0 in the copy, -EBUSY (threads), -EAGAIN
+ * and others. In the copy the library's descriptors are closed but for `keep` (-1: none), what was
+ * on stdout is forgotten, and the channels of the parent answer -EBADF.
  */
 pid_t rmt_parallel_fork(int keep);
 
-/* Ends a copy: the channel is closed, stdout is flushed, and the status is 0, or 1 if it has sent a failure.
- * Handlers of atexit(3), which are the parent's, are not run. */
+/* Ends a copy: the channel is closed, stdout is flushed, and the status is 0, or 1 if it has sent
+ * a failure. Handlers of atexit(3), which are the parent's, are not run. */
 _Noreturn void rmt_channel_exit(ramet_channel *channel);

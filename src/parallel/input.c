@@ -191,9 +191,9 @@ static bool fill_large(ramet_channel *channel)
 
 		if (channel->large_size == channel->large->capacity && !grow_large(channel))
 			return false;
-		n = read_some(channel, channel->large->data + channel->large_size,
-			      RMT_MIN(channel->large->capacity - channel->large_size,
-				      (size_t)INT32_MAX));
+		n = read_some(
+			channel, channel->large->data + channel->large_size,
+			RMT_MIN(channel->large->capacity - channel->large_size, (size_t)INT32_MAX));
 		if (n == 0)
 			return false;
 		channel->large_size += (size_t)n;

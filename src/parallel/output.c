@@ -380,10 +380,11 @@ int rmt_channel_await_confirmation(ramet_channel *channel, int64_t until)
 			return -EPIPE;
 		r = rmt_channel_flush(channel);
 		if (r >= 0)
-			r = rmt_channel_wait(channel,
-					     (short)((rmt_channel_may_absorb(channel) ? POLLIN : 0) |
-						     (r > 0 ? POLLOUT : 0)),
-					     until);
+			r = rmt_channel_wait(
+				channel,
+				(short)((rmt_channel_may_absorb(channel) ? POLLIN : 0) |
+					(r > 0 ? POLLOUT : 0)),
+				until);
 		if (r < 0)
 			return r;
 	}

@@ -127,11 +127,13 @@ void rmt_channel_process_done(ramet_channel *channel)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
+/* In the words of waitpid(2): the inverse of WEXITSTATUS(), WTERMSIG() and WCOREDUMP(), for which musl
+ * has no macros. */
 static int status_of(const siginfo_t *info)
 {
 	if (info->si_code == CLD_EXITED)
-		return W_EXITCODE(info->si_status, 0);
-	return W_EXITCODE(0, info->si_status) | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
+		return (info->si_status & 0xff) << 8;
+	return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
 /* As for waitpid(2) with WNOHANG: the process, 0, or a negative errno. By its pidfd: if somebody else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a channel is, for the files that make it: channel.c, input.c, output.c, process.c, background.c. */
+/* What a channel is, for the files that make it: channel.c, input.c, output.c, process.c,
+ * background.c. */
 #pragma once
 
 #include "parallel/channel.h"
@@ -10,7 +11,8 @@
 /* What is kept for receiving while a send waits; a value that has begun may go beyond. */
 #define RMT_CHANNEL_KEPT (16u << 20)
 
-/* Memory for what is announced comes as it arrives: so much at first, then twice as much each time. */
+/* Memory for what is announced comes as it arrives: so much at first, then twice as much each
+ * time. */
 #define RMT_CHANNEL_FIRST (1u << 20)
 
 /* What is kept of it for the next one. */
@@ -44,14 +46,15 @@ struct ramet_channel {
 	/* What comes. */
 	unsigned char *ahead;
 	size_t ahead_begin, ahead_end;
-	bool dry;       /* the last read got less than it could have */
-	bool headed;    /* head is that of the frame that comes now, whose bytes are not there yet */
+	bool dry;    /* the last read got less than it could have */
+	bool headed; /* head is that of the frame that comes now, whose bytes are not there yet */
 	struct rmt_channel_head head;
 	struct rmt_chunk *large; /* where they go, if they are many */
 	size_t large_size;
-	struct rmt_chunk *spare; /* that of the last one, for the next; a value may still be in it */
-	bool hung_up;     /* there is nothing more to read */
-	int64_t patience; /* until when its process may take to end then; 0: it has not begun */
+	struct rmt_chunk
+		*spare;       /* that of the last one, for the next; a value may still be in it */
+	bool hung_up;         /* there is nothing more to read */
+	int64_t patience;     /* until when its process may take to end then; 0: it has not begun */
 	enum rmt_arrival end; /* NONE, END or LOST */
 	ramet_error loss;
 	struct rmt_list kept; /* struct rmt_arrived */
@@ -85,8 +88,8 @@ void rmt_channel_disconnect(ramet_channel *channel);
 /* Keeps what arrives, while it may. */
 void rmt_channel_absorb(ramet_channel *channel);
 bool rmt_channel_may_absorb(const ramet_channel *channel);
-/* What is kept, though not taken yet: two sides that wait for each other's confirmation would wait for
- * ever. */
+/* What is kept, though not taken yet: two sides that wait for each other's confirmation would wait
+ * for ever. */
 void rmt_channel_confirm_kept(ramet_channel *channel);
 void rmt_channel_input_done(ramet_channel *channel);
 
