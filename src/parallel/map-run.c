@@ -415,6 +415,11 @@ static void take_value(struct ramet_map *map, struct rmt_map_worker *worker, ram
 {
 	int r;
 
+	if (map->broken < 0) {
+		/* Behind a gap: these would be taken for results of other inputs. */
+		ramet_value_unref(value);
+		return;
+	}
 	if (tag == RMT_WORK_RESULTS) {
 		r = take_results(map, worker, value);
 		ramet_value_unref(value);
