@@ -21,8 +21,16 @@
  * descendants, those that have left the session or lost their parent included; a time of grace; SIGKILL
  * until none is left. Processes that the guard may not kill, of another user, are left after two seconds.
  *
+ * Where the context may, it has a control group made for each command (cgroups(7), version 2, with
+ * cgroup.kill of Linux 5.14), "ramet-PID-N" below its own, PID being that of the context. No controller
+ * is switched on. SIGKILL then reaches processes of other users too, and when the guard is killed, the
+ * context ends the whole family; without a group that ends the command, and what is in its process
+ * group. The group is removed with the command. When guard and context are both killed with SIGKILL,
+ * the kernel ends the command; what it had in the background stays, and the group with it.
+ *
  * When the command ends by itself, what it has left in the background goes on, as with ssh(1), unless
- * the option `alone` says otherwise. What such a process writes after that is lost.
+ * the option `alone` says otherwise, in the control group of the context. What such a process writes
+ * after that is lost.
  */
 #ifndef RAMET_EXEC_H
 #define RAMET_EXEC_H
@@ -42,6 +50,19 @@ enum ramet_output {
 	RAMET_OUTPUT_NULL,   /* to /dev/null */
 	RAMET_OUTPUT_JOIN,   /* standard error only: where standard output goes */
 };
+
+/* No limit. */
+#define RAMET_LIMIT_NONE UINT64_MAX
+
+/* What a command may use, as for setrlimit(2): a resource (RLIMIT_NOFILE and so on, of
+ * <sys/resource.h>) and its limits, in the unit of that resource. */
+typedef struct ramet_command_limit {
+	int resource;
+	uint64_t soft, hard;
+} ramet_command_limit;
+
+/* So many limits can be set. */
+#define RAMET_LIMITS_MAX 16
 
 /* What to run, and how. Fill with RAMET_COMMAND_OPTIONS_INIT, then set `argv` or `line` and what else is
  * to differ. Everything is copied before the call returns. */
@@ -73,6 +94,12 @@ typedef struct ramet_command_options {
 	bool alone;        /* what is left in the background ends with the command */
 	/* bytes of output, and of errors, that ramet_command_run() keeps; 0: 16 MiB */
 	size_t output_max;
+	/* limits of the command and its descendants, at most RAMET_LIMITS_MAX; other limits are those of
+	 * the context. They are set in this order, as the user that the context is: one that may
+	 * not raise a hard limit cannot, whatever the option `user` says. If one cannot be set, the
+	 * command is not started */
+	const ramet_command_limit *limits;
+	size_t limit_count;
 } ramet_command_options;
 
 #ifdef __cplusplus
@@ -110,7 +137,7 @@ typedef struct ramet_process_result {
 /*
  * Starts a command in a context. Returns when the order is on its way; whether the command could be
  * started, ramet_process_wait() and ramet_process_pid() tell.
- * Errors: -EINVAL (neither argv nor line, or both; umask), -ECONNRESET, -EHOSTUNREACH. May block while
+ * Errors: -EINVAL (neither argv nor line, or both; umask; too many limits), -ECONNRESET, -EHOSTUNREACH. May block while
  * too many calls are on their way to that context.
  */
 int ramet_command_start(ramet_context *context, const ramet_command_options *options,
@@ -157,7 +184,8 @@ void ramet_process_kill(ramet_process *process);
  * Waits until it is over and what it has written until then has arrived here: receive that before, or
  * meanwhile, if it may be more than a mebibyte. May be called again.
  * Errors: -ETIMEDOUT: it is not over. It could not be started: -ENOENT, -EACCES, -ENOEXEC, -E2BIG and
- * others of execve(2) and chdir(2), -ESRCH (no such user), -EPERM (not for this user), -EMFILE, -EAGAIN;
+ * others of execve(2) and chdir(2), -ESRCH (no such user), -EPERM (not for this user; a hard limit that
+ * it may not raise), -EINVAL (a limit: no such resource, or soft above hard), -EMFILE, -EAGAIN;
  * the message says what. What ramet_invoke() has: -ECONNRESET (its context is gone) and so on. Blocks.
  */
 int ramet_process_wait(ramet_process *process, int timeout, ramet_process_result *ret_result,

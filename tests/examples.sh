@@ -70,18 +70,19 @@ done
 run 1 "$scratch/tail" local/fork "$scratch/absent" 3
 same "tail of an absent file says so" "follow ended: cannot open $scratch/absent" "$out"
 
-for paths in 'fork*2' 'local*2' 'local*2/local*2' 'fork,local/fork'; do
-	run 0 "$scratch/primes" "$paths" 300000
-	same "primes over $paths" "25997 primes below 300000" "$out$err"
-done
-run 1 "$scratch/primes" 'local*2,nosuch' 1000
-try "primes over a path that fails says why" grep -q nosuch "$scratch/.err"
 for mode in create start; do
 	run 0 "$scratch/loops" "$mode" 10
 	same "loops $mode adds squares from ten processes" 285 "$out$err"
 done
 run 0 "$scratch/loops" exchange 10
 try "loops exchange has all of them, and at most three at once" grep -Eqx '285 10485760 [1-3]' "$scratch/.out"
+
+for paths in 'fork*2' 'local*2' 'local*2/local*2' 'fork,local/fork'; do
+	run 0 "$scratch/primes" "$paths" 300000
+	same "primes over $paths" "25997 primes below 300000" "$out$err"
+done
+run 1 "$scratch/primes" 'local*2,nosuch' 1000
+try "primes over a path that fails says why" grep -q nosuch "$scratch/.err"
 
 head -c 300000 /dev/urandom >"$scratch/random"
 for path in local fork local/fork; do

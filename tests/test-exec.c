@@ -1,185 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Commands in contexts: what they get, what comes back, and that nothing of them is left. */
+/* Commands in contexts: what they get, and what comes back. */
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 
+#include "commands.h"
 #include "fixture.h"
-
-/* Where each test's command runs. */
-static const char *const places[] = {"", "local", "fork", "local/local"};
-
-static struct {
-	ramet_router *router;
-	ramet_context *context;
-} here;
-
-/* --- helpers ---------------------------------------------------------------------------------------- */
-
-static void enter(const char *path)
-{
-	here.router = fixture_router(RAMET_POLLER_DEFAULT, 0);
-	here.context = *path ? fixture_connect(here.router, path)
-			     : ramet_context_ref(ramet_router_self(here.router));
-}
-
-static void leave(void)
-{
-	ramet_context_unref(here.context);
-	ramet_router_unref(here.router);
-}
-
-static ramet_command_options line(const char *text)
-{
-	ramet_command_options options = RAMET_COMMAND_OPTIONS_INIT;
-
-	options.line = text;
-	return options;
-}
-
-static ramet_process *start(const ramet_command_options *options)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_process *process = NULL;
-
-	if (ramet_command_start(here.context, options, &process, &error) < 0)
-		fail_msg("%s", error.message);
-	return process;
-}
-
-static ramet_process *start_line(const char *text)
-{
-	ramet_command_options options = line(text);
-
-	return start(&options);
-}
-
-static ramet_process_result finish(ramet_process *process)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_process_result result = {.status = -1};
-
-	if (ramet_process_wait(process, SOON, &result, &error) < 0)
-		fail_msg("%s", error.message);
-	return result;
-}
-
-static ramet_command_result run(const ramet_command_options *options, ramet_bytes input)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_command_result result = {.truncated = true};
-
-	if (ramet_command_run(here.context, options, input, &result, &error) < 0)
-		fail_msg("%s", error.message);
-	return result;
-}
-
-static void check_bytes(ramet_bytes bytes, const void *expected, size_t size)
-{
-	if (bytes.size != size || memcmp(bytes.data, expected, size) != 0)
-		fail_msg("got %zu bytes: '%.*s'", bytes.size, (int)bytes.size,
-			 (const char *)bytes.data);
-}
-
-static void check_line(const ramet_command_options *options, const char *expected)
-{
-	ramet_command_result result = run(options, (ramet_bytes){NULL, 0});
-
-	if (result.errors.size > 0)
-		fail_msg("%.*s", (int)result.errors.size, (const char *)result.errors.data);
-	check_bytes(result.output, expected, strlen(expected));
-	assert_int_equal(result.process.status, 0);
-	assert_int_equal(result.process.signal, 0);
-	assert_int_equal(result.process.cause, RAMET_CAUSE_ITSELF);
-	ramet_command_result_clear(&result);
-}
-
-static void check_refused(const ramet_command_options *options, int code, const char *text)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_process *process = start(options);
-
-	assert_int_equal(ramet_process_pid(process), 0);
-	assert_null(ramet_process_stdin(process));
-	assert_int_equal(ramet_process_signal(process, SIGTERM), -ESRCH);
-	assert_int_equal(ramet_process_wait(process, SOON, NULL, &error), code);
-	fixture_check_error(&error, code, text, NULL);
-	ramet_process_unref(process);
-}
-
-/* The next number that the command prints on a line of its own. */
-static int read_number(ramet_process *process)
-{
-	static char text[64];
-	size_t size = 0;
-	ramet_value *value;
-
-	do {
-		assert_int_equal(ramet_receive(ramet_process_stdout(process), SOON, &value, NULL),
-				 1);
-		assert_true(size + ramet_value_bytes(value).size < sizeof(text));
-		memcpy(text + size, ramet_value_bytes(value).data, ramet_value_bytes(value).size);
-		size += ramet_value_bytes(value).size;
-		ramet_value_unref(value);
-	} while (text[size - 1] != '\n');
-	text[size] = '\0';
-	return atoi(text);
-}
-
-/* Discards until the end; how much there was. */
-static size_t drain(ramet_receiver *receiver)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_value *value;
-	size_t size = 0;
-	int r;
-
-	while ((r = ramet_receive(receiver, SOON, &value, &error)) > 0) {
-		size += ramet_value_bytes(value).size;
-		ramet_value_unref(value);
-	}
-	ramet_error_clear(&error);
-	assert_true(r == 0 || r == -ECONNRESET);
-	return size;
-}
-
-/* Neither there nor waiting to be reaped by somebody else. */
-static void wait_gone(int pid)
-{
-	int64_t until = fixture_now() + SOON;
-	char path[64], text[256], *at;
-	FILE *file;
-
-	for (;;) {
-		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-		file = fopen(path, "re");
-		at = file && fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
-		if (file)
-			fclose(file);
-		if (!at || at[2] == 'Z' || at[2] == 'X')
-			return;
-		assert_true(fixture_now() < until);
-		sched_yield();
-	}
-}
-
-static int parent_of(int pid)
-{
-	char path[64], text[256], *at;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	assert_non_null(fgets(text, sizeof(text), file));
-	fclose(file);
-	at = strrchr(text, ')');
-	assert_non_null(at);
-	return atoi(at + 4);
-}
 
 /* --- what a command gets ---------------------------------------------------------------------------- */
 
@@ -191,10 +16,10 @@ static void arguments_of_any_bytes_arrive_as_they_are(void **state)
 
 	(void)state;
 	options.argv = argv;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
-		check_line(&options, "|a b|new\nline|\xff\xfe|$HOME|*|-n|");
-		leave();
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
+		commands_enter(commands_places[i]);
+		command_check_line(&options, "|a b|new\nline|\xff\xfe|$HOME|*|-n|");
+		commands_leave();
 	}
 }
 
@@ -208,9 +33,9 @@ static void arguments_that_are_too_long_are_refused(void **state)
 	memset(long_one, 'x', (1u << 20) - 1);
 	long_one[(1u << 20) - 1] = '\0';
 	options.argv = argv;
-	enter("local");
-	check_refused(&options, -E2BIG, "cannot execute 'true'");
-	leave();
+	commands_enter("local");
+	command_check_refused(&options, -E2BIG, "cannot execute 'true'");
+	commands_leave();
 	free(long_one);
 }
 
@@ -221,23 +46,23 @@ static void what_cannot_be_started_says_why(void **state)
 
 	(void)state;
 	options.argv = argv;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
-		check_refused(&options, -ENOENT, "cannot execute '/no/such/program'");
-		leave();
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
+		commands_enter(commands_places[i]);
+		command_check_refused(&options, -ENOENT, "cannot execute '/no/such/program'");
+		commands_leave();
 	}
-	enter("local");
+	commands_enter("local");
 	argv[0] = "no-such-program";
-	check_refused(&options, -ENOENT, "no-such-program");
+	command_check_refused(&options, -ENOENT, "no-such-program");
 	argv[0] = "/etc/passwd";
-	check_refused(&options, -EACCES, "/etc/passwd");
+	command_check_refused(&options, -EACCES, "/etc/passwd");
 	argv[0] = "true";
 	options.cwd = "/no/such/directory";
-	check_refused(&options, -ENOENT, "cannot enter '/no/such/directory'");
+	command_check_refused(&options, -ENOENT, "cannot enter '/no/such/directory'");
 	options.cwd = NULL;
 	options.user = "nobody-of-that-name";
-	check_refused(&options, -ESRCH, "there is no user 'nobody-of-that-name'");
-	leave();
+	command_check_refused(&options, -ESRCH, "there is no user 'nobody-of-that-name'");
+	commands_leave();
 }
 
 static void options_that_make_no_sense_are_refused_at_once(void **state)
@@ -248,20 +73,22 @@ static void options_that_make_no_sense_are_refused_at_once(void **state)
 	ramet_process *process;
 
 	(void)state;
-	enter("");
-	assert_int_equal(ramet_command_start(here.context, &options, &process, &error), -EINVAL);
+	commands_enter("");
+	assert_int_equal(ramet_command_start(commands.context, &options, &process, &error),
+			 -EINVAL);
 	fixture_check_error(&error, -EINVAL, "argv", NULL);
 	options.argv = argv;
 	options.umask = "8";
-	assert_int_equal(ramet_command_start(here.context, &options, &process, &error), -EINVAL);
+	assert_int_equal(ramet_command_start(commands.context, &options, &process, &error),
+			 -EINVAL);
 	fixture_check_error(&error, -EINVAL, "umask", NULL);
-	leave();
+	commands_leave();
 }
 
 static void the_place_and_the_environment_are_those_asked_for(void **state)
 {
 	const char *env[] = {"GREETING=hi there", "LEFT_OUT", "EMPTY=", NULL};
-	ramet_command_options options = line(
+	ramet_command_options options = command_line(
 		"echo \"$PWD|$GREETING|${LEFT_OUT-none}|${EMPTY-none}|$(umask)|$(nice)\"");
 
 	(void)state;
@@ -270,23 +97,23 @@ static void the_place_and_the_environment_are_those_asked_for(void **state)
 	options.env = env;
 	options.umask = "027";
 	options.nice = 3;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
-		check_line(&options, "/usr|hi there|none||0027|3\n");
-		leave();
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
+		commands_enter(commands_places[i]);
+		command_check_line(&options, "/usr|hi there|none||0027|3\n");
+		commands_leave();
 	}
 	unsetenv("LEFT_OUT");
-	enter("local");
-	options = line("/usr/bin/env | grep -v '^PWD=\\|^_=\\|^SHLVL='");
+	commands_enter("local");
+	options = command_line("/usr/bin/env | grep -v '^PWD=\\|^_=\\|^SHLVL='");
 	options.env = env;
 	options.clear_env = true;
-	check_line(&options, "GREETING=hi there\nEMPTY=\n");
-	leave();
+	command_check_line(&options, "GREETING=hi there\nEMPTY=\n");
+	commands_leave();
 }
 
 static void another_user_has_its_own_groups_home_and_name(void **state)
 {
-	ramet_command_options options = line(
+	ramet_command_options options = command_line(
 		"echo \"$(id -u) $(id -G) $HOME $USER $LOGNAME\"; echo x >/etc/passwd");
 	ramet_command_result result;
 	const char *said;
@@ -296,22 +123,22 @@ static void another_user_has_its_own_groups_home_and_name(void **state)
 		skip();
 	options.user = "nobody";
 	options.cwd = "/";
-	enter("local");
-	result = run(&options, (ramet_bytes){NULL, 0});
+	commands_enter("local");
+	result = command_run(&options, (ramet_bytes){NULL, 0});
 	said = "65534 65534 /nonexistent nobody nobody\n";
-	check_bytes(result.output, said, strlen(said));
+	command_check_bytes(result.output, said, strlen(said));
 	assert_int_not_equal(result.process.status, 0);
 	assert_true(result.errors.size > 0);
 	ramet_command_result_clear(&result);
-	options = line("echo \"$(id -u):$(id -g):$(id -G)\"");
+	options = command_line("echo \"$(id -u):$(id -g):$(id -G)\"");
 	options.user = "54321";
-	check_line(&options, "54321:54321:54321\n");
-	leave();
+	command_check_line(&options, "54321:54321:54321\n");
+	commands_leave();
 }
 
 static void a_command_sees_three_descriptors_and_no_signal_blocked_or_ignored(void **state)
 {
-	ramet_command_options options = line(
+	ramet_command_options options = command_line(
 		"ls /proc/self/fd | tr '\\n' ' '; grep -E '^Sig(Blk|Ign)' /proc/self/status | "
 		"tr '\\t\\n' '  '; "
 		"readlink /proc/self/fd/0");
@@ -319,42 +146,125 @@ static void a_command_sees_three_descriptors_and_no_signal_blocked_or_ignored(vo
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		enter(places[i]);
-		check_line(&options, "0 1 2 3 SigBlk: 0000000000000000 SigIgn: 0000000000000000 "
-				     "/dev/null\n"); /* 3: ls itself */
-		leave();
+		commands_enter(commands_places[i]);
+		command_check_line(&options,
+				   "0 1 2 3 SigBlk: 0000000000000000 SigIgn: 0000000000000000 "
+				   "/dev/null\n"); /* 3: ls itself */
+		commands_leave();
 	}
 	close(extra);
+}
+
+static void limits_are_those_of_the_command_alone(void **state)
+{
+	static const ramet_command_limit limits[] = {
+		{RLIMIT_NOFILE, 20, 30}, {RLIMIT_CORE, 0, 0}, {RLIMIT_CPU, 1000, RAMET_LIMIT_NONE}};
+	ramet_command_options options = command_line(
+		"ulimit -S -n; ulimit -H -n; ulimit -H -c; ulimit -S -t; ulimit -H -t; sh -c "
+		"'ulimit -n'");
+	struct rlimit before, after;
+
+	(void)state;
+	options.limits = limits;
+	options.limit_count = 3;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (size_t i = 0; i < COMMANDS_PLACES; i++) {
+		commands_enter(commands_places[i]);
+		command_check_line(&options, "20\n30\n0\n1000\nunlimited\n20\n");
+		if (geteuid() == 0) {
+			options.user = "nobody";
+			options.cwd = "/";
+			command_check_line(&options, "20\n30\n0\n1000\nunlimited\n20\n");
+			options.user = options.cwd = NULL;
+		}
+		commands_leave();
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+	assert_memory_equal(&before, &after, sizeof(before));
+}
+
+static void a_limit_ends_who_goes_beyond_it(void **state)
+{
+	static const ramet_command_limit limit = {RLIMIT_FSIZE, 1000, 1000};
+	char path[] = "/tmp/ramet-test-exec-XXXXXX", text[128];
+	ramet_command_options options;
+	ramet_process_result result;
+	ramet_process *process;
+
+	(void)state;
+	close(mkstemp(path));
+	snprintf(text, sizeof(text), "exec head -c 5000 /dev/zero >%s", path);
+	options = command_line(text);
+	options.limits = &limit;
+	options.limit_count = 1;
+	commands_enter("local");
+	process = command_start(&options);
+	result = command_finish(process);
+	assert_int_equal(result.signal, SIGXFSZ);
+	ramet_process_unref(process);
+	commands_leave();
+	unlink(path);
+}
+
+static void a_limit_that_cannot_be_set_is_an_error(void **state)
+{
+	ramet_command_limit limits[RAMET_LIMITS_MAX + 1] = {{RLIMIT_CORE, 0, 0},
+							    {RLIMIT_NOFILE, 20, 10}};
+	ramet_command_options options = command_line("true");
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_process *process;
+
+	(void)state;
+	options.limits = limits;
+	options.limit_count = 2;
+	commands_enter("local");
+	command_check_refused(&options, -EINVAL, "RLIMIT_NOFILE (7) to 20, at most 10");
+	/* More than fs.nr_open, which nobody may have. */
+	limits[1] = (ramet_command_limit){RLIMIT_NOFILE, 20, RAMET_LIMIT_NONE};
+	command_check_refused(&options, -EPERM, "RLIMIT_NOFILE (7) to 20, at most none");
+	limits[1] = (ramet_command_limit){1000, 1, 1};
+	command_check_refused(&options, -EINVAL, "RLIMIT_? (1000)");
+	limits[1].resource = -1;
+	command_check_refused(&options, -EINVAL, "RLIMIT_? (-1)");
+	options.limit_count = RAMET_LIMITS_MAX + 1;
+	assert_int_equal(ramet_command_start(commands.context, &options, &process, &error),
+			 -EINVAL);
+	fixture_check_error(&error, -EINVAL, "16 limits", NULL);
+	options.limits = NULL;
+	assert_int_equal(ramet_command_start(commands.context, &options, &process, &error),
+			 -EINVAL);
+	fixture_check_error(&error, -EINVAL, "limits", NULL);
+	commands_leave();
 }
 
 /* --- streams ---------------------------------------------------------------------------------------- */
 
 static void output_and_errors_come_apart_or_joined_or_not_at_all(void **state)
 {
-	ramet_command_options options = line("echo out; echo err >&2; echo again");
+	ramet_command_options options = command_line("echo out; echo err >&2; echo again");
 	ramet_command_result result;
 
 	(void)state;
-	enter("local");
-	result = run(&options, (ramet_bytes){NULL, 0});
-	check_bytes(result.output, "out\nagain\n", 10);
-	check_bytes(result.errors, "err\n", 4);
+	commands_enter("local");
+	result = command_run(&options, (ramet_bytes){NULL, 0});
+	command_check_bytes(result.output, "out\nagain\n", 10);
+	command_check_bytes(result.errors, "err\n", 4);
 	ramet_command_result_clear(&result);
 	options.errors = RAMET_OUTPUT_JOIN;
-	check_line(&options, "out\nerr\nagain\n");
+	command_check_line(&options, "out\nerr\nagain\n");
 	options.errors = RAMET_OUTPUT_STREAM;
 	options.output = RAMET_OUTPUT_NULL;
-	result = run(&options, (ramet_bytes){NULL, 0});
+	result = command_run(&options, (ramet_bytes){NULL, 0});
 	assert_int_equal(result.output.size, 0);
-	check_bytes(result.errors, "err\n", 4);
+	command_check_bytes(result.errors, "err\n", 4);
 	ramet_command_result_clear(&result);
-	leave();
+	commands_leave();
 }
 
 static void input_goes_through_a_command_and_comes_back_the_same(void **state)
 {
 	size_t size = SANITIZED ? 4u << 20 : 100u << 20;
-	ramet_command_options options = line("cat");
+	ramet_command_options options = command_line("cat");
 	unsigned char *data = malloc(size);
 	uint32_t seed = 1;
 
@@ -362,51 +272,51 @@ static void input_goes_through_a_command_and_comes_back_the_same(void **state)
 	for (size_t i = 0; i < size; i++)
 		data[i] = (unsigned char)((seed = seed * 1664525u + 1013904223u) >> 24);
 	options.output_max = size;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
 		size_t part = i == 1 ? size : size / 16; /* all of it once */
 		ramet_command_result result;
 
-		enter(places[i]);
-		result = run(&options, (ramet_bytes){data, part});
+		commands_enter(commands_places[i]);
+		result = command_run(&options, (ramet_bytes){data, part});
 		assert_false(result.truncated);
 		assert_int_equal(result.output.size, part);
 		assert_memory_equal(result.output.data, data, part);
 		ramet_command_result_clear(&result);
-		leave();
+		commands_leave();
 	}
 	free(data);
 }
 
 static void output_beyond_the_limit_is_left_out(void **state)
 {
-	ramet_command_options options = line("head -c 3000000 /dev/zero");
+	ramet_command_options options = command_line("head -c 3000000 /dev/zero");
 	ramet_command_result result;
 
 	(void)state;
 	options.output_max = 1000;
-	enter("local");
-	result = run(&options, (ramet_bytes){NULL, 0});
+	commands_enter("local");
+	result = command_run(&options, (ramet_bytes){NULL, 0});
 	assert_true(result.truncated);
 	assert_int_equal(result.output.size, 1000);
 	assert_int_equal(result.process.status, 0);
 	ramet_command_result_clear(&result);
-	leave();
+	commands_leave();
 }
 
 static void input_that_a_command_does_not_read_is_no_failure(void **state)
 {
 	size_t size = 8u << 20;
 	char *data = calloc(1, size);
-	ramet_command_options options = line("exec <&-; echo done");
+	ramet_command_options options = command_line("exec <&-; echo done");
 	ramet_command_result result;
 
 	(void)state;
-	enter("local");
-	result = run(&options, (ramet_bytes){data, size});
-	check_bytes(result.output, "done\n", 5);
+	commands_enter("local");
+	result = command_run(&options, (ramet_bytes){data, size});
+	command_check_bytes(result.output, "done\n", 5);
 	assert_int_equal(result.process.status, 0);
 	ramet_command_result_clear(&result);
-	leave();
+	commands_leave();
 	free(data);
 }
 
@@ -433,20 +343,20 @@ static void a_reader_that_stops_blocks_the_command_and_nobody_grows(void **state
 	long before;
 
 	(void)state;
-	enter("local");
-	process = start_line("echo go; exec head -c 67108864 /dev/zero");
+	commands_enter("local");
+	process = command_start_line("echo go; exec head -c 67108864 /dev/zero");
 	assert_true(ramet_process_pid(process) > 0);
-	before = resident(ramet_context_pid(here.context));
+	before = resident(ramet_context_pid(commands.context));
 	assert_int_equal(ramet_process_wait(process, 300, &result, &error), -ETIMEDOUT);
 	fixture_check_error(&error, -ETIMEDOUT, "300 ms", NULL);
 	fixture_wait_state(ramet_process_pid(process), 'S');
 	if (!SANITIZED)
-		assert_true(resident(ramet_context_pid(here.context)) - before < 4 << 20);
-	assert_int_equal(drain(ramet_process_stdout(process)), 67108864 + 3);
-	assert_int_equal(drain(ramet_process_stderr(process)), 0);
-	assert_int_equal(finish(process).status, 0);
+		assert_true(resident(ramet_context_pid(commands.context)) - before < 4 << 20);
+	assert_int_equal(command_drain(ramet_process_stdout(process)), 67108864 + 3);
+	assert_int_equal(command_drain(ramet_process_stderr(process)), 0);
+	assert_int_equal(command_finish(process).status, 0);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 static void closing_the_receiver_breaks_the_pipe(void **state)
@@ -455,28 +365,28 @@ static void closing_the_receiver_breaks_the_pipe(void **state)
 	ramet_process_result result;
 
 	(void)state;
-	enter("local");
-	process = start_line("exec yes");
+	commands_enter("local");
+	process = command_start_line("exec yes");
 	ramet_receiver_close(ramet_process_stdout(process));
-	result = finish(process);
+	result = command_finish(process);
 	assert_int_equal(result.signal, SIGPIPE);
 	assert_int_equal(result.cause, RAMET_CAUSE_ITSELF);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 static void what_was_written_before_the_end_is_there_when_it_is_over(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
+		commands_enter(commands_places[i]);
 		for (int round = 0; round < 20; round++) {
-			ramet_process *process = start_line(
+			ramet_process *process = command_start_line(
 				"head -c 200000 /dev/zero; echo end >&2");
 			ramet_value *value;
 			size_t size = 0;
 
-			finish(process);
+			command_finish(process);
 			while (ramet_receive(ramet_process_stdout(process), 0, &value, NULL) > 0) {
 				size += ramet_value_bytes(value).size;
 				ramet_value_unref(value);
@@ -484,7 +394,7 @@ static void what_was_written_before_the_end_is_there_when_it_is_over(void **stat
 			assert_int_equal(size, 200000);
 			ramet_process_unref(process);
 		}
-		leave();
+		commands_leave();
 	}
 }
 
@@ -496,32 +406,33 @@ static void the_result_has_status_signal_and_usage(void **state)
 	ramet_process *process;
 
 	(void)state;
-	enter("local/local");
-	process = start_line("exit 7");
-	result = finish(process);
+	commands_enter("local/local");
+	process = command_start_line("exit 7");
+	result = command_finish(process);
 	assert_int_equal(result.status, 7);
 	assert_int_equal(result.signal, 0);
-	assert_int_equal(finish(process).status, 7); /* once more */
+	assert_int_equal(command_finish(process).status, 7); /* once more */
 	ramet_process_unref(process);
-	process = start_line("ulimit -c 0; kill -SEGV $$");
-	result = finish(process);
+	process = command_start_line("ulimit -c 0; kill -SEGV $$");
+	result = command_finish(process);
 	assert_int_equal(result.signal, SIGSEGV);
 	assert_false(result.core);
 	assert_int_equal(result.status, 0);
 	ramet_process_unref(process);
-	process = start_line("i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done; sleep 0.1");
-	result = finish(process);
+	process = command_start_line(
+		"i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done; sleep 0.1");
+	result = command_finish(process);
 	assert_true(result.user_us + result.system_us > 1000);
 	assert_true(result.wall_us >= 100000 && result.wall_us > result.user_us);
 	assert_true(result.max_rss > 100000 && result.max_rss < 1 << 30);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 static void a_core_dump_is_told(void **state)
 {
 	char directory[] = "/tmp/ramet-test-exec-XXXXXX", pattern[256] = "";
-	ramet_command_options options = line("ulimit -c unlimited 2>&- && kill -SEGV $$");
+	ramet_command_options options = command_line("ulimit -c unlimited 2>&- && kill -SEGV $$");
 	ramet_process *process;
 	ramet_process_result result;
 	FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
@@ -537,290 +448,15 @@ static void a_core_dump_is_told(void **state)
 		skip();
 	assert_non_null(mkdtemp(directory));
 	options.cwd = directory;
-	enter("local");
-	process = start(&options);
-	result = finish(process);
+	commands_enter("local");
+	process = command_start(&options);
+	result = command_finish(process);
 	assert_int_equal(result.signal, SIGSEGV);
 	assert_true(result.core);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	assert_int_equal(system(command), 0);
-}
-
-static void what_is_left_in_the_background_goes_on_and_delays_nothing(void **state)
-{
-	ramet_process *process;
-	int pid;
-
-	(void)state;
-	fixture_allow_orphans();
-	for (size_t i = 0; i < 2; i++) {
-		enter(places[i]);
-		process = start_line("sleep 1000 & echo $!");
-		pid = read_number(process);
-		assert_int_equal(finish(process).status, 0);
-		ramet_process_unref(process);
-		leave();
-		assert_int_equal(kill(pid, 0), 0);
-		assert_int_equal(kill(pid, SIGKILL), 0);
-		wait_gone(pid);
-	}
-}
-
-static void alone_leaves_nothing_in_the_background(void **state)
-{
-	ramet_command_options options = line("setsid sleep 1000 & echo $!");
-	ramet_process *process;
-	int pid;
-
-	(void)state;
-	options.alone = true;
-	enter("local");
-	process = start(&options);
-	pid = read_number(process);
-	assert_int_equal(finish(process).status, 0);
-	assert_int_equal(kill(pid, 0), -1);
-	ramet_process_unref(process);
-	leave();
-}
-
-static void signals_reach_the_whole_group(void **state)
-{
-	ramet_process *process;
-	ramet_process_result result;
-
-	(void)state;
-	fixture_allow_orphans(); /* a shell may end before what it waits for */
-	enter("local");
-	process = start_line("trap 'echo 5; exit 5' USR1; echo 1; while :; do sleep 0.01; done");
-	assert_int_equal(read_number(process), 1);
-	assert_int_equal(ramet_process_signal(process, 0), -EINVAL);
-	assert_int_equal(ramet_process_signal(process, SIGUSR1), 0);
-	result = finish(process);
-	assert_int_equal(result.status == 5 || result.signal == SIGUSR1, 1);
-	assert_int_equal(result.cause, RAMET_CAUSE_ITSELF);
-	assert_int_equal(ramet_process_signal(process, SIGUSR1), -ESRCH);
-	ramet_process_unref(process);
-	leave();
-}
-
-/* A family that does what it can not to be found: one that ignores TERM, one that has left the session,
- * one that was forked twice, one that is stopped. Prints their ids, in any order, with a sign before the last. */
-#define FAMILY                                                                             \
-	"trap '' TERM; (sleep 1000 & echo $!); setsid sh -c 'echo $$; exec sleep 1000' & " \
-	"setsid sh -c 'setsid sh -c \"echo \\$\\$; exec sleep 1000\" & exit 0'; "          \
-	"sh -c 'echo +$$; kill -STOP $$; sleep 1000' & while :; do sleep 1000; done"
-
-static int start_family(ramet_process **ret_process, int pids[5])
-{
-	ramet_process *process = start_line(FAMILY);
-	ramet_value *value;
-	char text[256] = "";
-	int count = 0, lines = 0, stopped = 0;
-
-	while (lines < 4) {
-		assert_int_equal(ramet_receive(ramet_process_stdout(process), SOON, &value, NULL),
-				 1);
-		strncat(text, ramet_value_bytes(value).data, ramet_value_bytes(value).size);
-		ramet_value_unref(value);
-		lines = 0;
-		for (char *at = text; (at = strchr(at, '\n')); at++)
-			lines++;
-	}
-	for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n")) {
-		pids[count++] = atoi(at);
-		stopped = *at == '+' ? pids[count - 1] : stopped;
-	}
-	assert_int_equal(count, 4);
-	fixture_wait_state(stopped, 'T');
-	pids[4] = ramet_process_pid(process);
-	*ret_process = process;
-	return parent_of(pids[4]);
-}
-
-static void check_family_gone(const int pids[5])
-{
-	for (int i = 0; i < 5; i++)
-		if (kill(pids[i], 0) == 0)
-			fail_msg("process %d of the family is left", i);
-}
-
-static void the_ladder_ends_all_descendants(void **state)
-{
-	ramet_process_result result;
-	ramet_process *process;
-	int pids[5];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		int64_t begun;
-
-		enter(places[i]);
-		start_family(&process, pids);
-		begun = fixture_now();
-		ramet_process_kill(process);
-		result = finish(process);
-		assert_int_equal(result.signal, SIGKILL);
-		assert_int_equal(result.cause, RAMET_CAUSE_KILLED);
-		assert_true(fixture_now() - begun >= 200);
-		check_family_gone(pids);
-		ramet_process_unref(process);
-		leave();
-	}
-}
-
-static void term_is_enough_for_who_obeys(void **state)
-{
-	ramet_process_result result;
-	ramet_command_options options = line(
-		"trap 'exit 9' TERM; echo 1; while :; do sleep 0.01; done");
-	ramet_process *process;
-
-	(void)state;
-	enter("local");
-	options.grace = 8000;
-	process = start(&options);
-	assert_int_equal(read_number(process), 1);
-	ramet_process_kill(process);
-	result = finish(process);
-	assert_int_equal(result.status, 9);
-	assert_int_equal(result.cause, RAMET_CAUSE_KILLED);
-	assert_true(result.wall_us < 8000000);
-	ramet_process_unref(process);
-	leave();
-}
-
-static void a_command_that_takes_too_long_is_killed(void **state)
-{
-	ramet_command_options options = line("sleep 1000 & sleep 1000");
-	ramet_process_result result;
-	ramet_process *process;
-
-	(void)state;
-	options.timeout = 50;
-	options.grace = -1;
-	enter("local");
-	process = start(&options);
-	result = finish(process);
-	assert_int_equal(result.signal, SIGKILL);
-	assert_int_equal(result.cause, RAMET_CAUSE_TIMEOUT);
-	assert_true(result.wall_us >= 50000);
-	ramet_process_unref(process);
-	leave();
-}
-
-static void dropping_a_process_kills_the_command(void **state)
-{
-	ramet_process *process;
-	int pids[5];
-
-	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		enter(places[i]);
-		start_family(&process, pids);
-		ramet_process_unref(ramet_process_ref(process));
-		assert_int_equal(kill(pids[4], 0), 0);
-		ramet_process_unref(process);
-		for (int k = 0; k < 5; k++)
-			wait_gone(pids[k]);
-		leave();
-	}
-}
-
-static void the_end_of_the_router_ends_its_commands(void **state)
-{
-	ramet_process *process;
-	int pids[5];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
-		start_family(&process, pids);
-		leave();
-		check_family_gone(pids);
-		ramet_process_unref(process);
-	}
-}
-
-static void a_context_that_is_killed_takes_its_commands_along(void **state)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_process *process;
-	int pids[5], guard;
-
-	(void)state;
-	fixture_allow_orphans();
-	enter("local");
-	guard = start_family(&process, pids);
-	guard = fixture_pidfd(guard);
-	assert_int_equal(kill(ramet_context_pid(here.context), SIGKILL), 0);
-	assert_int_equal(ramet_process_wait(process, SOON, NULL, &error), -ECONNRESET);
-	ramet_error_clear(&error);
-	fixture_wait_end(guard);
-	for (int i = 0; i < 5; i++)
-		wait_gone(pids[i]);
-	ramet_process_unref(process);
-	leave();
-}
-
-/* Prints the id of the command that it has started, and waits to be killed. */
-static void be_master(int output)
-{
-	ramet_process *process;
-	int pids[5];
-
-	setsid();
-	enter("local");
-	start_family(&process, pids);
-	if (write(output, pids, sizeof(pids)) != sizeof(pids))
-		_exit(1);
-	pause();
-	_exit(1);
-}
-
-static void a_master_that_is_killed_takes_all_commands_along(void **state)
-{
-	int pids[5], ends[2];
-	pid_t master;
-
-	(void)state;
-	fixture_allow_orphans();
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	master = fork();
-	if (master == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		be_master(ends[1]);
-	}
-	close(ends[1]);
-	assert_int_equal(read(ends[0], pids, sizeof(pids)), sizeof(pids));
-	close(ends[0]);
-	kill(master, SIGKILL);
-	assert_int_equal(waitpid(master, NULL, 0), master);
-	for (int i = 0; i < 5; i++)
-		wait_gone(pids[i]);
-}
-
-static void a_command_whose_guard_is_killed_ends(void **state)
-{
-	ramet_process_result result;
-	ramet_process *process;
-	int pid, child;
-
-	(void)state;
-	fixture_allow_orphans();
-	enter("local");
-	process = start_line("sleep 1000 & echo $!; wait");
-	child = read_number(process);
-	pid = ramet_process_pid(process);
-	assert_int_equal(kill(parent_of(pid), SIGKILL), 0);
-	result = finish(process);
-	assert_int_equal(result.cause, RAMET_CAUSE_UNGUARDED);
-	assert_int_equal(result.signal, SIGKILL);
-	wait_gone(pid);
-	wait_gone(child);
-	ramet_process_unref(process);
-	leave();
 }
 
 /* --- many ------------------------------------------------------------------------------------------- */
@@ -829,14 +465,14 @@ static void two_hundred_commands_run_at_once(void **state)
 {
 	enum { COUNT = SANITIZED ? 50 : 200 };
 	ramet_process *processes[COUNT];
-	ramet_command_options options = line("read x; echo $x; exit $x");
+	ramet_command_options options = command_line("read x; echo $x; exit $x");
 
 	(void)state;
 	options.input = true;
 	for (size_t place = 0; place < 2; place++) {
-		enter(places[place]);
+		commands_enter(commands_places[place]);
 		for (int i = 0; i < COUNT; i++)
-			processes[i] = start(&options);
+			processes[i] = command_start(&options);
 		/* All have begun before the first may end. */
 		for (int i = 0; i < COUNT; i++)
 			assert_true(ramet_process_pid(processes[i]) > 0);
@@ -849,11 +485,11 @@ static void two_hundred_commands_run_at_once(void **state)
 					 0);
 		}
 		for (int i = 0; i < COUNT; i++) {
-			assert_int_equal(read_number(processes[i]), i);
-			assert_int_equal(finish(processes[i]).status, i);
+			assert_int_equal(command_read_number(processes[i]), i);
+			assert_int_equal(command_finish(processes[i]).status, i);
 			ramet_process_unref(processes[i]);
 		}
-		leave();
+		commands_leave();
 	}
 }
 
@@ -861,13 +497,13 @@ static void two_hundred_commands_run_at_once(void **state)
 
 static ramet_process *start_terminal(const char *text)
 {
-	ramet_command_options options = line(text);
+	ramet_command_options options = command_line(text);
 
 	options.terminal = true;
 	options.rows = 30;
 	options.columns = 100;
 	options.term = "vt100";
-	return start(&options);
+	return command_start(&options);
 }
 
 /* Reads until the text has come. */
@@ -900,17 +536,17 @@ static void a_terminal_is_one_and_controls_the_session(void **state)
 	ramet_process *process;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		enter(places[i]);
+	for (size_t i = 0; i < sizeof(commands_places) / sizeof(*commands_places); i++) {
+		commands_enter(commands_places[i]);
 		process = start_terminal("test -t 0 && test -t 1 && test -t 2 && echo terminal; "
 					 "echo $TERM; stty size; "
 					 "echo there >/dev/tty");
 		assert_null(ramet_process_stderr(process));
 		await_text(process, "terminal\r\nvt100\r\n30 100\r\nthere\r\n");
-		drain(ramet_process_stdout(process));
-		assert_int_equal(finish(process).status, 0);
+		command_drain(ramet_process_stdout(process));
+		assert_int_equal(command_finish(process).status, 0);
 		ramet_process_unref(process);
-		leave();
+		commands_leave();
 	}
 }
 
@@ -920,17 +556,17 @@ static void a_terminal_changes_its_size_and_tells(void **state)
 
 	(void)state;
 	fixture_allow_orphans(); /* a shell may end before what it waits for */
-	enter("local");
+	commands_enter("local");
 	process = start_terminal(
 		"trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.01; done");
 	await_text(process, "ready");
 	assert_int_equal(ramet_process_resize(process, -1, 0), -EINVAL);
 	assert_int_equal(ramet_process_resize(process, 50, 132), 0);
 	await_text(process, "50 132");
-	drain(ramet_process_stdout(process));
-	assert_int_equal(finish(process).status, 0);
+	command_drain(ramet_process_stdout(process));
+	assert_int_equal(command_finish(process).status, 0);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 static void what_is_typed_is_obeyed(void **state)
@@ -940,7 +576,7 @@ static void what_is_typed_is_obeyed(void **state)
 
 	(void)state;
 	fixture_allow_orphans(); /* a shell may end before what it waits for */
-	enter("local");
+	commands_enter("local");
 	process = start_terminal(
 		"echo ready; read x; echo \"got $x\"; cat; echo end of file; exec sleep 1000");
 	await_text(process, "ready");
@@ -953,11 +589,11 @@ static void what_is_typed_is_obeyed(void **state)
 	process = start_terminal("echo ready; exec sleep 1000");
 	await_text(process, "ready");
 	type_text(process, "\003");
-	drain(ramet_process_stdout(process));
-	result = finish(process);
+	command_drain(ramet_process_stdout(process));
+	result = command_finish(process);
 	assert_int_equal(result.signal, SIGINT);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 static void closing_a_terminal_hangs_up(void **state)
@@ -967,14 +603,14 @@ static void closing_a_terminal_hangs_up(void **state)
 
 	(void)state;
 	fixture_allow_orphans(); /* a shell may end before what it waits for */
-	enter("local");
+	commands_enter("local");
 	process = start_terminal("echo ready; while :; do echo; sleep 0.01; done");
 	await_text(process, "ready");
 	ramet_receiver_close(ramet_process_stdout(process));
-	result = finish(process);
+	result = command_finish(process);
 	assert_int_equal(result.signal, SIGHUP);
 	ramet_process_unref(process);
-	leave();
+	commands_leave();
 }
 
 int main(int argc, char **argv)
@@ -987,6 +623,9 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(the_place_and_the_environment_are_those_asked_for),
 		FIXTURE_TEST(another_user_has_its_own_groups_home_and_name),
 		FIXTURE_TEST(a_command_sees_three_descriptors_and_no_signal_blocked_or_ignored),
+		FIXTURE_TEST(limits_are_those_of_the_command_alone),
+		FIXTURE_TEST(a_limit_ends_who_goes_beyond_it),
+		FIXTURE_TEST(a_limit_that_cannot_be_set_is_an_error),
 		FIXTURE_TEST(output_and_errors_come_apart_or_joined_or_not_at_all),
 		FIXTURE_TEST(input_goes_through_a_command_and_comes_back_the_same),
 		FIXTURE_TEST(output_beyond_the_limit_is_left_out),
@@ -996,17 +635,6 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(what_was_written_before_the_end_is_there_when_it_is_over),
 		FIXTURE_TEST(the_result_has_status_signal_and_usage),
 		FIXTURE_TEST(a_core_dump_is_told),
-		FIXTURE_TEST(what_is_left_in_the_background_goes_on_and_delays_nothing),
-		FIXTURE_TEST(alone_leaves_nothing_in_the_background),
-		FIXTURE_TEST(signals_reach_the_whole_group),
-		FIXTURE_TEST(the_ladder_ends_all_descendants),
-		FIXTURE_TEST(term_is_enough_for_who_obeys),
-		FIXTURE_TEST(a_command_that_takes_too_long_is_killed),
-		FIXTURE_TEST(dropping_a_process_kills_the_command),
-		FIXTURE_TEST(the_end_of_the_router_ends_its_commands),
-		FIXTURE_TEST(a_context_that_is_killed_takes_its_commands_along),
-		FIXTURE_TEST(a_master_that_is_killed_takes_all_commands_along),
-		FIXTURE_TEST(a_command_whose_guard_is_killed_ends),
 		FIXTURE_TEST(two_hundred_commands_run_at_once),
 		FIXTURE_TEST(a_terminal_is_one_and_controls_the_session),
 		FIXTURE_TEST(a_terminal_changes_its_size_and_tells),

@@ -322,6 +322,44 @@ static void context_of_the_caller_is_not_started_again(void **state)
 	ramet_router_unref(router);
 }
 
+static int shut_down(const ramet_pool_progress *progress, void *data)
+{
+	struct killer *killer = data;
+	ramet_context *member;
+
+	(void)progress;
+	if (++killer->kills % 100 != 0 || killer->kills > 500)
+		return 0;
+	member = ramet_pool_get(killer->pool, 0);
+	ramet_context_shutdown(member, 1000, NULL);
+	ramet_context_unref(member);
+	return 0;
+}
+
+static void members_that_are_shut_down_result_is_exact(void **state)
+{
+	enum { COUNT = 1000 };
+	ramet_router *router = router_with_heartbeat(0);
+	ramet_pool_map_options options = RAMET_POOL_MAP_OPTIONS_INIT;
+	struct killer killer = {.pool = pool_of(router, "local*2", NULL)};
+	struct cube_args tasks[COUNT];
+	int64_t results[COUNT];
+
+	(void)state;
+	options.batch = 2;
+	options.progress = shut_down;
+	options.data = &killer;
+	for (int i = 0; i < COUNT; i++)
+		tasks[i].n = i;
+	if (cube_map(killer.pool, tasks, COUNT, results, &options, &error) < 0)
+		fail_msg("%s", error.message);
+	for (int64_t i = 0; i < COUNT; i++)
+		assert_int_equal(results[i], i * i * i);
+	assert_true(killer.kills >= 500);
+	ramet_pool_unref(killer.pool);
+	ramet_router_unref(router);
+}
+
 static int set_up(ramet_context *member, void *data, ramet_error *ret_error)
 {
 	atomic_fetch_add((atomic_int *)data, 1);
@@ -486,6 +524,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(members_terminated_result_is_exact),
 		FIXTURE_TEST(members_stopped_result_is_exact),
 		FIXTURE_TEST(members_that_exit_result_is_exact),
+		FIXTURE_TEST(members_that_are_shut_down_result_is_exact),
 		FIXTURE_TEST(task_that_kills_is_found),
 		FIXTURE_TEST(task_that_may_not_be_repeated_fails),
 		FIXTURE_TEST(no_member_left_map_ends),

@@ -55,18 +55,33 @@ int rmt_batch_parse(ramet_call *call, struct rmt_cbor_reader *reader)
 		       : -EBADMSG;
 }
 
+/* Types of the same name and look may have several descriptors. */
+static bool is_like(const struct ramet_type *one, const struct ramet_type *other)
+{
+	if (one == other)
+		return true;
+	if (one->kind != other->kind || one->size != other->size || one->count != other->count)
+		return false;
+	if (one->kind == RAMET_KIND_ARRAY)
+		return is_like(one->item, other->item);
+	for (unsigned i = 0; i < one->count; i++)
+		if (!is_like(one->fields[i].type, other->fields[i].type))
+			return false;
+	return true;
+}
+
 bool rmt_batch_combines(const struct ramet_function *combine, const struct ramet_type *result)
 {
-	return combine->arguments.count == 2 && result->kind != RAMET_KIND_NONE &&
-	       rmt_type_is_like(combine->result, result) &&
-	       rmt_type_is_like(combine->arguments.fields[0].type, result) &&
-	       rmt_type_is_like(combine->arguments.fields[1].type, result);
+	const struct ramet_field *sides = combine->arguments.fields;
+
+	return combine->arguments.count == 2 && result->size > 0 &&
+	       is_like(combine->result, result) && is_like(sides[0].type, result) &&
+	       is_like(sides[1].type, result);
 }
 
 bool rmt_batch_fits(const ramet_call *call)
 {
-	return strncmp(call->function->name, RMT_SERVICE_PREFIX, strlen(RMT_SERVICE_PREFIX)) != 0 &&
-	       (!call->combine || rmt_batch_combines(call->combine, call->function->result));
+	return !call->combine || rmt_batch_combines(call->combine, call->function->result);
 }
 
 /* What was allocated for arguments and results may go. */
@@ -75,7 +90,8 @@ static void release(struct batch *batch)
 	ramet_call *call = batch->call;
 
 	for (; batch->kept; batch->kept = batch->kept->next)
-		rmt_type_release(&call->function->arguments, batch->kept->arguments);
+		if (batch->kept->arguments)
+			rmt_type_release(&call->function->arguments, batch->kept->arguments);
 	batch->pair = NULL;
 	rmt_type_memory_done(&call->memory);
 	rmt_type_memory_init(&call->memory, batch->executor->arena, sizeof(batch->executor->arena));
@@ -101,8 +117,8 @@ static void put_failure(struct batch *batch)
 	batch->done++;
 }
 
-/* Writes a result, or that it is too large, or nothing: it is too large together with the
- * others, and the batch is over. */
+/* Writes a result, or that it is too large, or nothing: it is too large together with the others, and
+ * the batch is over. */
 static bool put_result(struct batch *batch, const void *result)
 {
 	ramet_call *call = batch->call;
@@ -110,43 +126,32 @@ static bool put_result(struct batch *batch, const void *result)
 	size_t before = out->size;
 
 	rmt_execute_encode(call, batch->executor, result);
-	if (call->failure.code)
+	if (out->error < 0)
 		return false;
-	if (out->size > room(batch)) {
-		size_t size = out->size - before;
-
-		out->size = before;
-		if (batch->done > 0)
-			return false;
-		rmt_error_set_at(&call->failure, EMSGSIZE, call->router->path,
-				 "the result of '%s' has %zu bytes, %u are allowed",
-				 call->function->name, size, call->router->message_size_max);
-		put_failure(batch);
+	if (out->size <= room(batch)) {
+		batch->done++;
 		return true;
 	}
-	batch->done++;
+	out->size = before;
+	if (batch->done > 0)
+		return false;
+	rmt_error_set_at(&call->failure, EMSGSIZE, call->router->path,
+			 "the result of '%s' is too large for a message", call->function->name);
+	put_failure(batch);
 	return true;
 }
 
 static bool flush(struct batch *batch)
 {
-	ramet_call *call = batch->call;
-	ramet_error failure = call->failure;
-	bool written = true;
+	bool written = !batch->pending ||
+		       put_result(batch,
+				  batch->pair + batch->call->combine->arguments.fields[0].offset);
 
-	if (!batch->pending)
-		return true;
-	call->failure = (ramet_error)RAMET_ERROR_INIT;
-	written = put_result(batch, batch->pair + call->combine->arguments.fields[0].offset);
 	batch->pending = false;
-	if (!written && batch->executor->out.error == 0) {
+	if (!written) {
 		batch->executor->out.size = batch->begin;
 		batch->done = batch->begin_done;
 	}
-	if (call->failure.code)
-		ramet_error_clear(&failure);
-	else
-		call->failure = failure;
 	return written;
 }
 
@@ -162,7 +167,7 @@ static void combine(struct batch *batch)
 	if (!batch->pair)
 		batch->pair = rmt_type_memory_take(&call->memory, function->arguments.size);
 	if (!batch->pair) {
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+		rmt_execute_no_memory(call);
 		return;
 	}
 	memcpy(batch->pair + sides[batch->pending].offset, batch->executor->result, size);
@@ -187,22 +192,18 @@ static bool step(struct batch *batch, struct rmt_cbor_reader *reader)
 {
 	ramet_call *call = batch->call;
 	struct rmt_executor *executor = batch->executor;
-	const struct ramet_function *function = call->function;
-	size_t before = reader->position, size = function->result->size;
+	size_t before = reader->position;
 	struct kept *kept = rmt_type_memory_take(&call->memory, sizeof(*kept));
-	void *arguments = kept ? rmt_execute_arguments(call, reader) : NULL;
 	bool written = true;
 
-	if (!kept)
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
-	if (arguments) {
-		*kept = (struct kept){batch->kept, arguments};
+	if (kept) {
+		kept->arguments = rmt_execute_run(call, executor, reader);
+		kept->next = batch->kept;
 		batch->kept = kept;
-		if (size > 0)
-			memset(executor->result, 0, size);
-		function->invoke(call, arguments, executor->result);
+	} else {
+		rmt_execute_no_memory(call);
 	}
-	/* It has been told so, and perhaps believed it. */
+	/* It may have noticed. */
 	if (!call->failure.code && ramet_call_cancelled(call)) {
 		if (call->count > 1)
 			return false;
@@ -216,9 +217,10 @@ static bool step(struct batch *batch, struct rmt_cbor_reader *reader)
 	if (call->failure.code && executor->out.error == 0) {
 		reader->position = before;
 		written = flush(batch) && rmt_cbor_skip(reader) == 0;
+		written = written && call->failure.code;
 		if (written)
 			put_failure(batch);
-		else if (executor->out.error == 0)
+		else
 			ramet_error_clear(&call->failure);
 	}
 	if (!batch->pending)
@@ -226,36 +228,26 @@ static bool step(struct batch *batch, struct rmt_cbor_reader *reader)
 	return written && executor->out.size < RMT_MIN(RMT_BATCH_RESULTS_MAX, room(batch) / 2);
 }
 
-static uint64_t now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
-}
-
 /* Puts what is known last before the results. */
 static void put_head(struct rmt_buffer *out, uint64_t took, size_t count)
 {
-	unsigned char memory[HEAD_MAX];
-	struct rmt_buffer head;
+	unsigned char head[HEAD_MAX];
+	size_t before = out->size, size;
 
-	rmt_buffer_init(&head, memory, sizeof(memory));
-	rmt_cbor_put_array(&head, 2);
-	rmt_cbor_put_uint(&head, took);
-	rmt_cbor_put_array(&head, count);
-	if (!rmt_buffer_reserve(out, head.size))
-		return;
-	memmove(out->data + head.size, out->data, out->size);
-	memcpy(out->data, head.data, head.size);
-	out->size += head.size;
+	rmt_cbor_put_array(out, 2);
+	rmt_cbor_put_uint(out, took);
+	rmt_cbor_put_array(out, count);
+	size = out->size - before;
+	memcpy(head, out->data + before, size);
+	memmove(out->data + size, out->data, before);
+	memcpy(out->data, head, size);
 }
 
 void rmt_batch_invoke(ramet_call *call, struct rmt_executor *executor,
 		      struct rmt_cbor_reader *reader)
 {
 	struct batch batch = {.call = call, .executor = executor};
-	uint64_t began = now();
+	int64_t began = rmt_now();
 
 	call->deadline = call->patience > 0 ? rmt_after(call->patience) : RMT_NEVER;
 	for (uint32_t i = 0; i < call->count && !atomic_load(&call->cancelled); i++)
@@ -263,8 +255,7 @@ void rmt_batch_invoke(ramet_call *call, struct rmt_executor *executor,
 			break;
 	flush(&batch);
 	release(&batch);
-	put_head(&executor->out, now() - began, batch.done);
-	if (executor->out.error < 0 && !call->failure.code)
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path,
-				 "out of memory for the results of '%s'", call->function->name);
+	put_head(&executor->out, (uint64_t)(rmt_now() - began) * 1000, batch.done);
+	if (executor->out.error < 0)
+		rmt_execute_no_memory(call);
 }

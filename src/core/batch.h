@@ -20,7 +20,7 @@
 /* What stands between the name and the arguments. 0 or -EBADMSG. */
 int rmt_batch_parse(ramet_call *call, struct rmt_cbor_reader *reader);
 
-/* Whether its functions may be executed so, and belong together. */
+/* Whether its functions belong together. */
 bool rmt_batch_fits(const ramet_call *call);
 
 /* Executes it, without the lock; the reader stands before the arguments. The answer is in

@@ -218,10 +218,10 @@ static int find_function(ramet_call *call, const char *name, size_t size, const 
 {
 	const struct rmt_parent_hooks *hooks = call->router->hooks;
 
-	if (hooks && is_service(name, size))
+	if (hooks && call->count == 0 && is_service(name, size))
 		return hooks->service(call->router, name, size, &call->function, ret_text);
 	call->function = rmt_function_find(name, size);
-	return call->function ? 0 : -ENOSYS;
+	return call->function && (call->count == 0 || rmt_batch_fits(call)) ? 0 : -ENOSYS;
 }
 
 /* Finds its function and queues it, or refuses it. */
@@ -266,8 +266,6 @@ static void accept(ramet_call *call)
 		call_refused(call);
 	} else if (router->state != RMT_ROUTER_RUNNING) {
 		refuse(call, ESHUTDOWN, "this context is ending");
-	} else if (call->count > 0 && !rmt_batch_fits(call)) {
-		refuse(call, EINVAL, "there is no such batch");
 	} else if ((call->function->flags & RAMET_FUNCTION_CONCURRENT) &&
 		   is_service(name, name_size)) {
 		rmt_list_append(&execution->services, &call->node);
@@ -430,33 +428,37 @@ void rmt_execute_cancel_all(ramet_router *router)
 
 /* --- executing ---------------------------------------------------------------------------- */
 
-bool rmt_executor_reserve(struct rmt_executor *executor, ramet_call *call)
+void rmt_execute_no_memory(ramet_call *call)
 {
-	size_t size = call->function->result->size;
+	rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory for '%s'",
+			 call->function->name);
+}
+
+static bool reserve(struct rmt_executor *executor, size_t size)
+{
 	void *grown;
 
 	if (size <= executor->result_size)
 		return true;
 	grown = realloc(executor->result, size);
-	if (!grown) {
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+	if (!grown)
 		return false;
-	}
 	executor->result = grown;
 	executor->result_size = size;
 	return true;
 }
 
-void *rmt_execute_arguments(ramet_call *call, struct rmt_cbor_reader *reader)
+void *rmt_execute_run(ramet_call *call, struct rmt_executor *executor,
+		      struct rmt_cbor_reader *reader)
 {
 	const struct ramet_function *function = call->function;
-	void *arguments = rmt_type_memory_take(
-		&call->memory, function->arguments.size ? function->arguments.size : 1);
+	size_t size = function->arguments.size;
+	void *arguments = rmt_type_memory_take(&call->memory, size ? size : 1);
 	char where[160] = "";
 	int r;
 
-	if (!arguments) {
-		rmt_error_set_at(&call->failure, ENOMEM, call->router->path, "out of memory");
+	if (!arguments || !reserve(executor, function->result->size)) {
+		rmt_execute_no_memory(call);
 		return NULL;
 	}
 	r = rmt_type_decode(&function->arguments, reader, arguments, &call->memory, &rmt_call_hooks,
@@ -466,6 +468,9 @@ void *rmt_execute_arguments(ramet_call *call, struct rmt_cbor_reader *reader)
 				 "%s: %s", function->name, *where ? where : rmt_strerror(r));
 		return NULL;
 	}
+	if (function->result->size > 0)
+		memset(executor->result, 0, function->result->size);
+	function->invoke(call, arguments, executor->result);
 	return arguments;
 }
 
@@ -475,34 +480,27 @@ void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const v
 
 	rmt_type_encode(call->function->result, result, &executor->out, &rmt_call_hooks, &target);
 	if (executor->out.error < 0)
-		rmt_error_set_at(&call->failure, executor->out.error, call->router->path,
-				 "out of memory for the result of '%s'", call->function->name);
+		rmt_execute_no_memory(call);
 }
 
 /* Decodes, runs, encodes: without the lock. */
 static void invoke(ramet_call *call, struct rmt_executor *executor)
 {
-	const struct ramet_function *function = call->function;
 	struct rmt_cbor_reader reader;
 	void *arguments;
 
 	rmt_cbor_reader_init(&reader, call->message.data, call->message.size);
 	reader.position = call->arguments;
-	if (!rmt_executor_reserve(executor, call))
-		return;
 	if (call->count > 0) {
 		rmt_batch_invoke(call, executor, &reader);
 		return;
 	}
-	arguments = rmt_execute_arguments(call, &reader);
+	arguments = rmt_execute_run(call, executor, &reader);
 	if (!arguments)
 		return;
-	if (function->result->size > 0)
-		memset(executor->result, 0, function->result->size);
-	function->invoke(call, arguments, executor->result);
 	if (!call->failure.code && !call->deferral && call->message.frame.reply != 0)
 		rmt_execute_encode(call, executor, executor->result);
-	rmt_type_release(&function->arguments, arguments);
+	rmt_type_release(&call->function->arguments, arguments);
 }
 
 void rmt_call_defer(ramet_call *call, struct rmt_deferral *deferral)

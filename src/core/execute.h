@@ -88,12 +88,13 @@ struct rmt_executor {
 	size_t result_size;
 };
 
-/* Room for a result: false, and a failure, when there is no memory. */
-bool rmt_executor_reserve(struct rmt_executor *executor, ramet_call *call);
+/* The call's failure is that there is no memory for something. */
+void rmt_execute_no_memory(ramet_call *call);
 
-/* The next item of the reader as arguments, in memory of the call. NULL: it has a failure. The caller
- * releases them. */
-void *rmt_execute_arguments(ramet_call *call, struct rmt_cbor_reader *reader);
+/* Runs the function with the next item of the reader as arguments, which are in memory of the call, and
+ * which the caller releases. NULL: it was not run, and has a failure. */
+void *rmt_execute_run(ramet_call *call, struct rmt_executor *executor,
+		      struct rmt_cbor_reader *reader);
 
 /* Appends a result to executor->out. What it cannot be sent for becomes the call's failure. */
 void rmt_execute_encode(ramet_call *call, struct rmt_executor *executor, const void *result);

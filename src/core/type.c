@@ -462,21 +462,6 @@ static uint64_t mix_type(uint64_t hash, const struct ramet_type *type)
 	return hash;
 }
 
-bool rmt_type_is_flat(const struct ramet_type *type)
-{
-	if (type->kind != RAMET_KIND_STRUCT)
-		return type->kind <= RAMET_KIND_F64;
-	for (unsigned i = 0; i < type->count; i++)
-		if (!rmt_type_is_flat(type->fields[i].type))
-			return false;
-	return true;
-}
-
-bool rmt_type_is_like(const struct ramet_type *type, const struct ramet_type *other)
-{
-	return type->size == other->size && mix_type(0, type) == mix_type(0, other);
-}
-
 uint64_t rmt_function_signature(const struct ramet_function *function)
 {
 	uint64_t hash = mix(0xcbf29ce484222325u, function->name, strlen(function->name) + 1);

@@ -56,13 +56,6 @@ int rmt_type_decode(const struct ramet_type *type, struct rmt_cbor_reader *reade
 /* Drops what an object decoded into an arena refers to: contexts, senders, values. */
 void rmt_type_release(const struct ramet_type *type, void *object);
 
-/* Nothing in such an object is owned: it may be copied, and need not be released. */
-bool rmt_type_is_flat(const struct ramet_type *type);
-
-/* True for types that look alike, whatever their names: their objects are the same on the wire, and
- * nearly surely in memory. */
-bool rmt_type_is_like(const struct ramet_type *type, const struct ramet_type *other);
-
 /* A number that is the same for functions of the same name and types, and nearly surely another for
  * others. */
 uint64_t rmt_function_signature(const struct ramet_function *function);

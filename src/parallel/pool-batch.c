@@ -108,12 +108,12 @@ static void arrived(ramet_receiver *receiver)
 		if (pool->router->state != RMT_ROUTER_ENDED)
 			rmt_loop_defer(&pool->router->loop, &pool->reaper);
 	}
-	rmt_member_answered(member);
+	rmt_pool_member_answered(member);
 }
 
-int rmt_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
-		  struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
-		  ramet_error *error)
+int rmt_pool_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
+		       struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
+		       ramet_error *error)
 {
 	struct rmt_pool_batch *batch = calloc(1, sizeof(*batch));
 
@@ -134,7 +134,7 @@ int rmt_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
 	batch->piece.count = put_tasks(map, batch);
 	if (batch->payload.error < 0) {
 		rmt_lock(map->router);
-		rmt_batch_free(batch);
+		rmt_pool_batch_free(batch);
 		rmt_unlock(map->router);
 		return rmt_error_set(error, ENOMEM, "out of memory for the arguments of '%s'",
 				     map->tasks.function->name);
@@ -154,7 +154,7 @@ static uint32_t next_size(const struct rmt_pool_batch *batch)
 	return left > RMT_FRAME_PAYLOAD_MAX ? RMT_FRAME_PAYLOAD_MAX : (uint32_t)left;
 }
 
-bool rmt_batch_can_go_on(const struct rmt_pool_batch *batch)
+bool rmt_pool_batch_can_go_on(const struct rmt_pool_batch *batch)
 {
 	const struct rmt_flow *flow = batch->flow;
 
@@ -227,7 +227,7 @@ static int send_piece(struct rmt_pool_batch *batch)
 /* As much as there is room for. */
 static void go_on(struct rmt_pool_batch *batch)
 {
-	while (batch->flow && rmt_batch_can_go_on(batch)) {
+	while (batch->flow && rmt_pool_batch_can_go_on(batch)) {
 		if (batch->flow->closed) {
 			fail(batch, ECONNRESET, "it is gone");
 			return;
@@ -240,7 +240,7 @@ static void go_on(struct rmt_pool_batch *batch)
 	}
 }
 
-void rmt_batch_send(struct rmt_pool_batch *batch)
+void rmt_pool_batch_send(struct rmt_pool_batch *batch)
 {
 	struct rmt_pool_member *member = batch->member;
 	struct rmt_peer *peer = batch->peer;
@@ -283,7 +283,7 @@ void rmt_batch_send(struct rmt_pool_batch *batch)
 
 /* --- the end: the lock is held -------------------------------------------------------------- */
 
-void rmt_batch_cancel(struct rmt_pool_batch *batch)
+void rmt_pool_batch_cancel(struct rmt_pool_batch *batch)
 {
 	ramet_router *router = batch->member->pool->router;
 
@@ -296,7 +296,7 @@ void rmt_batch_cancel(struct rmt_pool_batch *batch)
 		rmt_control_cancel(router, batch->peer->id, (uint32_t)batch->receiver.node.key);
 }
 
-void rmt_batch_free(struct rmt_pool_batch *batch)
+void rmt_pool_batch_free(struct rmt_pool_batch *batch)
 {
 	sending_over(batch);
 	rmt_list_remove(&batch->of_map);
@@ -306,11 +306,11 @@ void rmt_batch_free(struct rmt_pool_batch *batch)
 	rmt_receiver_done(&batch->receiver);
 	rmt_buffer_done(&batch->payload);
 	rmt_context_drop(&batch->peer->handle);
-	rmt_member_unref(batch->member);
+	rmt_pool_member_unref(batch->member);
 	free(batch);
 }
 
-void rmt_batch_abandon(struct rmt_pool_batch *batch)
+void rmt_pool_batch_abandon(struct rmt_pool_batch *batch)
 {
 	batch->map = NULL;
 	rmt_list_remove(&batch->of_map);
@@ -387,8 +387,8 @@ static int read_result(struct rmt_pool_batch *batch, struct rmt_cbor_reader *rea
 	return 0;
 }
 
-int rmt_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
-		   ramet_error *error)
+int rmt_pool_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
+			ramet_error *error)
 {
 	const struct rmt_message *message = &batch->receiver.inline_entry.message;
 	struct rmt_type_memory memory;

@@ -128,7 +128,7 @@ static int give(struct rmt_pool_map *map, struct rmt_pool_member *member, ramet_
 	r = rmt_tasks_take(&map->tasks, want, path, &piece, error);
 	if (r > 0) {
 		rest = piece;
-		r = rmt_batch_new(map, member, &piece, &batch, error);
+		r = rmt_pool_batch_new(map, member, &piece, &batch, error);
 		rest.first += piece.count;
 		rest.count -= piece.count;
 		if (r == 0 && rmt_tasks_return(&map->tasks, &rest) < 0)
@@ -138,9 +138,9 @@ static int give(struct rmt_pool_map *map, struct rmt_pool_member *member, ramet_
 	rmt_lock(map->router);
 	if (batch) {
 		batch->only = goes_alone(map, &piece);
-		rmt_batch_send(batch);
+		rmt_pool_batch_send(batch);
 	}
-	rmt_member_unref(member);
+	rmt_pool_member_unref(member);
 	return r;
 }
 
@@ -156,7 +156,7 @@ static int fill(struct rmt_pool_map *map, ramet_error *error)
 		if (map->sending == 0)
 			break;
 		if (batch->flow)
-			rmt_batch_send(batch);
+			rmt_pool_batch_send(batch);
 	}
 	while (r > 0 && !map->cancelled && rmt_tasks_wait(&map->tasks)) {
 		struct rmt_pool_member *member = pick(map);
@@ -204,7 +204,7 @@ static int take_results(struct rmt_pool_map *map, struct rmt_pool_batch *batch, 
 {
 	struct rmt_pool_piece rest = batch->piece;
 	uint64_t read = 0, took = 0;
-	int r = rmt_batch_read(batch, &read, &took, error);
+	int r = rmt_pool_batch_read(batch, &read, &took, error);
 
 	if (r < 0)
 		return r;
@@ -275,7 +275,7 @@ static int take_failure(struct rmt_pool_map *map, struct rmt_pool_batch *batch,
 	case ECANCELED:
 		if (batch->cancelled)
 			return rmt_tasks_return(&map->tasks, &piece);
-		break;
+		return lost(map, batch, batch->began_at != RMT_NEVER, failure, error);
 	case ENOMEM:
 	case EMSGSIZE:
 	case EDQUOT:
@@ -297,8 +297,9 @@ static int process(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ramet
 	int64_t took = rmt_now() - batch->sent_at;
 	int r = rmt_receiver_failure(&batch->receiver, &failure);
 
-	/* What says that it is ending does so until it is lost. */
-	if (r == -ESHUTDOWN && batch->peer == member->peer)
+	/* What is ending, and cancels what it has or begins nothing, does so until it is lost. */
+	if ((r == -ESHUTDOWN || (r == -ECANCELED && !batch->cancelled)) &&
+	    batch->peer == member->peer)
 		member->stuck = true;
 	if (r == 0)
 		member->losses = 0;
@@ -320,7 +321,7 @@ static int process(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ramet
 	rmt_lock(map->router);
 	if (batch->first && (member->round_trip == 0 || took < member->round_trip))
 		member->round_trip = RMT_MAX(took, 1);
-	rmt_batch_free(batch);
+	rmt_pool_batch_free(batch);
 	return r;
 }
 
@@ -368,17 +369,17 @@ static int timed_out(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ram
 
 	rmt_error_set_at(&failure, ETIMEDOUT, member->peer->path ? member->peer->path : "",
 			 "it took longer than %d ms", map->options.task_timeout);
-	rmt_batch_cancel(batch);
+	rmt_pool_batch_cancel(batch);
 	if (!batch->answered)
-		rmt_member_stuck(member);
-	rmt_batch_abandon(batch);
+		rmt_pool_member_stuck(member);
+	rmt_pool_batch_abandon(batch);
 	/* What waits behind it goes elsewhere. */
 	rmt_list_each(&member->batches, node, following) {
 		struct rmt_pool_batch *other = RMT_CONTAINER(node, struct rmt_pool_batch,
 							     of_member);
 
 		if (other->map == map && other->began_at == RMT_NEVER)
-			rmt_batch_cancel(other);
+			rmt_pool_batch_cancel(other);
 	}
 	rmt_unlock(map->router);
 	piece.alone = true;
@@ -422,7 +423,7 @@ static bool has_something(void *argument)
 		return true;
 	for (struct rmt_list *node = map->flying.next; map->sending > 0 && node != &map->flying;
 	     node = node->next)
-		if (rmt_batch_can_go_on(RMT_CONTAINER(node, struct rmt_pool_batch, of_map)))
+		if (rmt_pool_batch_can_go_on(RMT_CONTAINER(node, struct rmt_pool_batch, of_map)))
 			return true;
 	return false;
 }
@@ -463,12 +464,12 @@ static void end(struct rmt_pool_map *map)
 		struct rmt_pool_batch *batch = rmt_list_first(&map->flying, struct rmt_pool_batch,
 							      of_map);
 
-		rmt_batch_cancel(batch);
+		rmt_pool_batch_cancel(batch);
 		if (!batch->answered)
-			rmt_batch_abandon(batch);
+			rmt_pool_batch_abandon(batch);
 	}
 	while (!rmt_list_empty(&map->answered))
-		rmt_batch_free(rmt_list_first(&map->answered, struct rmt_pool_batch, of_map));
+		rmt_pool_batch_free(rmt_list_first(&map->answered, struct rmt_pool_batch, of_map));
 }
 
 static int check(const struct rmt_pool_map *map, const ramet_pool_map_options *options,

@@ -33,7 +33,7 @@ static void unwatch(struct rmt_pool_member *member)
 	member->stuck = false;
 }
 
-void rmt_member_unref(struct rmt_pool_member *member)
+void rmt_pool_member_unref(struct rmt_pool_member *member)
 {
 	ramet_pool *pool = member->pool;
 
@@ -46,7 +46,7 @@ void rmt_member_unref(struct rmt_pool_member *member)
 	rmt_pool_release(pool);
 }
 
-void rmt_member_leave(struct rmt_pool_member *member)
+void rmt_pool_member_leave(struct rmt_pool_member *member)
 {
 	ramet_pool *pool = member->pool;
 
@@ -57,7 +57,7 @@ void rmt_member_leave(struct rmt_pool_member *member)
 	pool->member_count--;
 	rmt_pool_changed(pool);
 	/* Batches that it has not answered keep it. */
-	rmt_member_unref(member);
+	rmt_pool_member_unref(member);
 }
 
 /* --- starting again ------------------------------------------------------------------------- */
@@ -87,7 +87,7 @@ static int backoff(const struct rmt_pool_member *member)
 	return RMT_MIN(BACKOFF_MS << times, BACKOFF_MAX_MS);
 }
 
-int rmt_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error)
+int rmt_pool_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error)
 {
 	if (!pool->options.setup)
 		return 0;
@@ -115,7 +115,7 @@ static int connect_again(struct rmt_pool_member *member, ramet_context **ret_con
 	rmt_unlock(pool->router);
 	if (!wanted)
 		return 0;
-	r = rmt_member_set_up(pool, *ret_context, error);
+	r = rmt_pool_member_set_up(pool, *ret_context, error);
 	*ret_set_up = r >= 0;
 	rmt_lock(pool->router);
 	pool->setups--;
@@ -138,14 +138,14 @@ static bool attempt(struct rmt_pool_member *member)
 	rmt_lock(pool->router);
 	lost = context && !context->peer->alive;
 	if (r >= 0 && goes_on(member) && set_up && !lost)
-		rmt_member_ready(member, context->peer);
+		rmt_pool_member_ready(member, context->peer);
 	if (r < 0)
 		rmt_error_move(&pool->last, &error);
 	ramet_error_clear(&error);
 	member->losses += r < 0 || lost;
 	/* What the hook does not want is given up; unless it was the context that was lost. */
 	if (r < 0 && context && !lost)
-		rmt_member_leave(member);
+		rmt_pool_member_leave(member);
 	if (context)
 		rmt_context_drop(context);
 	return goes_on(member);
@@ -161,7 +161,7 @@ static void *restart_main(void *argument)
 	rmt_lock(router);
 	while (goes_on(member)) {
 		if (!may_try(member)) {
-			rmt_member_leave(member);
+			rmt_pool_member_leave(member);
 			break;
 		}
 		if (rmt_wait(router, is_stopped, member, rmt_after(backoff(member))) !=
@@ -169,7 +169,7 @@ static void *restart_main(void *argument)
 		    !attempt(member))
 			break;
 	}
-	rmt_member_unref(member);
+	rmt_pool_member_unref(member);
 	rmt_router_release(router);
 	return NULL;
 }
@@ -219,19 +219,19 @@ static void lost(ramet_receiver *watch)
 	rmt_loop_defer(&pool->router->loop, &pool->reaper);
 }
 
-void rmt_member_look(struct rmt_pool_member *member)
+void rmt_pool_member_look(struct rmt_pool_member *member)
 {
 	bool gone = member->watched && member->watch.done;
 
 	if (member->state == RMT_MEMBER_LEAVING && (gone || member->in_flight == 0)) {
-		rmt_member_leave(member);
+		rmt_pool_member_leave(member);
 		return;
 	}
 	if (member->state != RMT_MEMBER_LOST || !gone || member->in_flight > 0)
 		return;
 	unwatch(member);
 	if (!member->path || !goes_on(member) || !may_try(member) || start_thread(member) < 0)
-		rmt_member_leave(member);
+		rmt_pool_member_leave(member);
 }
 
 static void grace_over(struct rmt_timer *timer)
@@ -241,14 +241,14 @@ static void grace_over(struct rmt_timer *timer)
 	ramet_router *router = member->pool->router;
 
 	if (!member->path)
-		rmt_member_leave(member);
+		rmt_pool_member_leave(member);
 	else if (peer->process)
 		rmt_child_end(peer, 0);
 	else if (peer->via && peer->alive)
 		rmt_control_release(router, peer->via->id, peer->id, 0);
 }
 
-void rmt_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer)
+void rmt_pool_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer)
 {
 	struct rmt_peer *before = member->peer;
 
@@ -266,7 +266,7 @@ void rmt_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer)
 	rmt_pool_changed(member->pool);
 }
 
-void rmt_member_stuck(struct rmt_pool_member *member)
+void rmt_pool_member_stuck(struct rmt_pool_member *member)
 {
 	ramet_router *router = member->pool->router;
 
@@ -276,7 +276,7 @@ void rmt_member_stuck(struct rmt_pool_member *member)
 	rmt_loop_timer_start(&router->loop, &member->grace, rmt_after(STUCK_MS));
 }
 
-void rmt_member_answered(struct rmt_pool_member *member)
+void rmt_pool_member_answered(struct rmt_pool_member *member)
 {
 	ramet_pool *pool = member->pool;
 

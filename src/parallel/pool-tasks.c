@@ -203,6 +203,17 @@ static int pull(struct rmt_pool_tasks *tasks, ramet_error *error)
 	return r < 0 ? rmt_error_set(error, r, "out of memory") : 1;
 }
 
+/* Nothing in such an object is owned: it may be copied, and need not be cleared. */
+static bool is_flat(const struct ramet_type *type)
+{
+	if (type->kind != RAMET_KIND_STRUCT)
+		return type->kind <= RAMET_KIND_F64;
+	for (unsigned i = 0; i < type->count; i++)
+		if (!is_flat(type->fields[i].type))
+			return false;
+	return true;
+}
+
 /* --- beginning and end ---------------------------------------------------------------------- */
 
 int rmt_tasks_init(struct rmt_pool_tasks *tasks, const void *array, uint64_t count, void *results,
@@ -215,8 +226,8 @@ int rmt_tasks_init(struct rmt_pool_tasks *tasks, const void *array, uint64_t cou
 	tasks->array = array;
 	tasks->count = tasks->next ? UINT64_MAX : count;
 	tasks->room = tasks->next ? RMT_POOL_WINDOW : RMT_MAX(count, 1);
-	tasks->flat = rmt_type_is_flat(&function->arguments);
-	tasks->result_flat = rmt_type_is_flat(function->result);
+	tasks->flat = is_flat(&function->arguments);
+	tasks->result_flat = is_flat(function->result);
 	tasks->results = results;
 	tasks->own_results = !results && size > 0;
 	tasks->states = calloc(tasks->room, 1);

@@ -40,10 +40,10 @@ static void reap(struct rmt_deferred *deferred)
 		struct rmt_pool_batch *batch = RMT_CONTAINER(node, struct rmt_pool_batch, of_map);
 
 		if (batch->answered)
-			rmt_batch_free(batch);
+			rmt_pool_batch_free(batch);
 	}
 	rmt_list_each(&pool->members, node, following)
-		rmt_member_look(RMT_CONTAINER(node, struct rmt_pool_member, node));
+		rmt_pool_member_look(RMT_CONTAINER(node, struct rmt_pool_member, node));
 	rmt_pool_release(pool);
 }
 
@@ -77,7 +77,7 @@ int rmt_pool_join(ramet_pool *pool, struct rmt_peer *peer, char *path)
 	rmt_list_append(&pool->members, &member->node);
 	pool->references++;
 	pool->member_count++;
-	rmt_member_ready(member, peer);
+	rmt_pool_member_ready(member, peer);
 	return 0;
 }
 
@@ -191,7 +191,7 @@ static int set_up_all(ramet_pool *pool, ramet_group *group, ramet_error *error)
 	int r = 0;
 
 	for (size_t i = 0; i < ramet_group_size(group) && r >= 0; i++)
-		r = rmt_member_set_up(pool, ramet_group_get(group, i), &failure);
+		r = rmt_pool_member_set_up(pool, ramet_group_get(group, i), &failure);
 	if (r < 0)
 		return rmt_error_move(error, &failure);
 	ramet_error_clear(&failure);
@@ -250,7 +250,7 @@ int rmt_pool_add_context(ramet_pool *pool, ramet_context *context)
 	r = find(pool, context->peer) ? -EEXIST : 0;
 	rmt_unlock(pool->router);
 	if (r == 0)
-		r = rmt_member_set_up(pool, context, &error);
+		r = rmt_pool_member_set_up(pool, context, &error);
 	ramet_error_clear(&error);
 	if (r < 0)
 		return r;
@@ -268,10 +268,10 @@ int rmt_pool_remove(ramet_pool *pool, ramet_context *context)
 	member = find(pool, context->peer);
 	if (member && member->state == RMT_MEMBER_READY) {
 		member->state = RMT_MEMBER_LEAVING;
-		rmt_member_look(member);
+		rmt_pool_member_look(member);
 		rmt_pool_changed(pool);
 	} else if (member && member->state == RMT_MEMBER_LOST) {
-		rmt_member_leave(member);
+		rmt_pool_member_leave(member);
 	}
 	rmt_unlock(pool->router);
 	return member ? 0 : -ENOENT;
@@ -361,9 +361,9 @@ void rmt_pool_unref(ramet_pool *pool)
 	rmt_router_hold(router);
 	/* What nobody waits for, and the program's hook is done with its data. */
 	rmt_list_each(&pool->orphans, node, following)
-		rmt_batch_free(RMT_CONTAINER(node, struct rmt_pool_batch, of_map));
+		rmt_pool_batch_free(RMT_CONTAINER(node, struct rmt_pool_batch, of_map));
 	rmt_list_each(&pool->members, node, following)
-		rmt_member_leave(RMT_CONTAINER(node, struct rmt_pool_member, node));
+		rmt_pool_member_leave(RMT_CONTAINER(node, struct rmt_pool_member, node));
 	rmt_wait(router, no_setups, pool, RMT_NEVER);
 	rmt_pool_release(pool);
 	rmt_router_release(router);

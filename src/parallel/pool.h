@@ -77,25 +77,25 @@ void rmt_pool_changed(ramet_pool *pool);
 
 /* --- pool-member.c: the lock is held -------------------------------------------------------- */
 
-void rmt_member_unref(struct rmt_pool_member *member);
+void rmt_pool_member_unref(struct rmt_pool_member *member);
 
 /* Begins to look after the peer, which is there now. */
-void rmt_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer);
+void rmt_pool_member_ready(struct rmt_pool_member *member, struct rmt_peer *peer);
 
 /* Takes it out of the pool at once. */
-void rmt_member_leave(struct rmt_pool_member *member);
+void rmt_pool_member_leave(struct rmt_pool_member *member);
 
 /* It was told to leave, and has perhaps finished. */
-void rmt_member_look(struct rmt_pool_member *member);
+void rmt_pool_member_look(struct rmt_pool_member *member);
 
 /* It has not stopped in time: it gets nothing more until it does. */
-void rmt_member_stuck(struct rmt_pool_member *member);
+void rmt_pool_member_stuck(struct rmt_pool_member *member);
 
 /* It has answered a batch. */
-void rmt_member_answered(struct rmt_pool_member *member);
+void rmt_pool_member_answered(struct rmt_pool_member *member);
 
 /* Calls the program's hook, without the lock. */
-int rmt_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error);
+int rmt_pool_member_set_up(ramet_pool *pool, ramet_context *context, ramet_error *error);
 
 /* --- pool-batch.c --------------------------------------------------------------------------- */
 
@@ -124,23 +124,23 @@ struct rmt_pool_batch {
 
 /* A message of the piece's tasks, or of the first of them: the piece is then shorter. Without
  * the lock. -EMSGSIZE: the first is too large. */
-int rmt_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
-		  struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
-		  ramet_error *error);
+int rmt_pool_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
+		       struct rmt_pool_piece *piece, struct rmt_pool_batch **ret_batch,
+		       ramet_error *error);
 
 /* The lock is held. */
-void rmt_batch_send(struct rmt_pool_batch *batch);
-bool rmt_batch_can_go_on(const struct rmt_pool_batch *batch);
-void rmt_batch_cancel(struct rmt_pool_batch *batch);
-void rmt_batch_free(struct rmt_pool_batch *batch);
+void rmt_pool_batch_send(struct rmt_pool_batch *batch);
+bool rmt_pool_batch_can_go_on(const struct rmt_pool_batch *batch);
+void rmt_pool_batch_cancel(struct rmt_pool_batch *batch);
+void rmt_pool_batch_free(struct rmt_pool_batch *batch);
 
 /* Its map is over: it is freed when it is answered, or with the pool. */
-void rmt_batch_abandon(struct rmt_pool_batch *batch);
+void rmt_pool_batch_abandon(struct rmt_pool_batch *batch);
 
 /* Reads the answer, without the lock: results go to the tasks. *ret_read: so many of the piece are
  * finished; *ret_took: ns. A negative errno ends the map. */
-int rmt_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
-		   ramet_error *error);
+int rmt_pool_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64_t *ret_took,
+			ramet_error *error);
 
 /* --- pool-map.c ----------------------------------------------------------------------------- */
 

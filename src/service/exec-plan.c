@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -104,8 +105,8 @@ static int make_env(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, ramet
 	free(inherited);
 	if (r == 0 && spec->user)
 		r = set_user(plan, &plan->user);
-	if (r == 0 && spec->term)
-		r = set_new(plan, "TERM", spec->term);
+	if (r == 0 && spec->terminal.term)
+		r = set_new(plan, "TERM", spec->terminal.term);
 	if (r < 0)
 		return rmt_error_set(error, ENOMEM, "out of memory");
 	for (size_t i = 0; i < spec->env.count; i++) {
@@ -185,6 +186,18 @@ static int make_argv(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, rame
 	return 0;
 }
 
+static int make_limits(struct rmt_exec_plan *plan, const rmt_exec_limits *limits,
+		       ramet_error *error)
+{
+	plan->limits = calloc(limits->count + 1, sizeof(*plan->limits));
+	if (!plan->limits)
+		return rmt_error_set(error, ENOMEM, "out of memory");
+	for (size_t i = 0; i < limits->count; i++)
+		plan->limits[i] = (struct rmt_guard_limit){
+			limits->items[i].resource, {limits->items[i].soft, limits->items[i].hard}};
+	return 0;
+}
+
 int rmt_exec_plan_make(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, ramet_error *error)
 {
 	int r;
@@ -195,6 +208,8 @@ int rmt_exec_plan_make(struct rmt_exec_plan *plan, const rmt_exec_spec *spec, ra
 		r = find_user(plan, spec->user, error);
 	if (r == 0)
 		r = make_env(plan, spec, error);
+	if (r == 0)
+		r = make_limits(plan, &spec->limits, error);
 	if (r == 0 && make_files(plan, plan->argv[0]) < 0)
 		r = rmt_error_set(error, ENOMEM, "out of memory");
 	if (r < 0)
@@ -210,6 +225,71 @@ void rmt_exec_plan_done(struct rmt_exec_plan *plan)
 	free(plan->argv);
 	free(plan->env);
 	free(plan->files);
+	free(plan->limits);
 	rmt_user_done(&plan->user);
 	*plan = (struct rmt_exec_plan){0};
+}
+
+/* --- why not ---------------------------------------------------------------------------------- */
+
+static const char *limit_name(int resource)
+{
+	static const char names[][11] = {
+		[RLIMIT_CPU] = "CPU",           [RLIMIT_FSIZE] = "FSIZE",
+		[RLIMIT_DATA] = "DATA",         [RLIMIT_STACK] = "STACK",
+		[RLIMIT_CORE] = "CORE",         [RLIMIT_RSS] = "RSS",
+		[RLIMIT_NPROC] = "NPROC",       [RLIMIT_NOFILE] = "NOFILE",
+		[RLIMIT_MEMLOCK] = "MEMLOCK",   [RLIMIT_AS] = "AS",
+		[RLIMIT_LOCKS] = "LOCKS",       [RLIMIT_SIGPENDING] = "SIGPENDING",
+		[RLIMIT_MSGQUEUE] = "MSGQUEUE", [RLIMIT_NICE] = "NICE",
+		[RLIMIT_RTPRIO] = "RTPRIO",     [RLIMIT_RTTIME] = "RTTIME",
+	};
+
+	return resource >= 0 && resource < (int)RMT_COUNT(names) ? names[resource] : "?";
+}
+
+static void limit_text(char text[24], uint64_t limit)
+{
+	if (limit == RAMET_LIMIT_NONE)
+		rmt_format(text, 24, "none");
+	else
+		rmt_format(text, 24, "%llu", (unsigned long long)limit);
+}
+
+static int limit_failed(const rmt_exec_limit *limit, int code, ramet_error *error)
+{
+	char soft[24], hard[24];
+
+	limit_text(soft, limit->soft);
+	limit_text(hard, limit->hard);
+	return rmt_error_set(error, code, "cannot set RLIMIT_%s (%d) to %s, at most %s: %s",
+			     limit_name(limit->resource), (int)limit->resource, soft, hard,
+			     rmt_strerror(code));
+}
+
+int rmt_exec_plan_failed(const struct rmt_guard_report *report, const rmt_exec_spec *spec,
+			 ramet_error *error)
+{
+	const char *why = rmt_strerror(report->value);
+
+	switch (report->step) {
+	case RMT_STEP_TERMINAL:
+		return rmt_error_set(error, report->value, "no terminal for the command: %s", why);
+	case RMT_STEP_NICE:
+		return rmt_error_set(error, report->value, "nice=%d: %s", (int)spec->nice, why);
+	case RMT_STEP_LIMIT:
+		return limit_failed(&spec->limits.items[report->limit], report->value, error);
+	case RMT_STEP_USER:
+		return rmt_error_set(error, report->value, "cannot become the user '%s': %s",
+				     spec->user, why);
+	case RMT_STEP_CWD:
+		return rmt_error_set(error, report->value, "cannot enter '%s': %s", spec->cwd, why);
+	case RMT_STEP_EXEC:
+		return rmt_error_set(error, report->value, "cannot execute '%s': %s",
+				     spec->argv.items[0], why);
+	case RMT_STEP_PROCESS:
+	case RMT_STEP_STDIO:
+	default:
+		return rmt_error_set(error, report->value, "no process for the command: %s", why);
+	}
 }

@@ -20,9 +20,9 @@
 #include "base/time.h"
 #include "core/execute.h"
 #include "core/receiver.h"
-#include "parent/terminal.h"
 #include "service/exec-output.h"
-#include "service/exec-plan.h"
+#include "service/exec-stdio.h"
+#include "service/group.h"
 #include "service/guard.h"
 
 enum { INPUT, OUTPUT, ERRORS, STREAMS };
@@ -31,7 +31,9 @@ struct command {
 	struct rmt_deferral deferral;
 	ramet_router *router;
 	pid_t guard, pid;
-	bool begun, terminal;
+	char *group; /* the command's control group, once its guard has made it; else NULL */
+	bool begun, terminal, alone;
+	bool swept;             /* the guard is a process that ends the group */
 	int ours[STREAMS];      /* our ends of its streams until the loop has them; -1: none */
 	struct rmt_source life; /* the socket to the guard; fd -1: it is gone */
 	struct rmt_timer timeout;
@@ -91,10 +93,56 @@ static void command_ended(struct command *command)
 	rmt_outlet_finish(&command->outlets[ERRORS]);
 }
 
-static void reap(pid_t pid)
+/* True when it was killed. */
+static bool reap_guard(const struct command *command)
 {
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	int status = 0;
+
+	while (waitpid(command->guard, &status, 0) < 0 && errno == EINTR)
 		;
+	return WIFSIGNALED(status);
+}
+
+/* By a process that stands in for the guard: from now on, its socket is the one in the loop. */
+static int sweep_aside(struct command *command)
+{
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	command->life.fd = rmt_descriptor_own(ends[0]);
+	rmt_descriptor_own(ends[1]);
+	r = rmt_guard_sweep(command->group, ends[1], &command->guard);
+	rmt_descriptor_close(ends[1]);
+	if (r == 0) {
+		r = rmt_loop_add(&command->router->loop, &command->life);
+		if (r < 0)
+			reap_guard(command);
+	}
+	if (r < 0) {
+		rmt_descriptor_close(command->life.fd);
+		command->life.fd = -1;
+	}
+	return r;
+}
+
+/* Does for the control group what the guard, which was killed, cannot do any more. What is in it dies
+ * at once; only the wait for that is another's, and our own when that was killed, too. */
+static void sweep(struct command *command)
+{
+	int group = command->group ? rmt_group_open(command->group) : -1;
+
+	if (group < 0)
+		return;
+	if (command->ended && !command->alone && command->end.cause == RAMET_CAUSE_ITSELF) {
+		rmt_group_release(group, command->group);
+	} else {
+		rmt_group_kill(group);
+		if (!command->begun || command->swept || sweep_aside(command) < 0)
+			rmt_group_end(group, command->group);
+		command->swept = true;
+	}
+	close(group);
 }
 
 static void guard_gone(struct command *command)
@@ -103,7 +151,8 @@ static void guard_gone(struct command *command)
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
 	/* It has closed the socket by ending. */
-	reap(command->guard);
+	if (reap_guard(command))
+		sweep(command);
 	if (!command->ended) {
 		/* It was killed, and the kernel kills the command; or it has given up. */
 		kill(-command->pid, SIGKILL);
@@ -155,6 +204,7 @@ static void command_over(struct rmt_deferred *deferred)
 
 	let_go(command);
 	rmt_call_answer(&command->deferral, &command->end);
+	free(command->group);
 	free(command);
 }
 
@@ -220,12 +270,14 @@ static void command_free(struct command *command)
 	if (command->life.fd >= 0) {
 		order_guard(command, RMT_GUARD_FORCE, 0);
 		rmt_descriptor_close(command->life.fd);
-		reap(command->guard);
+		if (reap_guard(command))
+			sweep(command);
 	}
 	if (command->input)
 		rmt_receiver_drop(command->input);
 	if (command->orders)
 		rmt_receiver_drop(command->orders);
+	free(command->group);
 	free(command);
 }
 
@@ -282,120 +334,48 @@ static void router_ended(struct rmt_deferral *deferral)
 		command_free(command);
 		return;
 	}
-	if (command->life.fd >= 0) {
+	/* Once more when there is a sweep to be waited for. */
+	while (command->life.fd >= 0) {
 		order_guard(command, RMT_GUARD_FORCE, 0);
 		guard_gone(command);
 	}
 	let_go(command);
+	free(command->group);
 	free(command);
 }
 
 /* --- the beginning -------------------------------------------------------------------------------- */
 
-static int open_pipe(int ends[2])
-{
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	rmt_descriptor_own(ends[0]);
-	rmt_descriptor_own(ends[1]);
-	return 0;
-}
-
-static int open_null(void)
-{
-	int fd = rmt_descriptor_own(open("/dev/null", O_RDWR | O_CLOEXEC));
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int open_terminal(struct command *command, const struct rmt_exec_plan *plan,
-			 const rmt_exec_spec *spec, int theirs[STREAMS], ramet_error *error)
-{
-	struct winsize size = {.ws_row = (unsigned short)spec->rows,
-			       .ws_col = (unsigned short)spec->columns};
-	int r = rmt_terminal_open_cooked(&command->ours[OUTPUT], &theirs[INPUT], error);
-
-	if (r < 0)
-		return r;
-	ioctl(theirs[INPUT], TIOCSWINSZ, &size);
-	/* Where this is not allowed it is as with the tools that ramet starts: another's terminal. */
-	if (plan->switches && fchown(theirs[INPUT], plan->become.uid, (gid_t)-1) < 0)
-		errno = 0;
-	for (int i = OUTPUT; i <= ERRORS; i++)
-		theirs[i] = rmt_descriptor_own(fcntl(theirs[INPUT], F_DUPFD_CLOEXEC, 3));
-	command->ours[INPUT] = rmt_descriptor_own(fcntl(command->ours[OUTPUT], F_DUPFD_CLOEXEC, 3));
-	if (theirs[OUTPUT] < 0 || theirs[ERRORS] < 0 || command->ours[INPUT] < 0)
-		return rmt_error_set(error, errno, "no terminal for the command: %s",
-				     rmt_strerror(errno));
-	return 0;
-}
-
-static int open_pipes(struct command *command, const rmt_exec_spec *spec, int theirs[STREAMS],
-		      ramet_error *error)
-{
-	int r = 0;
-
-	for (int i = INPUT; i < STREAMS && r >= 0; i++) {
-		bool streamed = i == INPUT ? spec->flags & RMT_EXEC_INPUT
-					   : command->senders[i] != NULL;
-		int ends[2];
-
-		if (i == ERRORS && (spec->flags & RMT_EXEC_JOIN)) {
-			theirs[i] = rmt_descriptor_own(fcntl(theirs[OUTPUT], F_DUPFD_CLOEXEC, 3));
-			r = theirs[i] < 0 ? -errno : 0;
-		} else if (!streamed) {
-			r = theirs[i] = open_null();
-		} else {
-			r = open_pipe(ends);
-			if (r == 0) {
-				command->ours[i] = ends[i == INPUT];
-				theirs[i] = ends[i != INPUT];
-			}
-		}
-	}
-	return r < 0 ? rmt_error_set(error, r, "no pipe for the command: %s", rmt_strerror(r)) : 0;
-}
-
-static int start_failed(const struct rmt_guard_report *report, const rmt_exec_spec *spec,
-			ramet_error *error)
-{
-	const char *why = rmt_strerror(report->value);
-
-	switch (report->step) {
-	case RMT_STEP_TERMINAL:
-		return rmt_error_set(error, report->value, "no terminal for the command: %s", why);
-	case RMT_STEP_NICE:
-		return rmt_error_set(error, report->value, "nice=%d: %s", (int)spec->nice, why);
-	case RMT_STEP_USER:
-		return rmt_error_set(error, report->value, "cannot become the user '%s': %s",
-				     spec->user, why);
-	case RMT_STEP_CWD:
-		return rmt_error_set(error, report->value, "cannot enter '%s': %s", spec->cwd, why);
-	case RMT_STEP_EXEC:
-		return rmt_error_set(error, report->value, "cannot execute '%s': %s",
-				     spec->argv.items[0], why);
-	case RMT_STEP_PROCESS:
-	case RMT_STEP_STDIO:
-	default:
-		return rmt_error_set(error, report->value, "no process for the command: %s", why);
-	}
-}
-
-/* Waits until the command executes, or cannot. */
-static int await_start(struct command *command, const rmt_exec_spec *spec, ramet_error *error)
+static struct rmt_guard_report hear(const struct command *command)
 {
 	struct rmt_guard_report report = {.news = RMT_GUARD_FAILED, .value = ECHILD};
 
 	while (recv(command->life.fd, &report, sizeof(report), 0) < 0 && errno == EINTR)
 		;
+	return report;
+}
+
+/* Waits until the command executes, or cannot. The path of its group is taken over, or freed. */
+static int await_start(struct command *command, char *group, const rmt_exec_spec *spec,
+		       ramet_error *error)
+{
+	struct rmt_guard_report report = hear(command);
+
+	if (report.news == RMT_GUARD_GROUPED) {
+		command->group = group;
+		report = hear(command);
+	} else {
+		free(group);
+	}
 	if (report.news == RMT_GUARD_STARTED) {
 		command->pid = report.pid;
 		return 0;
 	}
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
-	reap(command->guard);
-	return start_failed(&report, spec, error);
+	if (reap_guard(command))
+		sweep(command);
+	return rmt_exec_plan_failed(&report, spec, error);
 }
 
 static int start_guard(struct command *command, const struct rmt_exec_plan *plan,
@@ -413,7 +393,10 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 		.nice = spec->nice,
 		.grace = spec->grace,
 		.user = plan->switches ? &plan->become : NULL,
+		.limits = plan->limits,
+		.limit_count = spec->limits.count,
 	};
+	char *group = NULL;
 	int ends[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -421,10 +404,13 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 				     rmt_strerror(errno));
 	command->life.fd = rmt_descriptor_own(ends[0]);
 	guard.life = rmt_descriptor_own(ends[1]);
+	/* Where there is none, it goes without. */
+	guard.group = rmt_group_find(&group) == 0 ? group : NULL;
 	r = rmt_guard_start(&guard, &command->guard);
 	rmt_descriptor_close(ends[1]);
 	if (r == 0)
-		return await_start(command, spec, error);
+		return await_start(command, group, spec, error);
+	free(group);
 	rmt_descriptor_close(command->life.fd);
 	command->life.fd = -1;
 	return rmt_error_set(error, r, "no process for the command: %s", rmt_strerror(r));
@@ -432,22 +418,23 @@ static int start_guard(struct command *command, const struct rmt_exec_plan *plan
 
 static int start(struct command *command, const rmt_exec_spec *spec, ramet_error *error)
 {
-	int theirs[STREAMS] = {-1, -1, -1}, r;
+	bool streamed[STREAMS] = {spec->flags & RMT_EXEC_INPUT, command->senders[OUTPUT],
+				  command->senders[ERRORS]};
+	int theirs[STREAMS] = {-1, -1, -1}, *ours = command->ours, r;
 	struct rmt_exec_plan plan;
 
 	r = rmt_exec_plan_make(&plan, spec, error);
 	if (r < 0)
 		return r;
-	r = command->terminal ? open_terminal(command, &plan, spec, theirs, error)
-			      : open_pipes(command, spec, theirs, error);
+	r = command->terminal ? rmt_exec_stdio_terminal(&plan, spec, ours, theirs, error)
+			      : rmt_exec_stdio_pipes(spec, streamed, ours, theirs, error);
 	if (r == 0)
 		r = start_guard(command, &plan, spec, theirs, error);
 	for (int i = INPUT; i < STREAMS; i++) {
 		rmt_descriptor_close(theirs[i]);
 		/* Only our end: the command's is another open file. */
-		if (command->ours[i] >= 0)
-			fcntl(command->ours[i], F_SETFL,
-			      fcntl(command->ours[i], F_GETFL) | O_NONBLOCK);
+		if (ours[i] >= 0)
+			fcntl(ours[i], F_SETFL, fcntl(ours[i], F_GETFL) | O_NONBLOCK);
 	}
 	rmt_exec_plan_done(&plan);
 	return r;
@@ -463,6 +450,7 @@ static struct command *command_new(ramet_call *call, const rmt_exec_spec *spec)
 		.begin = begin, .cancelled = cancelled, .ended = router_ended};
 	command->router = ramet_call_router(call);
 	command->terminal = spec->flags & RMT_EXEC_TERMINAL;
+	command->alone = spec->flags & RMT_EXEC_ALONE;
 	command->timeout_ms = spec->timeout;
 	command->timeout.expired = timed_out;
 	command->ordered.run = take_orders;

@@ -16,18 +16,25 @@
 
 /* clang-format off */
 RAMET_ARRAY(rmt_exec_texts, str);
+RAMET_STRUCT(rmt_exec_limit,
+	(i32, resource),          /* a number of setrlimit(2), as the context's machine has it */
+	(u64, soft), (u64, hard)); /* all bits: none */
+RAMET_ARRAY(rmt_exec_limits, rmt_exec_limit);
+RAMET_STRUCT(rmt_exec_terminal,
+	(str, term),              /* TERM */
+	(i32, rows), (i32, columns));
 RAMET_STRUCT(rmt_exec_spec,
 	(rmt_exec_texts, argv),
 	(str, cwd),               /* NULL: that of the context */
 	(rmt_exec_texts, env),    /* NAME=VALUE, or NAME to unset it */
 	(str, user),              /* name or number; NULL: that of the context */
-	(str, term),              /* TERM */
-	(i32, rows), (i32, columns),
+	(rmt_exec_terminal, terminal),
 	(i32, flags),
 	(i32, umask),             /* -1: that of the context */
 	(i32, nice),
 	(i32, grace),             /* ms between TERM and KILL */
-	(i32, timeout));          /* ms; 0: none */
+	(i32, timeout),           /* ms; 0: none */
+	(rmt_exec_limits, limits));
 RAMET_STRUCT(rmt_exec_end,
 	(i32, status),            /* as waitpid(2) has it */
 	(i32, cause),             /* enum ramet_cause */

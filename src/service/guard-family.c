@@ -11,20 +11,12 @@
 #include <unistd.h>
 
 #include "base/format.h"
+#include "service/entries.h"
 #include "service/guard.h"
 
 struct family {
 	pid_t pids[RMT_FAMILY_MAX];
 	size_t count;
-};
-
-/* What getdents64(2) writes. */
-struct entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short size;
-	unsigned char type;
-	char name[];
 };
 
 static void add(struct family *family, pid_t pid)
@@ -62,7 +54,7 @@ static void add_children(struct family *family, pid_t pid, const char *thread)
 /* Every thread has children of its own. */
 static void add_children_of(struct family *family, pid_t pid)
 {
-	_Alignas(struct entry) char names[2048];
+	_Alignas(struct rmt_entry) char names[2048];
 	char path[48];
 	long n;
 	int fd;
@@ -73,7 +65,7 @@ static void add_children_of(struct family *family, pid_t pid)
 		return;
 	while ((n = syscall(SYS_getdents64, fd, names, sizeof(names))) > 0) {
 		for (long at = 0; at < n;) {
-			const struct entry *entry = (const struct entry *)(names + at);
+			const struct rmt_entry *entry = (const struct rmt_entry *)(names + at);
 
 			if (entry->name[0] != '.')
 				add_children(family, pid, entry->name);

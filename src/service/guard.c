@@ -23,6 +23,7 @@
 #include "base/time.h"
 #include "parent/spawn.h"
 #include "parent/terminal.h"
+#include "service/group.h"
 
 /* The guard's end of the socket: the first descriptor behind the three that the command gets. */
 #define LIFE 3
@@ -52,6 +53,7 @@ enum rung { RUNNING, ASKED, FORCED };
 struct watch {
 	const struct rmt_guard *guard;
 	pid_t command;
+	int group;      /* -1: none */
 	bool reaped;    /* the command */
 	bool childless; /* there are no children at all */
 	bool orphaned;  /* the other end of the socket is closed */
@@ -64,6 +66,7 @@ struct watch {
 /* What did not work, in the command's process. */
 struct failure {
 	int step, code;
+	int limit; /* of RMT_STEP_LIMIT: which one */
 };
 
 static int become(const struct rmt_guard_user *user)
@@ -80,6 +83,16 @@ static int renice(int increment)
 {
 	errno = 0;
 	return nice(increment) == -1 && errno != 0 ? -errno : 0;
+}
+
+/* For this process alone; before the user changes, for who may raise a limit. */
+static struct failure set_limits(const struct rmt_guard *guard)
+{
+	for (size_t i = 0; i < guard->limit_count; i++)
+		if (syscall(SYS_prlimit64, 0, guard->limits[i].resource, guard->limits[i].values,
+			    NULL) < 0)
+			return (struct failure){RMT_STEP_LIMIT, -errno, (int)i};
+	return (struct failure){0};
 }
 
 static int execute(const struct rmt_guard *guard)
@@ -109,35 +122,42 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static struct failure prepare(const struct rmt_guard *guard, pid_t parent)
+static struct failure prepare(const struct watch *watch, pid_t parent)
 {
+	const struct rmt_guard *guard = watch->guard;
+	struct failure failure;
 	int r = 0;
 
+	if (watch->group >= 0)
+		rmt_group_enter(watch->group);
 	if (guard->terminal)
 		r = rmt_terminal_control(STDIN_FILENO);
 	else
 		setsid();
 	if (r < 0)
-		return (struct failure){RMT_STEP_TERMINAL, r};
+		return (struct failure){.step = RMT_STEP_TERMINAL, .code = r};
 	if (guard->umask >= 0)
 		umask((mode_t)guard->umask);
 	if (guard->nice != 0 && (r = renice(guard->nice)) < 0)
-		return (struct failure){RMT_STEP_NICE, r};
+		return (struct failure){.step = RMT_STEP_NICE, .code = r};
+	failure = set_limits(guard);
+	if (failure.code < 0)
+		return failure;
 	if (guard->user && (r = become(guard->user)) < 0)
-		return (struct failure){RMT_STEP_USER, r};
+		return (struct failure){.step = RMT_STEP_USER, .code = r};
 	if (guard->cwd && chdir(guard->cwd) < 0)
-		return (struct failure){RMT_STEP_CWD, -errno};
+		return (struct failure){.step = RMT_STEP_CWD, .code = -errno};
 	/* Behind the change of the user, which clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
 	default_signals();
-	return (struct failure){RMT_STEP_EXEC, execute(guard)};
+	return (struct failure){.step = RMT_STEP_EXEC, .code = execute(guard)};
 }
 
-static _Noreturn void command(const struct rmt_guard *guard, pid_t parent, int report)
+static _Noreturn void command(const struct watch *watch, pid_t parent, int report)
 {
-	struct failure failure = prepare(guard, parent);
+	struct failure failure = prepare(watch, parent);
 
 	while (write(report, &failure, sizeof(failure)) < 0 && errno == EINTR)
 		;
@@ -145,23 +165,23 @@ static _Noreturn void command(const struct rmt_guard *guard, pid_t parent, int r
 }
 
 /* A vfork child borrows our stack until it execs, so this must not return in it, nor be inlined. */
-static __attribute__((noinline)) pid_t launch(const struct rmt_guard *guard, int report)
+static __attribute__((noinline)) pid_t launch(const struct watch *watch, int report)
 {
 	pid_t self = getpid(), pid = RMT_VFORK();
 
 	if (pid == 0)
-		command(guard, self, report);
+		command(watch, self, report);
 	return pid;
 }
 
 static struct failure start_command(struct watch *watch)
 {
-	struct failure failure = {RMT_STEP_PROCESS, 0};
+	struct failure failure = {.step = RMT_STEP_PROCESS};
 	int report[2];
 
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return (struct failure){RMT_STEP_PROCESS, -errno};
-	watch->command = launch(watch->guard, report[1]);
+		return (struct failure){.step = RMT_STEP_PROCESS, .code = -errno};
+	watch->command = launch(watch, report[1]);
 	if (watch->command < 0)
 		failure.code = -errno;
 	close(report[1]);
@@ -279,6 +299,9 @@ static bool is_done(struct watch *watch)
 	if (watch->rung == FORCED && rmt_now() >= watch->next) {
 		if (rmt_now() >= watch->give_up)
 			return true;
+		/* Both: some may have gone to another group. */
+		if (watch->group >= 0)
+			rmt_group_kill(watch->group);
 		if (rmt_family_signal(SIGKILL) == 0 && !watch->reaped)
 			kill(-watch->command, SIGKILL);
 		watch->next = rmt_now() + AGAIN_US;
@@ -306,11 +329,10 @@ static void look_after(struct watch *watch)
 }
 
 /* 0, 1 and 2 as the command gets them, LIFE, and nothing else. */
-static int arrange(const struct rmt_guard *guard)
+static int arrange(const int fds[3], int fd)
 {
-	struct rmt_spawn stdio = {
-		.stdin_fd = guard->fds[0], .stdout_fd = guard->fds[1], .stderr_fd = guard->fds[2]};
-	int life = fcntl(guard->life, F_DUPFD_CLOEXEC, LIFE + 1), r;
+	struct rmt_spawn stdio = {.stdin_fd = fds[0], .stdout_fd = fds[1], .stderr_fd = fds[2]};
+	int life = fcntl(fd, F_DUPFD_CLOEXEC, LIFE + 1), r;
 
 	if (life < 0)
 		return -errno;
@@ -321,59 +343,130 @@ static int arrange(const struct rmt_guard *guard)
 		struct rlimit limit = {.rlim_cur = 1024};
 
 		getrlimit(RLIMIT_NOFILE, &limit);
-		for (int fd = LIFE + 1; fd < (int)RMT_MIN(limit.rlim_cur, 1u << 20); fd++)
-			close(fd);
+		for (int i = LIFE + 1; i < (int)RMT_MIN(limit.rlim_cur, 1u << 20); i++)
+			close(i);
 	}
 	return r;
 }
 
-static _Noreturn void guard_main(const struct rmt_guard *guard)
+/* The other ends of these are the context's, which sees when the command has closed them. */
+static void close_stdio(void)
 {
-	struct watch watch = {.guard = guard, .begun = rmt_now()};
-	struct rmt_guard_report report = {.news = RMT_GUARD_STARTED};
-	struct failure failure = {RMT_STEP_STDIO, 0};
-
-	/* Whoever kills the context's group does not mean this one. */
-	setsid();
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	prctl(PR_SET_NAME, "ramet-guard");
-	failure.code = arrange(guard);
-	if (failure.code == 0)
-		failure = start_command(&watch);
-	/* The other ends of these are the context's, which sees when the command has closed them. */
 	for (int fd = 0; fd < LIFE; fd++)
 		close(fd);
+}
+
+static void make_group(struct watch *watch)
+{
+	struct rmt_guard_report report = {.news = RMT_GUARD_GROUPED};
+
+	if (!watch->guard->group)
+		return;
+	watch->group = rmt_group_make(watch->guard->group);
+	if (watch->group >= 0)
+		tell(&report);
+}
+
+/* What a command that has ended by itself leaves in the background goes on without it. */
+static void leave_group(const struct watch *watch)
+{
+	if (watch->group < 0)
+		return;
+	if (watch->rung == RUNNING)
+		rmt_group_release(watch->group, watch->guard->group);
+	else
+		rmt_group_end(watch->group, watch->guard->group);
+}
+
+static void new_session(void)
+{
+	/* Whoever kills the context's group does not mean this one. */
+	setsid();
+	/* The sanitizers' prctl() takes a lock, which a thread may have held at the fork. */
+	syscall(SYS_prctl, PR_SET_NAME, "ramet-guard");
+}
+
+static _Noreturn void guard_main(const struct rmt_guard *guard)
+{
+	struct watch watch = {.guard = guard, .group = -1, .begun = rmt_now()};
+	struct rmt_guard_report report = {.news = RMT_GUARD_STARTED};
+	struct failure failure = {.step = RMT_STEP_STDIO};
+
+	new_session();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	failure.code = arrange(guard->fds, guard->life);
+	if (failure.code == 0) {
+		make_group(&watch);
+		failure = start_command(&watch);
+	}
+	close_stdio();
 	if (failure.code < 0) {
 		while (watch.command > 0 && waitpid(watch.command, NULL, 0) < 0 && errno == EINTR)
 			;
 		report = (struct rmt_guard_report){.news = RMT_GUARD_FAILED,
 						   .step = (enum rmt_guard_step)failure.step,
-						   .value = -failure.code};
-		tell(&report);
-		_exit(EXIT_SUCCESS);
+						   .value = -failure.code,
+						   .limit = failure.limit};
+	} else {
+		report.pid = watch.command;
 	}
-	report.pid = watch.command;
 	tell(&report);
-	look_after(&watch);
+	if (failure.code == 0)
+		look_after(&watch);
+	leave_group(&watch);
 	_exit(EXIT_SUCCESS);
+}
+
+static _Noreturn void sweep_main(const char *path, int life)
+{
+	static const int none[3] = {-1, -1, -1};
+	int group;
+
+	new_session();
+	arrange(none, life);
+	close_stdio();
+	group = rmt_group_open(path);
+	if (group >= 0)
+		rmt_group_end(group, path);
+	_exit(EXIT_SUCCESS);
+}
+
+/* A copy of this process, without its handlers: these have nothing to do in it. */
+static pid_t fork_quietly(sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+	return fork();
+}
+
+static int forked(pid_t pid, const sigset_t *before, pid_t *ret_pid)
+{
+	int r = pid < 0 ? -errno : 0;
+
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+	if (r == 0)
+		*ret_pid = pid;
+	return r;
 }
 
 int rmt_guard_start(const struct rmt_guard *guard, pid_t *ret_pid)
 {
-	sigset_t all, before;
-	pid_t pid;
-	int r = 0;
+	sigset_t before;
+	pid_t pid = fork_quietly(&before);
 
-	/* A handler of the program's has nothing to do in a copy of it. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = fork();
 	if (pid == 0)
 		guard_main(guard);
-	if (pid < 0)
-		r = -errno;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		*ret_pid = pid;
-	return r;
+	return forked(pid, &before, ret_pid);
+}
+
+int rmt_guard_sweep(const char *group, int life, pid_t *ret_pid)
+{
+	sigset_t before;
+	pid_t pid = fork_quietly(&before);
+
+	if (pid == 0)
+		sweep_main(group, life);
+	return forked(pid, &before, ret_pid);
 }

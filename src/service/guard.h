@@ -9,10 +9,11 @@
  * however the context ends, it ends everything by the ladder: TERM and CONT to all descendants, a time
  * of grace, KILL until none is left. A command that ends by itself ends its guard; what it leaves in
  * the background lives on then. If the guard is killed, the kernel kills the command
- * (PR_SET_PDEATHSIG).
+ * (PR_SET_PDEATHSIG), and the context the control group of it and its descendants (group.h), if there
+ * is one.
  *
  * guard.c runs between fork and exec, and calls what is async-signal-safe (signal-safety(7)) alone;
- * guard-family.c, too.
+ * guard-family.c and group.c, too.
  */
 #pragma once
 
@@ -32,6 +33,12 @@ struct rmt_guard_user {
 	size_t group_count;
 };
 
+/* For setrlimit(2), soft and hard, as prlimit64 of the kernel has them. */
+struct rmt_guard_limit {
+	int resource;
+	uint64_t values[2];
+};
+
 /* What to run, all of it in memory that the guard has a copy of. */
 struct rmt_guard {
 	char *const *argv;
@@ -45,11 +52,15 @@ struct rmt_guard {
 	int umask;          /* -1: as it is */
 	int nice;           /* increment */
 	int grace;          /* ms between TERM and KILL */
+	const char *group;  /* the control group to make for it; NULL: none */
 	const struct rmt_guard_user *user; /* NULL: as it is */
+	const struct rmt_guard_limit *limits;
+	size_t limit_count;
 };
 
 /* What it says. */
 enum rmt_guard_news {
+	RMT_GUARD_GROUPED, /* the control group was made; before anything else, or never */
 	RMT_GUARD_STARTED, /* pid; first */
 	RMT_GUARD_FAILED,  /* value is an errno of `step`; instead, and the last */
 	RMT_GUARD_ENDED,   /* value is the status of waitpid(2); descendants may be left */
@@ -60,6 +71,7 @@ enum rmt_guard_step {
 	RMT_STEP_STDIO,
 	RMT_STEP_TERMINAL,
 	RMT_STEP_NICE,
+	RMT_STEP_LIMIT,
 	RMT_STEP_USER,
 	RMT_STEP_CWD,
 	RMT_STEP_EXEC,
@@ -69,6 +81,7 @@ struct rmt_guard_report {
 	enum rmt_guard_news news;
 	enum rmt_guard_step step;
 	int32_t value;
+	int32_t limit; /* that could not be set: its place in `limits` */
 	pid_t pid;
 	int64_t user_us, system_us, wall_us; /* of the command and what it waited for */
 	int64_t max_rss;                     /* bytes */
@@ -89,6 +102,10 @@ struct rmt_guard_message {
 /* Forks a guard. 0, and *ret_pid is it, the caller's child; or a negative errno. The descriptors stay
  * open here. */
 int rmt_guard_start(const struct rmt_guard *guard, pid_t *ret_pid);
+
+/* Forks a process that does what is left to do after a guard that was killed: ends the control group
+ * (rmt_group_end()). `life` is its end of a socket, which it closes by ending. The rest as above. */
+int rmt_guard_sweep(const char *group, int life, pid_t *ret_pid);
 
 /* Sends a signal to all descendants of this process; for SIGTERM, SIGCONT behind it. Returns how many
  * it could be sent to. */

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "service/hash.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/macro.h"
+#include "service/hash-wide.h"
+#if RMT_HASH_WIDE
+#include <cpuid.h>
+#endif
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wundef"
@@ -29,8 +35,44 @@ void rmt_hash_init(struct rmt_hash *hash)
 	XXH3_128bits_reset(state_of(hash));
 }
 
+#if RMT_HASH_WIDE
+/* For less, the question is not worth its price: in a virtual machine it traps. */
+#define WIDE_FROM 4096u
+
+/* True when the processor has AVX2 and the system keeps its registers (Intel 64 and IA-32 Architectures Software
+ * Developer's Manual, volume 1, 14.3 and 14.7.1). */
+static bool has_avx2(void)
+{
+	unsigned a, b, c, d, kept;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+		return false;
+	__asm__("xgetbv" : "=a"(kept), "=d"(d) : "c"(0));
+	return (kept & 6) == 6 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+}
+
+/* Any thread may be the first to ask; the answer is the same for all. */
+static bool is_wide(void)
+{
+	static atomic_int answer;
+	int known = atomic_load_explicit(&answer, memory_order_relaxed);
+
+	if (known == 0) {
+		known = has_avx2() ? 1 : -1;
+		atomic_store_explicit(&answer, known, memory_order_relaxed);
+	}
+	return known > 0;
+}
+#endif
+
 void rmt_hash_update(struct rmt_hash *hash, const void *data, size_t size)
 {
+#if RMT_HASH_WIDE
+	if (size >= WIDE_FROM && is_wide()) {
+		rmt_hash_wide_update(state_of(hash), data, size);
+		return;
+	}
+#endif
 	XXH3_128bits_update(state_of(hash), data, size);
 }
 

@@ -64,11 +64,30 @@ static size_t count_texts(const char *const *texts)
 	return count;
 }
 
-/* What the options say, in the words of the service; the texts stay theirs. `line` has room for three
- * words. */
-static int make_spec(const ramet_command_options *options, const char *line[3], rmt_exec_spec *spec,
+static int copy_limits(const ramet_command_options *options, rmt_exec_limit *to, ramet_error *error)
+{
+	if (options->limit_count > RAMET_LIMITS_MAX)
+		return rmt_error_set(error, EINVAL, "more than %d limits", RAMET_LIMITS_MAX);
+	if (options->limit_count > 0 && !options->limits)
+		return rmt_error_set(error, EINVAL, "there are no limits, but a count of them");
+	for (size_t i = 0; i < options->limit_count; i++)
+		to[i] = (rmt_exec_limit){options->limits[i].resource, options->limits[i].soft,
+					 options->limits[i].hard};
+	return 0;
+}
+
+/* What a specification refers to that is not in the options. */
+struct room {
+	const char *line[3];
+	rmt_exec_limit limits[RAMET_LIMITS_MAX];
+};
+
+/* What the options say, in the words of the service; the texts stay theirs. */
+static int make_spec(const ramet_command_options *options, struct room *room, rmt_exec_spec *spec,
 		     ramet_error *error)
 {
+	int r;
+
 	if (options->size != sizeof(*options))
 		return rmt_error_set(error, EINVAL, "the options are of another version");
 	if (!options->argv == !options->line || (options->argv && !options->argv[0]))
@@ -85,16 +104,20 @@ static int make_spec(const ramet_command_options *options, const char *line[3], 
 		.nice = options->nice,
 		.grace = options->grace == 0 ? GRACE_MS : options->grace,
 		.timeout = options->timeout,
+		.limits = {room->limits, options->limit_count},
 	};
+	r = copy_limits(options, room->limits, error);
+	if (r < 0)
+		return r;
 	if (options->terminal) {
 		spec->flags |= RMT_EXEC_TERMINAL;
-		spec->rows = options->rows ? options->rows : TERMINAL_ROWS;
-		spec->columns = options->columns ? options->columns : TERMINAL_COLUMNS;
-		spec->term = options->term ? options->term : "dumb";
+		spec->terminal.rows = options->rows ? options->rows : TERMINAL_ROWS;
+		spec->terminal.columns = options->columns ? options->columns : TERMINAL_COLUMNS;
+		spec->terminal.term = options->term ? options->term : "dumb";
 	}
 	if (options->line) {
-		line[0] = "/bin/sh", line[1] = "-c", line[2] = options->line;
-		spec->argv = (rmt_exec_texts){line, 3};
+		room->line[0] = "/bin/sh", room->line[1] = "-c", room->line[2] = options->line;
+		spec->argv = (rmt_exec_texts){room->line, 3};
 	}
 	return read_umask(options->umask, &spec->umask, error);
 }
@@ -128,10 +151,10 @@ int rmt_job_start(ramet_context *context, const ramet_command_options *options,
 		  ramet_process **ret_process, ramet_error *error)
 {
 	ramet_router *router = context->router;
-	const char *line[3];
 	ramet_process *process;
 	rmt_exec_spec spec;
-	int r = make_spec(options, line, &spec, error);
+	struct room room;
+	int r = make_spec(options, &room, &spec, error);
 
 	if (r < 0)
 		return r;

@@ -2,44 +2,15 @@
 #include "service/user.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/buffer.h"
-
-#define READ_SIZE 8192
+#include "service/text.h"
 
 /* The fields of a line, each ended by NUL. */
 #define FIELDS_MAX 7
-
-static int read_table(const char *path, char **ret_text)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	struct rmt_buffer text = RMT_BUFFER_INIT;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	while (n > 0 && r == 0) {
-		unsigned char *room = rmt_buffer_reserve(&text, READ_SIZE);
-
-		n = room ? read(fd, room, READ_SIZE) : 0;
-		if (n > 0)
-			text.size += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			r = -errno;
-		else if (n < 0)
-			n = 1;
-	}
-	close(fd);
-	*ret_text = r == 0 ? rmt_buffer_steal_string(&text) : NULL;
-	rmt_buffer_done(&text);
-	return r < 0 ? r : *ret_text ? 0 : -ENOMEM;
-}
 
 /* Cuts the next line off; those with fewer fields than `least` are none. False: there are no more. */
 static bool next_line(char **at, size_t least, char *fields[FIELDS_MAX])
@@ -127,7 +98,7 @@ static int find_groups(struct rmt_user *user)
 	int r = add_group(user, user->gid), q;
 	uint32_t gid;
 
-	q = read_table("/etc/group", &table);
+	q = rmt_text_read("/etc/group", &table);
 	if (q == -ENOENT)
 		return r;
 	if (r == 0)
@@ -144,7 +115,7 @@ int rmt_user_find(const char *name, struct rmt_user *ret_user)
 {
 	struct rmt_user user = {.name = NULL};
 	uint32_t number;
-	int r = read_table("/etc/passwd", &user.table);
+	int r = rmt_text_read("/etc/passwd", &user.table);
 
 	if (r == 0 || r == -ENOENT)
 		r = find_in_table(name, &user);
