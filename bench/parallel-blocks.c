@@ -218,7 +218,8 @@ void parallel_blocks(double scale)
 		ramet_pool_unref(ways[i].pool);
 	}
 	ramet_router_unref(router);
-	for (int i = 0; i < PARALLEL_WORKERS; i++)
+	/* Each of them holds the sockets of those before it. */
+	for (int i = PARALLEL_WORKERS; i-- > 0;)
 		bench_raw_stop(&processes[i]);
 	bench_clear(&raws);
 }

@@ -156,16 +156,24 @@ void parallel_index(double scale)
 	bench_clear(&two);
 }
 
+static const struct {
+	const char *name;
+	void (*run)(double scale);
+} parts[] = {{"processes", parallel_processes},
+	     {"blocks", parallel_blocks},
+	     {"tiny", parallel_tiny},
+	     {"primes", parallel_primes},
+	     {"index", parallel_index}};
+
 int main(int argc, char **argv)
 {
+	const char *only = getenv("BENCH_ONLY");
 	double scale;
 
 	ramet_init(argc, argv);
 	scale = bench_begin(argc, argv, "parallel: two workers");
-	parallel_processes(scale);
-	parallel_blocks(scale);
-	parallel_tiny(scale);
-	parallel_primes(scale);
-	parallel_index(scale);
+	for (size_t i = 0; i < BENCH_COUNT(parts); i++)
+		if (!only || !*only || strcmp(only, parts[i].name) == 0)
+			parts[i].run(scale);
 	return 0;
 }
