@@ -33,7 +33,8 @@ static void produce(ramet_channel *channel, void *count)
 		ramet_channel_send_bytes(channel, block());
 }
 
-static int store(ramet_exchange *exchange, ramet_channel *channel, ramet_value *value, void *nothing)
+static int store(ramet_exchange *exchange, ramet_channel *channel, ramet_value *value,
+		 void *nothing)
 {
 	(void)exchange;
 	(void)channel;
@@ -51,7 +52,8 @@ static void by_exchange(ramet_pool *pool, size_t count)
 	(void)pool;
 	bench_check(ramet_exchange_new(PARALLEL_WORKERS, store, NULL, &exchange), "exchange", NULL);
 	for (int i = 0; i < PARALLEL_WORKERS; i++)
-		bench_check(ramet_exchange_start(exchange, produce, &each, &error), "start", &error);
+		bench_check(ramet_exchange_start(exchange, produce, &each, &error), "start",
+			    &error);
 	bench_check(ramet_exchange_finish(exchange, -1, &error), "finish", &error);
 	ramet_exchange_unref(exchange);
 }
@@ -151,7 +153,9 @@ static double raw(const struct bench_raw *processes, size_t count)
 			bench_die("poll: %s", strerror(errno));
 		for (int i = 0; i < PARALLEL_WORKERS; i++) {
 			size_t at = left[i] % BLOCK, room = at ? at : BLOCK;
-			ssize_t n = fds[i].revents ? recv(fds[i].fd, into[i] + BLOCK - room, room, 0) : 0;
+			ssize_t n = fds[i].revents
+					    ? recv(fds[i].fd, into[i] + BLOCK - room, room, 0)
+					    : 0;
 
 			if (n < 0)
 				bench_die("recv: %s", strerror(errno));
@@ -193,8 +197,9 @@ void parallel_blocks(double scale)
 	bench_check(ramet_router_new(NULL, &router), "router", NULL);
 	for (size_t i = 0; i < BENCH_COUNT(ways); i++)
 		if (ways[i].paths)
-			bench_check(ramet_pool_new(router, ways[i].paths, NULL, &ways[i].pool, &error),
-				    ways[i].paths, &error);
+			bench_check(
+				ramet_pool_new(router, ways[i].paths, NULL, &ways[i].pool, &error),
+				ways[i].paths, &error);
 	for (size_t round = bench_scaled(scale, 7, 3); round > 0; round--) {
 		bench_add(&raws, raw(processes, count));
 		for (size_t i = 0; i < BENCH_COUNT(ways); i++) {

@@ -116,7 +116,8 @@ void parallel_processes(double scale)
 	char *parallel[] = {"parallel", "-j2", "true", NULL};
 	size_t count = bench_scaled(scale, 10000, 100), xargs_count = bench_scaled(scale, 2000, 50);
 	size_t parallel_count = bench_scaled(scale, 200, 20);
-	struct bench_samples plain = {0}, results = {0}, forks = {0}, xargses = {0}, parallels = {0};
+	struct bench_samples plain = {0}, results = {0}, forks = {0}, xargses = {0},
+			     parallels = {0};
 	FILE *for_xargs = numbers(xargs_count), *for_parallel = numbers(parallel_count);
 
 	for (size_t round = 0; round < 5; round++) {

@@ -304,7 +304,8 @@ static void primes_round(ramet_pool *pool, const struct parallel_peer *openmp,
 					   : primes_map(limit);
 		bench_add(&samples[way], (double)limit * 1e9 / (double)(bench_now() - begin));
 		if (found[way] != found[ALONE])
-			bench_die("%" PRId64 " primes instead of %" PRId64, found[way], found[ALONE]);
+			bench_die("%" PRId64 " primes instead of %" PRId64, found[way],
+				  found[ALONE]);
 	}
 	for (int threads = 1; openmp->pid && threads <= PARALLEL_WORKERS; threads++)
 		bench_add(&samples[threads == 1 ? OPENMP_ALONE : OPENMP],
@@ -346,7 +347,8 @@ void parallel_primes(double scale)
 		primes_round(pool, &openmp, &python, limit, samples);
 	print_primes("primes, numbers, pool fork*2", &samples[POOL], &samples[ALONE], "1 process",
 		     1.9);
-	print_primes("primes, numbers, forked map", &samples[MAP], &samples[ALONE], "1 process", 1.9);
+	print_primes("primes, numbers, forked map", &samples[MAP], &samples[ALONE], "1 process",
+		     1.9);
 	print_primes("primes, numbers, pool fork*2", &samples[POOL], &samples[OPENMP], "OpenMP", 0);
 	print_primes("  OpenMP itself, 2 threads", &samples[OPENMP], &samples[OPENMP_ALONE],
 		     "1 thread", 0);

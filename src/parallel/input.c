@@ -221,13 +221,15 @@ static bool fill_large(ramet_channel *channel)
 	if (!channel->large && !begin_large(channel))
 		return false;
 	while (channel->large_size < channel->head.size) {
+		uint64_t room;
 		int n;
 
 		if (channel->large_size == channel->large->capacity && !grow_large(channel))
 			return false;
-		n = read_some(
-			channel, channel->large->data + channel->large_size,
-			RMT_MIN(channel->large->capacity - channel->large_size, (size_t)INT32_MAX));
+		/* Memory that is used again may be larger: what follows is the next frame's. */
+		room = RMT_MIN(channel->large->capacity, channel->head.size) - channel->large_size;
+		n = read_some(channel, channel->large->data + channel->large_size,
+			      RMT_MIN(room, (uint64_t)INT32_MAX));
 		if (n == 0)
 			return false;
 		channel->large_size += (size_t)n;
