@@ -65,6 +65,16 @@ static void square(ramet_channel *channel, const ramet_value *input, void *state
 	ramet_channel_send_i64(channel, number * number);
 }
 
+/* Takes longer than results wait in a worker. */
+static void slow_square(ramet_channel *channel, const ramet_value *input, void *state)
+{
+	int64_t until = ramet_deadline(30);
+
+	square(channel, input, state);
+	while (ramet_time_left(until) > 0)
+		;
+}
+
 /* A result of each shape: by the input modulo 8. */
 static void shapes(ramet_channel *channel, const ramet_value *input, void *state)
 {
@@ -222,6 +232,24 @@ static void results_are_in_the_order_of_the_inputs(void **state)
 			}
 			check_over(map);
 		}
+		ramet_map_unref(map);
+	}
+}
+
+/* The last result of a batch comes before the worker says that it is done with it. */
+static void results_of_slow_tasks_come_before_their_batch_is_over(void **state)
+{
+	ramet_map_options options = RAMET_MAP_OPTIONS_INIT;
+	ramet_map *map;
+
+	(void)state;
+	options.limit = 1;
+	for (options.batch = 1; options.batch <= 3; options.batch++) {
+		map = map_new(slow_square, &options);
+		begin_numbers(map, 7);
+		for (int64_t i = 0; i < 7; i++)
+			assert_int_equal(next_i64(map), i * i);
+		check_over(map);
 		ramet_map_unref(map);
 	}
 }
@@ -804,6 +832,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		MAP_TEST(results_are_in_the_order_of_the_inputs),
+		MAP_TEST(results_of_slow_tasks_come_before_their_batch_is_over),
 		MAP_TEST(results_as_they_come_are_all_of_them),
 		MAP_TEST(map_of_nothing_is_over_at_once),
 		MAP_TEST(result_is_what_the_task_has_sent),

@@ -184,7 +184,8 @@ int rmt_batch_take(struct rmt_batch *batch, uint32_t *ret_tasks, ramet_value **r
 	batch->taken += *ret_tasks;
 	if (batch->taken == batch->arrived)
 		rmt_list_remove(&batch->ready);
-	if (batch->taken == batch->count) {
+	/* A worker that has not said yet that it is done with it will: then it goes. */
+	if (batch->taken == batch->count && rmt_list_empty(&batch->turn)) {
 		rmt_batch_free(batch);
 		*ret_gone = true;
 	}

@@ -68,6 +68,6 @@ int rmt_batch_arrived(struct rmt_batch *batch, uint32_t tasks);
 void rmt_batch_fail(struct rmt_batch *batch, ramet_error *failure);
 
 /* The next result of a batch: 1, or what it has failed with, and how many inputs it is of; 0: there is
- * none yet. After the last one the batch is gone: *ret_gone. */
+ * none yet. After the last one the batch is gone, *ret_gone, unless a worker has it still. */
 int rmt_batch_take(struct rmt_batch *batch, uint32_t *ret_tasks, ramet_value **ret_value,
 		   bool *ret_gone, ramet_error *error);
