@@ -108,12 +108,13 @@ static pid_t create(ramet_channel **ret_channel)
 {
 	ramet_channel *channel;
 	pid_t pid;
-	int fds[2];
+	int fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
-	rmt_descriptor_own(fds[0]);
-	rmt_descriptor_own(fds[1]);
+	r = rmt_descriptors_own_above(fds);
+	if (r < 0)
+		return r;
 	/* Before the fork, so that memory cannot be short afterwards. */
 	channel = rmt_channel_new(fds[0]);
 	pid = channel ? rmt_parallel_fork(fds[1]) : -ENOMEM;
