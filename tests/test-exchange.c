@@ -713,6 +713,31 @@ static void start_that_fails_says_so_and_harms_nobody(void **state)
 	ramet_exchange_unref(exchange);
 }
 
+static void processes_that_have_ended_hold_no_descriptors(void **state)
+{
+	ramet_exchange *exchange = exchange_new(2, NULL, NULL);
+	struct rlimit before, few;
+	ramet_value *value;
+	int64_t one = 1;
+	int values = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = fixture_count_fds() + 16;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 60; i++)
+		start(exchange, square, &one);
+	while (ramet_exchange_next(exchange, SOON, NULL, &value, NULL) == 1) {
+		ramet_value_unref(value);
+		values++;
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(values, 60);
+	finish(exchange);
+	ramet_exchange_unref(exchange);
+}
+
 static void descriptor_is_readable_while_something_is_there(void **state)
 {
 	ramet_exchange *exchange = exchange_new(2, NULL, NULL);
@@ -1024,6 +1049,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(copy_cannot_use_what_is_its_parents),
 		FIXTURE_TEST(created_copy_has_its_end),
 		FIXTURE_TEST(start_that_fails_says_so_and_harms_nobody),
+		FIXTURE_TEST(processes_that_have_ended_hold_no_descriptors),
 		FIXTURE_TEST(descriptor_is_readable_while_something_is_there),
 		FIXTURE_TEST(managed_function_uses_its_workers_again),
 		FIXTURE_TEST(managed_function_has_fresh_processes_if_asked_to),

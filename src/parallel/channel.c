@@ -68,6 +68,20 @@ void rmt_channel_free(ramet_channel *channel)
 	free(channel);
 }
 
+void rmt_channel_release(ramet_channel *channel)
+{
+	if (!rmt_channel_has_process(channel) || !channel->ended)
+		return;
+	rmt_channel_process_done(channel);
+	rmt_descriptor_close(channel->fd);
+	channel->fd = -1;
+	channel->hung_up = true;
+	channel->spare = rmt_chunk_unref(channel->spare);
+	free(channel->ahead);
+	channel->ahead = NULL;
+	channel->ahead_begin = channel->ahead_end = 0;
+}
+
 /* The rest of what was sent, and the end. What the other side goes on sending is not wanted, but has to
  * be read, or it never comes to read. */
 static void finish(ramet_channel *channel)

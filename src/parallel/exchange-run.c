@@ -207,8 +207,10 @@ static int leave(struct ramet_exchange *exchange, struct rmt_entry *entry, ramet
 	}
 	rmt_crew_remove(member);
 	rmt_managed_forget(exchange, entry);
-	if (!exchange->store)
+	if (!exchange->store) {
+		rmt_channel_release(member->channel);
 		return keep(exchange, entry, RMT_EVENT_END, NULL, NULL, error);
+	}
 	r = tell_failure(exchange, entry, member->status, &entry->failure, error);
 	entry->gone = true;
 	return r;
