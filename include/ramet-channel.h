@@ -68,7 +68,8 @@ void ramet_fork_with_threads(bool allowed);
  * Errors: -EPIPE (the other side has closed or is gone), -EINVAL (NULL, or a value that holds a
  * context or sender), -ETIMEDOUT (see ramet_channel_set_timeout(): the value was not sent; if a
  * part of it was, the channel sends no more: -EPIPE), -ENOTCONN (nobody has connected in that
- * time, see ramet_channel_listen()). SIGPIPE is never raised.
+ * time, see ramet_channel_listen()), -EMFILE and others of accept(2) (there too: the value was not
+ * sent). SIGPIPE is never raised.
  */
 int ramet_channel_send_boolean(ramet_channel *channel, bool value);
 int ramet_channel_send_i64(ramet_channel *channel, int64_t value);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char directory[] = "/tmp/ramet-background-XXXXXX";
@@ -278,6 +279,138 @@ static void test_an_open_directory_and_a_long_path_are_refused(void **state)
 	ramet_error_clear(&error);
 }
 
+/* --- accidents ---------------------------------------------------------------------------- */
+
+static void exit_at_once(ramet_channel *channel, void *data)
+{
+	(void)data;
+	ramet_channel_send_i64(channel, 1);
+	exit(3);
+}
+
+static void test_exit_removes_the_socket(void **state)
+{
+	int pidfd = fixture_pidfd(start(exit_at_once, 0, NULL));
+	ramet_channel *channel = connect_it();
+
+	(void)state;
+	assert_int_equal(receive_i64(channel), 1);
+	wait_for(pidfd);
+	ramet_channel_close(channel);
+	assert_int_equal(access(address, F_OK), -1);
+	assert_int_equal(access(lock, F_OK), -1);
+}
+
+static void connect_and_send(ramet_channel *channel, void *data)
+{
+	ramet_channel *to = NULL;
+
+	(void)data;
+	if (ramet_channel_connect(address, SOON, &to, NULL) < 0 ||
+	    ramet_channel_send_i64(to, 5) < 0)
+		ramet_channel_fail(channel, EIO, "not sent");
+	ramet_channel_close(to);
+}
+
+static void test_who_cannot_be_accepted_is_reported_and_waits(void **state)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_channel *channel = NULL, *process;
+	struct rlimit before, none;
+	ramet_value *value;
+	int lowest;
+
+	(void)state;
+	assert_int_equal(ramet_channel_listen(address, &channel, &error), 0);
+	assert_int_equal(ramet_start(connect_and_send, NULL, &process), 0);
+	lowest = dup(0);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){(rlim_t)lowest, before.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(ramet_channel_receive(channel, SOON, &value, &error), -EMFILE);
+	ramet_channel_set_timeout(channel, SOON);
+	assert_int_equal(ramet_channel_send_i64(channel, 1), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &before);
+	fixture_check_error(&error, -EMFILE, "accepted", NULL);
+	assert_int_equal(receive_i64(channel), 5);
+	assert_int_equal(ramet_channel_close(process), 0);
+	assert_int_equal(ramet_channel_close(channel), 0);
+}
+
+static int gate[2]; /* a pipe */
+
+/* It has accepted before it sends, so that the value does not come with the greeting. */
+static void accept_and_wait(ramet_channel *channel, void *data)
+{
+	ramet_value *value;
+	char byte;
+
+	(void)data;
+	close(gate[1]);
+	while (ramet_channel_fd(channel) < 0)
+		ramet_channel_receive(channel, 10, &value, NULL);
+	ramet_channel_set_timeout(channel, 10);
+	if (read(gate[0], &byte, 1) == 1)
+		ramet_channel_send_i64(channel, 7);
+	raise(SIGKILL);
+}
+
+static void test_an_exchange_sees_the_end_behind_the_last_value(void **state)
+{
+	ramet_error error = RAMET_ERROR_INIT;
+	ramet_exchange *exchange;
+	ramet_value *value = NULL;
+	ramet_channel *channel;
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pidfd = fixture_pidfd(start(accept_and_wait, 0, NULL));
+	channel = connect_it();
+	assert_int_equal(write(gate[1], "x", 1), 1);
+	wait_for(pidfd);
+	assert_int_equal(ramet_exchange_new(2, NULL, NULL, &exchange), 0);
+	assert_int_equal(ramet_exchange_add(exchange, channel, NULL), 0);
+	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, &error), 1);
+	assert_int_equal(ramet_value_i64(value), 7);
+	ramet_value_unref(value);
+	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, &error), -ECONNRESET);
+	fixture_check_error(&error, -ECONNRESET, "gone", NULL);
+	ramet_exchange_unref(exchange);
+	unlink(address);
+	unlink(lock);
+	close(gate[0]);
+	close(gate[1]);
+}
+
+static void start_without_streams(ramet_channel *channel, void *data)
+{
+	(void)data;
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	ramet_channel_send_i64(
+		channel, ramet_start_background(address, three_numbers, NULL, NULL, NULL, NULL));
+}
+
+static void test_it_is_started_by_a_program_without_standard_streams(void **state)
+{
+	ramet_channel *starter, *channel;
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(ramet_start(start_without_streams, NULL, &starter), 0);
+	assert_int_equal(receive_i64(starter), 0);
+	fixture_allow_orphans();
+	assert_int_equal(ramet_channel_close(starter), 0);
+	channel = connect_it();
+	pidfd = fixture_pidfd(ramet_channel_pid(channel));
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(receive_i64(channel), i);
+	assert_int_equal(ramet_channel_close(channel), 0);
+	wait_for(pidfd);
+}
+
 #define BACKGROUND_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -291,6 +424,10 @@ int main(int argc, char **argv)
 		BACKGROUND_TEST(test_it_gives_up_when_nobody_comes),
 		BACKGROUND_TEST(test_a_second_one_waits_for_the_first),
 		BACKGROUND_TEST(test_it_receives_from_one_after_the_other),
+		BACKGROUND_TEST(test_exit_removes_the_socket),
+		BACKGROUND_TEST(test_who_cannot_be_accepted_is_reported_and_waits),
+		BACKGROUND_TEST(test_an_exchange_sees_the_end_behind_the_last_value),
+		BACKGROUND_TEST(test_it_is_started_by_a_program_without_standard_streams),
 		BACKGROUND_TEST(test_an_open_directory_and_a_long_path_are_refused),
 	};
 

@@ -557,6 +557,84 @@ static void exchange_that_is_dropped_kills_its_processes(void **state)
 	assert_int_equal(children_count(), 0);
 }
 
+static void square_of(ramet_channel *channel, const ramet_value *input, void *state);
+
+/* A function that hears of ends may remove what has ended, and must not wait. */
+static int remove_ended(ramet_exchange *exchange, ramet_channel *channel, int status,
+			const ramet_error *failure, void *data)
+{
+	ramet_value *value;
+
+	assert_int_equal(status, 0);
+	assert_null(failure);
+	assert_int_equal(ramet_exchange_next(exchange, 0, NULL, &value, NULL), -EDEADLK);
+	assert_int_equal(ramet_exchange_remove(exchange, channel), 0);
+	*(ramet_channel **)data = channel;
+	return 0;
+}
+
+static void channel_can_be_removed_when_its_end_is_told(void **state)
+{
+	ramet_channel *removed = NULL;
+	ramet_exchange *exchange = exchange_new(2, NULL, &removed);
+	ramet_value *value;
+	int64_t one = 1;
+
+	(void)state;
+	ramet_exchange_on_end(exchange, remove_ended);
+	start(exchange, square, &one);
+	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, NULL), 1);
+	ramet_value_unref(value);
+	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, NULL), 0);
+	assert_non_null(removed);
+	assert_int_equal(ramet_channel_close(removed), 0);
+	ramet_exchange_unref(exchange);
+}
+
+/* What a copy gets of the objects of its parent: no hang, no harm. */
+static void use_objects_of_parent(ramet_channel *channel, void *data)
+{
+	void **objects = data;
+	ramet_value *value;
+
+	ramet_channel_send_i64(channel, ramet_exchange_next(objects[0], -1, NULL, &value, NULL));
+	ramet_channel_send_i64(channel, ramet_exchange_ready(objects[0], -1, NULL));
+	ramet_channel_send_i64(channel, ramet_map_next(objects[1], -1, &value, NULL));
+	ramet_exchange_unref(objects[0]);
+	ramet_map_unref(objects[1]);
+}
+
+static void copy_cannot_use_what_is_its_parents(void **state)
+{
+	ramet_exchange *exchange = exchange_new(2, NULL, NULL);
+	ramet_value *input = ramet_value_new_i64(3), *value;
+	ramet_channel *channel;
+	ramet_map *map;
+	void *objects[2];
+	int64_t one = 1;
+
+	(void)state;
+	start(exchange, square_and_block, &one);
+	assert_int_equal(ramet_map_new(square_of, NULL, &map), 0);
+	assert_int_equal(ramet_map_begin(map, &input, 1, NULL), 0);
+	objects[0] = exchange;
+	objects[1] = map;
+	assert_int_equal(ramet_start(use_objects_of_parent, objects, &channel), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ramet_channel_receive(channel, SOON, &value, NULL), 1);
+		assert_int_equal(ramet_value_i64(value), -EBADF);
+		ramet_value_unref(value);
+	}
+	assert_int_equal(ramet_channel_close(channel), 0);
+	/* The parent's go on. */
+	assert_int_equal(ramet_map_next(map, SOON, &value, NULL), 1);
+	assert_int_equal(ramet_value_i64(value), 9);
+	ramet_value_unref(value);
+	ramet_map_unref(map);
+	ramet_value_unref(input);
+	ramet_exchange_unref(exchange);
+}
+
 /* --- channels of others ------------------------------------------------------------------- */
 
 static void channel_made_elsewhere_is_added_and_removed(void **state)
@@ -632,6 +710,31 @@ static void start_that_fails_says_so_and_harms_nobody(void **state)
 	start(exchange, square, &seven);
 	finish(exchange);
 	assert_int_equal(sums.squares, 98);
+	ramet_exchange_unref(exchange);
+}
+
+static void processes_that_have_ended_hold_no_descriptors(void **state)
+{
+	ramet_exchange *exchange = exchange_new(2, NULL, NULL);
+	struct rlimit before, few;
+	ramet_value *value;
+	int64_t one = 1;
+	int values = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = fixture_count_fds() + 16;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 60; i++)
+		start(exchange, square, &one);
+	while (ramet_exchange_next(exchange, SOON, NULL, &value, NULL) == 1) {
+		ramet_value_unref(value);
+		values++;
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(values, 60);
+	finish(exchange);
 	ramet_exchange_unref(exchange);
 }
 
@@ -942,8 +1045,11 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(channel_ends_with_its_process_though_an_heir_has_it),
 		FIXTURE_TEST(exchange_that_is_dropped_kills_its_processes),
 		FIXTURE_TEST(channel_made_elsewhere_is_added_and_removed),
+		FIXTURE_TEST(channel_can_be_removed_when_its_end_is_told),
+		FIXTURE_TEST(copy_cannot_use_what_is_its_parents),
 		FIXTURE_TEST(created_copy_has_its_end),
 		FIXTURE_TEST(start_that_fails_says_so_and_harms_nobody),
+		FIXTURE_TEST(processes_that_have_ended_hold_no_descriptors),
 		FIXTURE_TEST(descriptor_is_readable_while_something_is_there),
 		FIXTURE_TEST(managed_function_uses_its_workers_again),
 		FIXTURE_TEST(managed_function_has_fresh_processes_if_asked_to),

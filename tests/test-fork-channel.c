@@ -652,6 +652,59 @@ static void test_threads_of_the_library_are_no_obstacle(void **state)
 	assert_int_equal(ramet_channel_close(channel), 0);
 }
 
+/* How many of the numbers of standard streams are open here. */
+static int64_t count_streams(void)
+{
+	int64_t count = 0;
+
+	for (int fd = 0; fd <= 2; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void send_streams(ramet_channel *channel, void *data)
+{
+	(void)data;
+	ramet_channel_send_i64(channel, count_streams());
+}
+
+static void send_streams_of_task(ramet_channel *channel, const ramet_value *input, void *state)
+{
+	(void)input;
+	(void)state;
+	ramet_channel_send_i64(channel, count_streams());
+}
+
+static void work_without_streams(ramet_channel *channel, void *data)
+{
+	ramet_value *input = ramet_value_new_i64(1), *result = NULL;
+	ramet_channel *inner;
+
+	(void)data;
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	if (ramet_start(send_streams, NULL, &inner) == 0) {
+		ramet_channel_send_i64(channel, count_streams());
+		ramet_channel_send_i64(channel, receive_i64(inner));
+		ramet_channel_close(inner);
+	}
+	if (ramet_map_values(send_streams_of_task, &input, 1, NULL, &result, NULL) == 0)
+		ramet_channel_send_value(channel, result);
+	ramet_value_unref(result);
+	ramet_value_unref(input);
+}
+
+static void test_channels_are_no_standard_streams_where_these_are_closed(void **state)
+{
+	ramet_channel *channel = start(work_without_streams, NULL);
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(receive_i64(channel), 0);
+	receive_end(channel);
+	assert_int_equal(ramet_channel_close(channel), 0);
+}
+
 /* --- what is missing ---------------------------------------------------------------------- */
 
 static void test_without_descriptors_nothing_is_begun(void **state)
@@ -795,6 +848,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(test_signals_do_not_disturb),
 		FIXTURE_TEST(test_a_copy_has_no_part_in_the_channels_of_its_siblings),
 		FIXTURE_TEST(test_a_copy_has_one_descriptor_more_however_many_channels_there_are),
+		FIXTURE_TEST(test_channels_are_no_standard_streams_where_these_are_closed),
 		FIXTURE_TEST(test_what_was_printed_before_is_printed_once),
 		FIXTURE_TEST(test_a_program_with_threads_is_refused_unless_it_insists),
 		FIXTURE_TEST(test_threads_of_the_library_are_no_obstacle),

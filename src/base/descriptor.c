@@ -2,6 +2,7 @@
 #include "base/descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -46,6 +47,33 @@ int rmt_descriptor_own(int fd)
 		ours.words[(size_t)fd / WORD_BITS] |= 1ul << (size_t)fd % WORD_BITS;
 	rmt_mutex_unlock(&ours.lock);
 	return fd;
+}
+
+int rmt_descriptor_own_above(int fd)
+{
+	int moved, code;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return rmt_descriptor_own(fd);
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	code = errno;
+	close(fd);
+	errno = code;
+	return rmt_descriptor_own(moved);
+}
+
+int rmt_descriptors_own_above(int fds[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		fds[i] = rmt_descriptor_own_above(fds[i]);
+		if (fds[i] < 0) {
+			int code = errno;
+
+			rmt_descriptor_close(fds[1 - i]);
+			return -code;
+		}
+	}
+	return 0;
 }
 
 void rmt_descriptor_close(int fd)

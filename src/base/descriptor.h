@@ -12,6 +12,14 @@
 /* Notes a descriptor as ours; returns it. Negative ones pass. */
 int rmt_descriptor_own(int fd);
 
+/* The same for one that may have got the number of a standard stream, which the program has closed: it is
+ * moved above these, as what the program, or a child, then takes for its own would be ours. A negative one,
+ * or a negative result, is as of fcntl(2): errno says why, and nothing is left open. */
+int rmt_descriptor_own_above(int fd);
+
+/* Both of a pair. 0 or a negative errno, and both are closed. */
+int rmt_descriptors_own_above(int fds[2]);
+
 /* Closes one that is ours. Negative ones are fine. */
 void rmt_descriptor_close(int fd);
 

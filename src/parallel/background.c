@@ -78,39 +78,43 @@ void rmt_background_done(ramet_channel *channel)
 }
 
 /* The next one, if there is one. Those who are not trusted are not even greeted. */
-static void accept_one(ramet_channel *channel)
+static int accept_one(ramet_channel *channel)
 {
 	pid_t pid = 0;
 	uid_t uid;
-	int fd = rmt_descriptor_own(
+	int fd = rmt_descriptor_own_above(
 		accept4(channel->background->bound.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 
+	/* Without descriptors or memory it would be there, and not be accepted, for ever. */
 	if (fd < 0)
-		return;
+		return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -errno;
 	if (!rmt_socket_is_trusted(fd) || rmt_socket_peer(fd, &pid, &uid) < 0) {
 		rmt_descriptor_close(fd);
-		return;
+		return 0;
 	}
 	channel->fd = fd;
 	channel->pid = pid;
 	channel->pidfd = rmt_pidfd_open(pid);
 	if (rmt_channel_post_frame(channel, RMT_CHANNEL_HELLO, 0, 0, NULL, 0) < 0)
 		rmt_channel_disconnect(channel);
+	return 0;
 }
 
-/* Somebody is at the other end. 0, -ENOTCONN. */
+/* Somebody is at the other end. 0, -ENOTCONN, or a negative errno of accept(2). */
 static int await_other(ramet_channel *channel, int64_t until)
 {
-	while (channel->fd < 0) {
+	int r = 0;
+
+	while (r == 0 && channel->fd < 0) {
 		struct pollfd listening = {.fd = channel->background->bound.fd, .events = POLLIN};
 		int64_t now = rmt_now();
 
 		if (poll(&listening, 1, rmt_poll_timeout(until, now)) > 0)
-			accept_one(channel);
+			r = accept_one(channel);
 		else if (now >= until)
-			return -ENOTCONN;
+			r = -ENOTCONN;
 	}
-	return 0;
+	return r;
 }
 
 int rmt_background_send(ramet_channel *channel, enum rmt_channel_kind kind, unsigned flags,
@@ -144,9 +148,13 @@ int rmt_background_receive(ramet_channel *channel, int64_t until, ramet_value **
 	for (;;) {
 		ramet_error local = RAMET_ERROR_INIT;
 		enum rmt_arrival what;
+		int r = await_other(channel, until);
 
-		if (await_other(channel, until) < 0)
+		if (r == -ENOTCONN)
 			return rmt_error_set(error, ETIMEDOUT, "nobody has connected in that time");
+		if (r < 0)
+			return rmt_error_set(error, r, "who has connected cannot be accepted: %s",
+					     rmt_strerror(r));
 		what = rmt_channel_take(channel, ret_value, NULL, &local);
 		if (what == RMT_ARRIVAL_VALUE)
 			return 1;
@@ -182,7 +190,7 @@ RMT_PUBLIC int ramet_channel_listen(const char *address, ramet_channel **ret_cha
 /* A socket that waits for as long, if the queue there is full (SO_SNDTIMEO in socket(7)). */
 static int connect_to(const struct sockaddr_un *address, int64_t until, int *ret_fd)
 {
-	int fd = rmt_descriptor_own(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), r;
+	int fd = rmt_descriptor_own_above(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), r;
 
 	if (fd < 0)
 		return -errno;
@@ -313,31 +321,38 @@ static struct {
 	char lock[sizeof(((struct sockaddr_un *)NULL)->sun_path) + sizeof(RMT_LOCK_SUFFIX)];
 } leftover;
 
-/* signal-safety(7). SA_RESETHAND: the second time it ends the process. */
-static void remove_socket(int signal)
+/* signal-safety(7), and for exit(3). */
+static void remove_socket(void)
 {
-	int code = errno;
-
 	if (getpid() == leftover.pid) {
 		unlink(leftover.path);
 		unlink(leftover.lock);
 	}
+}
+
+/* SA_RESETHAND: the second time it ends the process. */
+static void on_signal(int signal)
+{
+	int code = errno;
+
+	remove_socket();
 	raise(signal);
 	errno = code;
 }
 
-/* Signals that would end the process without a word. Those that the program handles, or ignores, are
- * its affair. */
-static void catch_signals(const struct sockaddr_un *address)
+/* exit(3), and signals that would end the process without a word. Those that the program handles, or
+ * ignores, are its affair. */
+static void catch_ends(const struct sockaddr_un *address)
 {
 	static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-	struct sigaction ours = {.sa_handler = remove_socket,
+	struct sigaction ours = {.sa_handler = on_signal,
 				 .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
 	struct sigaction now;
 
 	leftover.pid = getpid();
 	rmt_format(leftover.path, sizeof(leftover.path), "%s", address->sun_path);
 	rmt_format(leftover.lock, sizeof(leftover.lock), "%s" RMT_LOCK_SUFFIX, address->sun_path);
+	atexit(remove_socket);
 	for (size_t i = 0; i < RMT_COUNT(ending); i++)
 		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 			sigaction(ending[i], &ours, NULL);
@@ -345,10 +360,11 @@ static void catch_signals(const struct sockaddr_un *address)
 
 static int redirect(const char *output, ramet_error *error)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), out = null, r = 0;
+	/* One that has such a number already stays, for programs that it executes, too. */
+	int null = open("/dev/null", O_RDWR), out = null, r = 0;
 
 	if (null >= 0 && output)
-		out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+		out = open(output, O_WRONLY | O_CREAT | O_APPEND, 0666);
 	if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		r = rmt_error_set(error, errno, "%s: %s",
 				  output && null >= 0 ? output : "/dev/null", rmt_strerror(errno));
@@ -372,7 +388,7 @@ static int settle(const struct start *start, ramet_channel **ret_channel, ramet_
 		rmt_channel_free(*ret_channel);
 		return r;
 	}
-	catch_signals(&start->where);
+	catch_ends(&start->where);
 	rmt_title_background(start->address);
 	return 0;
 }
@@ -439,8 +455,10 @@ static int start_one(struct start *start, int *ret_pid, ramet_error *error)
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return rmt_error_set(error, errno, "no pipe: %s", rmt_strerror(errno));
-	rmt_descriptor_own(fds[0]);
-	start->pipe = rmt_descriptor_own(fds[1]);
+	r = rmt_descriptors_own_above(fds);
+	if (r < 0)
+		return rmt_error_set(error, r, "no pipe: %s", rmt_strerror(r));
+	start->pipe = fds[1];
 	pid = rmt_parallel_fork(start->pipe);
 	if (pid == 0)
 		detach(start);

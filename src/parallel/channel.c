@@ -68,6 +68,20 @@ void rmt_channel_free(ramet_channel *channel)
 	free(channel);
 }
 
+void rmt_channel_release(ramet_channel *channel)
+{
+	if (!rmt_channel_has_process(channel) || !channel->ended)
+		return;
+	rmt_channel_process_done(channel);
+	rmt_descriptor_close(channel->fd);
+	channel->fd = -1;
+	channel->hung_up = true;
+	channel->spare = rmt_chunk_unref(channel->spare);
+	free(channel->ahead);
+	channel->ahead = NULL;
+	channel->ahead_begin = channel->ahead_end = 0;
+}
+
 /* The rest of what was sent, and the end. What the other side goes on sending is not wanted, but has to
  * be read, or it never comes to read. */
 static void finish(ramet_channel *channel)
@@ -108,12 +122,13 @@ static pid_t create(ramet_channel **ret_channel)
 {
 	ramet_channel *channel;
 	pid_t pid;
-	int fds[2];
+	int fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
-	rmt_descriptor_own(fds[0]);
-	rmt_descriptor_own(fds[1]);
+	r = rmt_descriptors_own_above(fds);
+	if (r < 0)
+		return r;
 	/* Before the fork, so that memory cannot be short afterwards. */
 	channel = rmt_channel_new(fds[0]);
 	pid = channel ? rmt_parallel_fork(fds[1]) : -ENOMEM;

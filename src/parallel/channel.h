@@ -122,6 +122,10 @@ bool rmt_channel_has_process(const ramet_channel *channel);
  * (no process of ours, or somebody else has waited for it). Reaps it, and can be asked again. */
 int rmt_channel_reap(ramet_channel *channel, int *ret_status);
 
+/* Gives back the descriptors and the memory of one that is over, whose process has been reaped: who keeps
+ * thousands of these would run out of them. It still tells how it has ended. */
+void rmt_channel_release(ramet_channel *channel);
+
 /* Frees a channel, without a word to the other side but the end (if there is room), and without
  * waiting. The process must have been reaped, or be nobody's concern: see rmt_channel_orphan(). */
 void rmt_channel_free(ramet_channel *channel);

@@ -2,6 +2,7 @@
 #include "parallel/crew.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,9 +30,9 @@ int rmt_crew_init(struct rmt_crew *crew)
 	*crew = (struct rmt_crew){.owner = getpid(), .signal = -1};
 	rmt_list_init(&crew->members);
 	rmt_list_init(&crew->ready);
-	crew->epoll = rmt_descriptor_own(epoll_create1(EPOLL_CLOEXEC));
+	crew->epoll = rmt_descriptor_own_above(epoll_create1(EPOLL_CLOEXEC));
 	if (crew->epoll >= 0)
-		crew->signal = rmt_descriptor_own(eventfd(1, EFD_CLOEXEC));
+		crew->signal = rmt_descriptor_own_above(eventfd(1, EFD_CLOEXEC));
 	if (crew->signal < 0 || epoll_ctl(crew->epoll, EPOLL_CTL_ADD, crew->signal, &nothing) < 0)
 		r = -errno;
 	if (r < 0)
@@ -94,6 +95,8 @@ int rmt_crew_add(struct rmt_crew *crew, struct rmt_member *member, ramet_channel
 	bool has_process = rmt_channel_has_process(channel);
 	int r;
 
+	if (crew->owner != getpid())
+		return -EBADF;
 	*member = (struct rmt_member){
 		.crew = crew,
 		.channel = channel,
@@ -191,8 +194,6 @@ static void note(const struct epoll_event *event)
 	if (event->data.u64 & OF_PROCESS) {
 		reap(member);
 	} else {
-		if (event->events & (EPOLLHUP | EPOLLERR))
-			member->hung_up = true;
 		if (event->events & EPOLLOUT) {
 			rmt_channel_flush(member->channel);
 			rmt_member_watch(member);
@@ -217,6 +218,8 @@ int rmt_crew_wait(struct rmt_crew *crew, int64_t until)
 	int64_t now, look;
 	int n;
 
+	if (crew->owner != getpid())
+		return -EBADF;
 	rmt_crew_signal(crew, false);
 	if (!rmt_list_empty(&crew->ready))
 		until = 0;
@@ -271,8 +274,8 @@ enum rmt_arrival rmt_member_take(struct rmt_member *member, ramet_value **ret_va
 		arrival = left_behind(member, error);
 	if (arrival != RMT_ARRIVAL_NONE)
 		member->ended = true;
-	/* A descriptor that has hung up would be ready for ever. */
-	if (member->ended || member->hung_up)
+	/* A descriptor that has hung up, as the channel has seen, would be ready for ever. */
+	if (member->ended || !(rmt_channel_events(member->channel) & POLLIN))
 		unwatch(member, &member->fd);
 	return arrival;
 }

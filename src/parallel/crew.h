@@ -32,7 +32,6 @@ struct rmt_member {
 	ramet_channel *channel;
 	int fd, pidfd;   /* in the set, or -1 */
 	uint32_t events; /* that fd is in the set for */
-	bool hung_up;    /* epoll(7) has said so: all that comes is there */
 	bool ended;      /* the channel: nothing more comes */
 	bool reaped;     /* the process, or there is none */
 	int status;      /* as waitpid(2) has it; -1: nobody knows */
@@ -44,15 +43,15 @@ int rmt_crew_init(struct rmt_crew *crew);
 /* There are no members left. */
 void rmt_crew_done(struct rmt_crew *crew);
 
-/* Puts a channel into the set, which stays the caller's. 0; -ENOTCONN, when nobody is connected to it; or a
- * negative errno of epoll_ctl(2). */
+/* Puts a channel into the set, which stays the caller's. 0; -ENOTCONN, when nobody is connected to it; -EBADF,
+ * as below; or a negative errno of epoll_ctl(2). */
 int rmt_crew_add(struct rmt_crew *crew, struct rmt_member *member, ramet_channel *channel);
 
 /* Takes it out again. Fine for one that is in no crew. */
 void rmt_crew_remove(struct rmt_member *member);
 
 /* Waits until then (of rmt_now()) for members to have something to do, and puts these into `ready`. How
- * many there are; 0: it was too long. */
+ * many there are; 0: it was too long; -EBADF: the crew belongs to the parent of this process. */
 int rmt_crew_wait(struct rmt_crew *crew, int64_t until);
 
 /* Makes the set readable for as long as there is something to do that its descriptors do not show: members

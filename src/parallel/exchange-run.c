@@ -207,8 +207,10 @@ static int leave(struct ramet_exchange *exchange, struct rmt_entry *entry, ramet
 	}
 	rmt_crew_remove(member);
 	rmt_managed_forget(exchange, entry);
-	if (!exchange->store)
+	if (!exchange->store) {
+		rmt_channel_release(member->channel);
 		return keep(exchange, entry, RMT_EVENT_END, NULL, NULL, error);
+	}
 	r = tell_failure(exchange, entry, member->status, &entry->failure, error);
 	entry->gone = true;
 	return r;
@@ -252,20 +254,35 @@ bool rmt_exchange_busy(const struct ramet_exchange *exchange)
 	return exchange->crew.count > exchange->idle || exchange->waiting > 0;
 }
 
+int rmt_exchange_refuse(ramet_error *error)
+{
+	return rmt_error_set(error, EDEADLK,
+			     "a function that takes results must not wait for others");
+}
+
+int rmt_exchange_await(struct ramet_exchange *exchange, int64_t until, ramet_error *error)
+{
+	int r = rmt_crew_wait(&exchange->crew, until);
+
+	if (r < 0)
+		return rmt_error_set(error, r,
+				     "the exchange belongs to the parent of this process");
+	return r > 0 ? r : rmt_error_set(error, ETIMEDOUT, "nothing has come in time");
+}
+
 int rmt_exchange_step(struct ramet_exchange *exchange, int64_t until, ramet_error *error)
 {
 	struct rmt_member *member;
 	int count = 0, ready, r;
 
 	if (exchange->handling)
-		return rmt_error_set(error, EDEADLK,
-				     "a function that takes results must not wait for others");
+		return rmt_exchange_refuse(error);
 	r = rmt_managed_dispatch(exchange, error);
 	if (r < 0)
 		return r;
-	ready = rmt_crew_wait(&exchange->crew, until);
-	if (ready == 0)
-		return rmt_error_set(error, ETIMEDOUT, "nothing has come in time");
+	ready = rmt_exchange_await(exchange, until, error);
+	if (ready < 0)
+		return ready;
 	while (r == 0 && ready-- > 0 && (member = rmt_crew_next(&exchange->crew))) {
 		struct rmt_entry *entry = RMT_CONTAINER(member, struct rmt_entry, member);
 
@@ -281,33 +298,45 @@ int rmt_exchange_step(struct ramet_exchange *exchange, int64_t until, ramet_erro
 	return r < 0 ? r : count;
 }
 
+/* What has come is no value: its function of the program may remove the channel meanwhile. */
+static int tell_event(struct ramet_exchange *exchange, struct rmt_event *event, ramet_error *error)
+{
+	struct rmt_entry *entry = event->entry;
+	bool end = event->kind == RMT_EVENT_END;
+	int r;
+
+	rmt_list_remove(&event->node);
+	exchange->current = entry;
+	if (end)
+		r = tell_failure(exchange, entry, entry->member.status, &entry->failure, error);
+	else
+		r = tell_failure(exchange, entry, -1, &event->failure, error);
+	exchange->current = NULL;
+	event_free(event);
+	if (end)
+		entry_free(entry, exchange);
+	if (r == 0 && exchange->failure.code < 0)
+		r = rmt_error_move(error, &exchange->failure);
+	return r;
+}
+
 int rmt_exchange_pop(struct ramet_exchange *exchange, struct rmt_entry **ret_entry,
 		     ramet_value **ret_value, ramet_error *error)
 {
-	while (!rmt_list_empty(&exchange->events)) {
-		struct rmt_event *event = rmt_list_first(&exchange->events, struct rmt_event, node);
-		struct rmt_entry *entry = event->entry;
-		int kind = event->kind, r = 0;
+	int r = 0;
 
-		if (kind == RMT_EVENT_VALUE) {
-			*ret_entry = entry;
-			*ret_value = event->value;
-			event->value = NULL;
-		} else if (kind == RMT_EVENT_FAILURE) {
-			r = tell_failure(exchange, entry, -1, &event->failure, error);
-		} else {
-			r = tell_failure(exchange, entry, entry->member.status, &entry->failure,
-					 error);
+	while (r == 0 && !rmt_list_empty(&exchange->events)) {
+		struct rmt_event *event = rmt_list_first(&exchange->events, struct rmt_event, node);
+
+		if (event->kind != RMT_EVENT_VALUE) {
+			r = tell_event(exchange, event, error);
+			continue;
 		}
+		*ret_entry = event->entry;
+		*ret_value = event->value;
+		event->value = NULL;
 		event_free(event);
-		if (kind == RMT_EVENT_VALUE)
-			return 1;
-		if (kind == RMT_EVENT_END)
-			entry_free(entry, exchange);
-		if (r == 0 && exchange->failure.code < 0)
-			r = rmt_error_move(error, &exchange->failure);
-		if (r < 0)
-			return r;
+		return 1;
 	}
-	return 0;
+	return r;
 }

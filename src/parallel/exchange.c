@@ -196,15 +196,15 @@ RMT_PUBLIC int ramet_exchange_ready(ramet_exchange *exchange, int timeout, ramet
 	int r;
 
 	if (exchange->handling)
-		return rmt_error_set(error, EDEADLK,
-				     "a function that takes results must not wait for others");
+		return rmt_exchange_refuse(error);
 	if (!rmt_list_empty(&exchange->events))
 		return 1;
 	r = rmt_managed_dispatch(exchange, error);
 	if (r < 0 || !rmt_exchange_busy(exchange))
 		return r;
-	if (rmt_crew_wait(&exchange->crew, rmt_after(timeout)) == 0)
-		return rmt_error_set(error, ETIMEDOUT, "nothing has come in time");
+	r = rmt_exchange_await(exchange, rmt_after(timeout), error);
+	if (r < 0)
+		return r;
 	rmt_crew_signal(&exchange->crew, false);
 	return 1;
 }
@@ -245,6 +245,8 @@ RMT_PUBLIC int ramet_exchange_next(ramet_exchange *exchange, int timeout,
 
 	if (exchange->store)
 		return rmt_error_set(error, EINVAL, "the exchange has a store");
+	if (exchange->handling)
+		return rmt_exchange_refuse(error);
 	r = next(exchange, rmt_after(timeout), &entry, &value, error);
 	rmt_crew_signal(&exchange->crew, !rmt_list_empty(&exchange->events));
 	if (r != 1)

@@ -70,6 +70,12 @@ void rmt_exchange_drop(struct rmt_entry *entry, struct ramet_exchange *exchange)
 /* Forgets what waits of it. */
 void rmt_exchange_forget_events(struct ramet_exchange *exchange, const struct rmt_entry *entry);
 
+/* What would wait while a function of the program runs fails with -EDEADLK. */
+int rmt_exchange_refuse(ramet_error *error);
+
+/* Waits until then for something to come: of how many. Errors: -ETIMEDOUT, -EBADF (in a copy). */
+int rmt_exchange_await(struct ramet_exchange *exchange, int64_t until, ramet_error *error);
+
 /* Waits until then for something to come and takes it: how many values and ends; 0: what came was neither.
  * Errors: -ETIMEDOUT, -EDEADLK (a function of the program runs), -ENOMEM, what a store returned. */
 int rmt_exchange_step(struct ramet_exchange *exchange, int64_t until, ramet_error *error);

@@ -558,7 +558,10 @@ int rmt_map_run(struct ramet_map *map, int64_t until, ramet_error *error)
 		finish_workers(map);
 	if (map->crew.count == 0)
 		return 0;
-	if (rmt_crew_wait(&map->crew, until) == 0)
+	r = rmt_crew_wait(&map->crew, until);
+	if (r < 0)
+		return rmt_error_set(error, r, "the map belongs to the parent of this process");
+	if (r == 0)
 		return rmt_error_set(error, ETIMEDOUT, "no result in time");
 	while ((member = rmt_crew_next(&map->crew)))
 		look_at(map, RMT_CONTAINER(member, struct rmt_map_worker, member));

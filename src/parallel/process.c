@@ -96,7 +96,7 @@ pid_t rmt_parallel_fork(int keep)
 
 int rmt_pidfd_open(pid_t pid)
 {
-	int fd = rmt_descriptor_own((int)syscall(SYS_pidfd_open, pid, 0));
+	int fd = rmt_descriptor_own_above((int)syscall(SYS_pidfd_open, pid, 0));
 
 	/* As it is by itself in newer kernels. */
 	if (fd >= 0)
