@@ -136,6 +136,35 @@ static void test_sizes_around_each_limit_come_back_as_they_were(void **state)
 	assert_int_equal(ramet_channel_close(channel), 0);
 }
 
+static const size_t shrinking[] = {1900000, 1700000, 1200000, 1100000, 100000, 3};
+
+static void send_shrinking(ramet_channel *channel, void *data)
+{
+	char *block = calloc(1, shrinking[0]);
+
+	(void)data;
+	for (int round = 0; round < 4; round++)
+		for (size_t i = 0; i < sizeof(shrinking) / sizeof(shrinking[0]); i++)
+			ramet_channel_send_bytes(channel, (ramet_bytes){block, shrinking[i]});
+	free(block);
+}
+
+/* The memory of a large value is used again for smaller ones, with others right behind them. */
+static void test_smaller_values_follow_larger_ones(void **state)
+{
+	ramet_channel *channel = start(send_shrinking, NULL);
+	ramet_value *value;
+
+	(void)state;
+	for (int round = 0; round < 4; round++)
+		for (size_t i = 0; i < sizeof(shrinking) / sizeof(shrinking[0]); i++) {
+			assert_int_equal(ramet_channel_receive(channel, 20000, &value, NULL), 1);
+			assert_int_equal(ramet_value_bytes(value).size, shrinking[i]);
+			ramet_value_unref(value);
+		}
+	assert_int_equal(ramet_channel_close(channel), 0);
+}
+
 static void send_large(ramet_channel *channel, void *data)
 {
 	size_t size = *(size_t *)data;
@@ -748,6 +777,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_values_of_all_kinds_arrive_in_order),
 		FIXTURE_TEST(test_sizes_around_each_limit_come_back_as_they_were),
+		FIXTURE_TEST(test_smaller_values_follow_larger_ones),
 		FIXTURE_TEST(test_both_sides_send_50_megabytes_at_once),
 		FIXTURE_TEST(test_both_sides_wait_for_confirmation_at_once),
 		FIXTURE_TEST(test_a_confirmed_value_is_not_lost_when_its_sender_dies),

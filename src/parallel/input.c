@@ -63,7 +63,9 @@ void rmt_channel_input_done(ramet_channel *channel)
 	}
 	channel->kept_size = 0;
 	channel->large = rmt_chunk_unref(channel->large);
-	channel->spare = rmt_chunk_unref(channel->spare);
+	for (size_t i = 0; i < RMT_CHANNEL_SPARES; i++)
+		channel->spares[i] = rmt_chunk_unref(channel->spares[i]);
+	channel->spare_size = 0;
 	channel->ahead_begin = channel->ahead_end = 0;
 	channel->headed = channel->dry = false;
 	ramet_error_clear(&channel->loss);
@@ -130,20 +132,30 @@ static bool has_ahead(ramet_channel *channel, size_t size)
 	return true;
 }
 
+/* Fresh memory costs more than what is copied into it (page faults): that of a value before is used again
+ * when nobody holds that any more. */
+static struct rmt_chunk *take_spare(ramet_channel *channel, size_t least)
+{
+	for (size_t i = 0; i < RMT_CHANNEL_SPARES; i++) {
+		struct rmt_chunk *spare = channel->spares[i];
+
+		if (!spare || spare->capacity < least || !rmt_chunk_unshared(spare))
+			continue;
+		channel->spares[i] = NULL;
+		channel->spare_size -= spare->capacity;
+		return spare;
+	}
+	return NULL;
+}
+
 static bool begin_large(ramet_channel *channel)
 {
 	size_t have = channel->ahead_end - channel->ahead_begin;
 	size_t first = RMT_MIN(channel->head.size, (uint64_t)RMT_CHANNEL_FIRST);
 
-	/* Fresh memory costs more than what is copied into it (page faults): that of the value before is
-	 * used again when nobody holds that any more. */
-	if (channel->spare && channel->spare->capacity >= first &&
-	    rmt_chunk_unshared(channel->spare)) {
-		channel->large = channel->spare;
-		channel->spare = NULL;
-	} else {
+	channel->large = take_spare(channel, first);
+	if (!channel->large)
 		channel->large = rmt_chunk_new(NULL, first);
-	}
 	if (!channel->large) {
 		no_memory(channel, channel->head.size);
 		return false;
@@ -155,16 +167,38 @@ static bool begin_large(ramet_channel *channel)
 	return true;
 }
 
+/* The place of one that was taken, or of the oldest, which may be held for long. */
+static struct rmt_chunk **place_of_spare(ramet_channel *channel)
+{
+	struct rmt_chunk **oldest = &channel->spares[channel->next_spare];
+
+	for (size_t i = 0; i < RMT_CHANNEL_SPARES; i++)
+		if (!channel->spares[i])
+			return &channel->spares[i];
+	channel->next_spare = (channel->next_spare + 1) % RMT_CHANNEL_SPARES;
+	channel->spare_size -= (*oldest)->capacity;
+	*oldest = rmt_chunk_unref(*oldest);
+	return oldest;
+}
+
 /* The value has a reference of its own. */
 static void spare_large(ramet_channel *channel)
 {
-	if (channel->large->capacity <= RMT_CHANNEL_SPARE) {
-		rmt_chunk_unref(channel->spare);
-		channel->spare = channel->large;
-	} else {
-		rmt_chunk_unref(channel->large);
-	}
+	struct rmt_chunk *large = channel->large;
+	struct rmt_chunk **place;
+
 	channel->large = NULL;
+	if (large->capacity > RMT_CHANNEL_SPARE) {
+		rmt_chunk_unref(large);
+		return;
+	}
+	place = place_of_spare(channel);
+	if (channel->spare_size + large->capacity > RMT_CHANNEL_SPARE_ALL) {
+		rmt_chunk_unref(large);
+		return;
+	}
+	*place = large;
+	channel->spare_size += large->capacity;
 }
 
 static bool grow_large(ramet_channel *channel)
@@ -192,11 +226,10 @@ static bool fill_large(ramet_channel *channel)
 
 		if (channel->large_size == channel->large->capacity && !grow_large(channel))
 			return false;
-		/* Memory that is used again may have more of it than this value needs. */
-		room = RMT_MIN((uint64_t)channel->large->capacity, channel->head.size) -
-		       channel->large_size;
+		/* Memory that is used again may be larger: what follows is the next frame's. */
+		room = RMT_MIN(channel->large->capacity, channel->head.size) - channel->large_size;
 		n = read_some(channel, channel->large->data + channel->large_size,
-			      (size_t)RMT_MIN(room, (uint64_t)INT32_MAX));
+			      RMT_MIN(room, (uint64_t)INT32_MAX));
 		if (n == 0)
 			return false;
 		channel->large_size += (size_t)n;

@@ -398,7 +398,8 @@ static int take_results(struct ramet_map *map, struct rmt_map_worker *worker, ra
 		r = rmt_batch_arrived(batch, head.tasks);
 	if (r < 0)
 		return r;
-	learn(map, &head, bytes.size);
+	learn(map, &head, bytes.size + worker->large);
+	worker->large = 0;
 	if (head.tasks > 0)
 		map->lost = 0;
 	if (head.broken)
@@ -424,6 +425,7 @@ static void take_value(struct ramet_map *map, struct rmt_map_worker *worker, ram
 		r = take_results(map, worker, value);
 		ramet_value_unref(value);
 	} else if (worker->batches > 0) {
+		worker->large += ramet_value_bytes(value).size;
 		r = rmt_batch_add_value(rmt_list_first(&worker->out, struct rmt_batch, turn),
 					value);
 	} else {
@@ -587,6 +589,7 @@ void rmt_map_abandon(struct ramet_map *map)
 		if (map->workers[i].member.channel)
 			rmt_member_close(&map->workers[i].member);
 		map->workers[i].batches = 0;
+		map->workers[i].large = 0;
 		rmt_list_init(&map->workers[i].out);
 	}
 	forget_results(map);

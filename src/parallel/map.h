@@ -11,6 +11,7 @@ struct rmt_map_worker {
 	struct rmt_member member; /* channel NULL: nobody is here */
 	struct rmt_list out;      /* the batches that it has, in order */
 	unsigned batches;
+	size_t large;   /* bytes of values that came apart, of the results that follow them */
 	bool finishing; /* it gets no more */
 };
 

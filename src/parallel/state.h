@@ -15,8 +15,11 @@
  * time. */
 #define RMT_CHANNEL_FIRST (1u << 20)
 
-/* What is kept of it for the next one. */
+/* What is kept for later ones: of each, of all, and how many. The results of a map wait for those before them,
+ * which are another worker's. */
 #define RMT_CHANNEL_SPARE (2u << 20)
+#define RMT_CHANNEL_SPARE_ALL (32u << 20)
+#define RMT_CHANNEL_SPARES 32u
 
 struct rmt_arrived {
 	struct rmt_list node; /* in the channel's list of what is kept */
@@ -51,8 +54,10 @@ struct ramet_channel {
 	struct rmt_channel_head head;
 	struct rmt_chunk *large; /* where they go, if they are many */
 	size_t large_size;
-	struct rmt_chunk
-		*spare;       /* that of the last one, for the next; a value may still be in it */
+	/* those of the last ones, for the next; values may still be in them */
+	struct rmt_chunk *spares[RMT_CHANNEL_SPARES];
+	size_t spare_size;    /* bytes in them */
+	size_t next_spare;    /* which gives way when there is no place */
 	bool hung_up;         /* there is nothing more to read */
 	int64_t patience;     /* until when its process may take to end then; 0: it has not begun */
 	enum rmt_arrival end; /* NONE, END or LOST */
