@@ -640,6 +640,52 @@ static void fuzz(void)
 	} while (now.tv_sec - begin.tv_sec < 3);
 }
 
+/* [name, count, time, combine, items], whatever is left of it. */
+static void put_batch(const char *name, uint64_t count, uint64_t patience, const char *combine,
+		      uint64_t items, unsigned present, uint32_t reply)
+{
+	struct rmt_frame frame = {
+		.destination = us.victim,
+		.source = us.self,
+		.authority = us.self,
+		.handle = RMT_HANDLE_CALL,
+		.reply = reply,
+		.flags = RMT_FRAME_COUNTED,
+	};
+	struct rmt_buffer out = RMT_BUFFER_INIT;
+
+	rmt_cbor_put_array(&out, 5);
+	rmt_cbor_put_str(&out, name);
+	rmt_cbor_put_uint(&out, count);
+	rmt_cbor_put_uint(&out, patience);
+	rmt_cbor_put_str(&out, combine);
+	rmt_cbor_put_array(&out, items);
+	for (unsigned i = 0; i < present; i++) {
+		rmt_cbor_put_array(&out, i % 3);
+		for (unsigned j = 0; j < i % 3; j++)
+			rmt_cbor_put_uint(&out, j);
+	}
+	frame.length = frame.total = (uint32_t)out.size;
+	put_frame(&frame, out.data);
+	rmt_buffer_done(&out);
+}
+
+static void batches(void)
+{
+	static const char *const names[] = {"square",   "open_gate", "serve",
+					    "rmt_exec", "rmt_ping",  "no such"};
+	static const char *const combines[] = {NULL, "square", "rmt_exec", "no such", ""};
+	static const uint64_t counts[] = {0, 1, 5, UINT32_MAX, UINT64_MAX};
+
+	for (unsigned name = 0; name < 6; name++)
+		for (unsigned combine = 0; combine < 5; combine++)
+			for (unsigned i = 0; i < 25; i++)
+				put_batch(names[name], counts[i % 5], i, combines[combine],
+					  counts[i / 5], 5, i % 2 ? 0 : 900 + i);
+	put_batch("square", 1, UINT64_MAX, NULL, 1, 1, 901);
+	put_batch("square", 5, 0, NULL, 5, 2, 902);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -650,7 +696,7 @@ static const struct {
 	{"overrun", overrun},   {"claims", claims},   {"halves", halves},
 	{"gone", gone},         {"flood", flood},     {"fuzz", fuzz},
 	{"adopt", adopt},       {"all", adopt_all},   {"victim", adopt_victim},
-	{"detach", detach},
+	{"detach", detach},     {"batches", batches},
 };
 
 /* --- the beginning ------------------------------------------------------------------------------------------------- */

@@ -297,6 +297,20 @@ static void loss_of_others_is_not_believed(void **state)
 	close_scene();
 }
 
+/* --- batches -------------------------------------------------------------------------------------------------- */
+
+static void batches_that_make_no_sense_are_refused(void **state)
+{
+	ramet_router_options options = plain;
+
+	(void)state;
+	options.allow_siblings = true;
+	open_scene(options);
+	start("batches", 0);
+	wait_until_over("batches");
+	close_scene();
+}
+
 /* --- how much ------------------------------------------------------------------------------------------------------ */
 
 static void ids_beyond_the_quota_are_refused(void **state)
@@ -477,6 +491,7 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(flow_to_a_sibling_stays_open),
 		FIXTURE_TEST(stolen_handle_lets_nothing_in),
 		FIXTURE_TEST(loss_of_others_is_not_believed),
+		FIXTURE_TEST(batches_that_make_no_sense_are_refused),
 		FIXTURE_TEST(ids_beyond_the_quota_are_refused),
 		FIXTURE_TEST(requests_and_records_without_end_are_answered_or_dropped),
 		FIXTURE_TEST(more_than_was_granted_is_refused),

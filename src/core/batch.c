@@ -55,28 +55,15 @@ int rmt_batch_parse(ramet_call *call, struct rmt_cbor_reader *reader)
 		       : -EBADMSG;
 }
 
-/* Types of the same name and look may have several descriptors. */
-static bool is_like(const struct ramet_type *one, const struct ramet_type *other)
-{
-	if (one == other)
-		return true;
-	if (one->kind != other->kind || one->size != other->size || one->count != other->count)
-		return false;
-	if (one->kind == RAMET_KIND_ARRAY)
-		return is_like(one->item, other->item);
-	for (unsigned i = 0; i < one->count; i++)
-		if (!is_like(one->fields[i].type, other->fields[i].type))
-			return false;
-	return true;
-}
-
+/* Types of the same look may have several descriptors. */
 bool rmt_batch_combines(const struct ramet_function *combine, const struct ramet_type *result)
 {
 	const struct ramet_field *sides = combine->arguments.fields;
+	uint64_t look = rmt_type_look(result);
 
 	return combine->arguments.count == 2 && result->size > 0 &&
-	       is_like(combine->result, result) && is_like(sides[0].type, result) &&
-	       is_like(sides[1].type, result);
+	       rmt_type_look(combine->result) == look && rmt_type_look(sides[0].type) == look &&
+	       rmt_type_look(sides[1].type) == look;
 }
 
 bool rmt_batch_fits(const ramet_call *call)
@@ -258,6 +245,7 @@ void rmt_batch_invoke(ramet_call *call, struct rmt_executor *executor,
 			break;
 	flush(&batch);
 	release(&batch);
+	call->arguments = reader->position;
 	put_head(&executor->out, (uint64_t)(rmt_now() - began) * 1000, batch.done);
 	if (executor->out.error < 0)
 		rmt_execute_no_memory(call);

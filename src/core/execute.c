@@ -583,8 +583,10 @@ void rmt_execute_one(ramet_call *call, struct rmt_executor *executor)
 	rmt_lock(router);
 	router->counters.calls_executed += call->count ? call->count : 1;
 	router->counters.calls_failed += call->failure.code != 0;
-	if (refused)
-		rmt_senders_end(router, call->message.data, call->message.size);
+	/* And what a batch has not begun. */
+	if (refused || call->count > 0)
+		rmt_senders_end(router, (const char *)call->message.data + call->arguments,
+				call->message.size - call->arguments);
 	if (call->deferral && !call->failure.code) {
 		defer(call);
 		return;

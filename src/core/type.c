@@ -462,6 +462,11 @@ static uint64_t mix_type(uint64_t hash, const struct ramet_type *type)
 	return hash;
 }
 
+uint64_t rmt_type_look(const struct ramet_type *type)
+{
+	return mix_type(0, type);
+}
+
 uint64_t rmt_function_signature(const struct ramet_function *function)
 {
 	uint64_t hash = mix(0xcbf29ce484222325u, function->name, strlen(function->name) + 1);

@@ -56,6 +56,10 @@ int rmt_type_decode(const struct ramet_type *type, struct rmt_cbor_reader *reade
 /* Drops what an object decoded into an arena refers to: contexts, senders, values. */
 void rmt_type_release(const struct ramet_type *type, void *object);
 
+/* A number that is the same for types of the same kinds, whatever they are called, and nearly surely
+ * another for others. */
+uint64_t rmt_type_look(const struct ramet_type *type);
+
 /* A number that is the same for functions of the same name and types, and nearly surely another for
  * others. */
 uint64_t rmt_function_signature(const struct ramet_function *function);

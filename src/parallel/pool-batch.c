@@ -134,6 +134,10 @@ int rmt_pool_batch_new(struct rmt_pool_map *map, struct rmt_pool_member *member,
 	batch->piece.count = put_tasks(map, batch);
 	if (batch->payload.error < 0) {
 		rmt_lock(map->router);
+		if (batch->payload.size > HEAD_MAX)
+			rmt_senders_take_back(map->router, batch->peer->id,
+					      batch->payload.data + HEAD_MAX,
+					      batch->payload.size - HEAD_MAX);
 		rmt_pool_batch_free(batch);
 		rmt_unlock(map->router);
 		return rmt_error_set(error, ENOMEM, "out of memory for the arguments of '%s'",
@@ -197,6 +201,7 @@ static void sending_over(struct rmt_pool_batch *batch)
 	rmt_buffer_done(&batch->payload);
 }
 
+/* It does not arrive, nor do the senders in it. */
 static void fail(struct rmt_pool_batch *batch, int code, const char *text)
 {
 	rmt_senders_take_back(batch->member->pool->router, batch->peer->id,
@@ -245,6 +250,7 @@ void rmt_pool_batch_send(struct rmt_pool_batch *batch)
 	struct rmt_pool_member *member = batch->member;
 	struct rmt_peer *peer = batch->peer;
 	struct rmt_pool_map *map = batch->map;
+	char text[512];
 
 	if (batch->flow) {
 		go_on(batch);
@@ -260,21 +266,21 @@ void rmt_pool_batch_send(struct rmt_pool_batch *batch)
 	batch->began_at = member->in_flight < map->at_once ? batch->sent_at : RMT_NEVER;
 	member->in_flight++;
 	if (!peer->alive || member->state != RMT_MEMBER_READY) {
-		rmt_receiver_fail(&batch->receiver, ECONNRESET, "%s is gone: %s",
-				  rmt_peer_name(peer),
-				  peer->reason ? peer->reason : "it leaves the pool");
+		rmt_format(text, sizeof(text), "%s is gone: %s", rmt_peer_name(peer),
+			   peer->reason ? peer->reason : "it leaves the pool");
+		fail(batch, ECONNRESET, text);
 		return;
 	}
 	if (batch->bytes > map->router->message_size_max) {
-		rmt_receiver_fail(&batch->receiver, EMSGSIZE,
-				  "the arguments of '%s' have %zu bytes, %u are allowed",
-				  map->tasks.function->name, batch->bytes,
-				  map->router->message_size_max);
+		rmt_format(text, sizeof(text),
+			   "the arguments of '%s' have %zu bytes, %u are allowed",
+			   map->tasks.function->name, batch->bytes, map->router->message_size_max);
+		fail(batch, EMSGSIZE, text);
 		return;
 	}
 	batch->flow = rmt_flow_of_calls(peer);
 	if (!batch->flow) {
-		rmt_receiver_fail(&batch->receiver, ENOMEM, "out of memory");
+		fail(batch, ENOMEM, "out of memory");
 		return;
 	}
 	map->sending++;
@@ -355,19 +361,23 @@ static bool is_failure(struct rmt_cbor_reader *reader)
 	return true;
 }
 
+/* *ret_part: nothing, the next one has it in it. */
 static int read_result(struct rmt_pool_batch *batch, struct rmt_cbor_reader *reader, uint64_t index,
-		       struct rmt_type_memory *memory, ramet_error *error)
+		       struct rmt_type_memory *memory, bool *ret_part, ramet_error *error)
 {
 	struct rmt_pool_tasks *tasks = &batch->map->tasks;
 	const struct ramet_type *type = tasks->function->result;
 	ramet_error failure = RAMET_ERROR_INIT;
-	bool part = false;
+	bool after_part = *ret_part;
 	char where[160] = "";
 	int r;
 
+	*ret_part = false;
 	if (is_failure(reader)) {
-		r = read_failure(reader, &failure, &part);
-		if (r == 0 && part)
+		r = read_failure(reader, &failure, ret_part);
+		if (r == 0 && (*ret_part ? !batch->map->combine : after_part))
+			r = -EPROTO;
+		if (r == 0 && *ret_part)
 			rmt_tasks_over(tasks, index, RMT_TASK_OVER);
 		else if (r == 0)
 			r = rmt_tasks_failed(tasks, index, &failure, error);
@@ -394,17 +404,23 @@ int rmt_pool_batch_read(struct rmt_pool_batch *batch, uint64_t *ret_read, uint64
 	struct rmt_type_memory memory;
 	struct rmt_cbor_reader reader;
 	uint64_t items, results = 0;
+	bool part = false;
 	int r = 0;
 
 	rmt_cbor_reader_init(&reader, message->data, message->size);
 	rmt_type_memory_init(&memory, NULL, 0);
 	if (rmt_cbor_read_array(&reader, &items) < 0 || items != 2 ||
 	    rmt_cbor_read_u64(&reader, ret_took) < 0 ||
-	    rmt_cbor_read_array(&reader, &results) < 0 || results > batch->piece.count)
+	    rmt_cbor_read_array(&reader, &results) < 0 || results > batch->piece.count ||
+	    (results == 0 && batch->piece.count == 1))
 		return rmt_error_set(error, EPROTO, "the results of '%s' make no sense",
 				     batch->map->tasks.function->name);
 	*ret_read = 0;
 	for (; *ret_read < results && r == 0; ++*ret_read)
-		r = read_result(batch, &reader, batch->piece.first + *ret_read, &memory, error);
+		r = read_result(batch, &reader, batch->piece.first + *ret_read, &memory, &part,
+				error);
+	if (r == 0 && part)
+		return rmt_error_set(error, EPROTO, "the sum of '%s' did not come back",
+				     batch->map->tasks.function->name);
 	return r;
 }

@@ -117,7 +117,9 @@ static struct rmt_pool_member *pick(const struct rmt_pool_map *map)
 /* The lock is held, and released meanwhile. 0: nothing could be given. */
 static int give(struct rmt_pool_map *map, struct rmt_pool_member *member, ramet_error *error)
 {
-	const char *path = member->peer->path ? member->peer->path : "";
+	/* It may be another one while the program is asked for tasks. */
+	struct rmt_peer *peer = rmt_context_take(member->peer)->peer;
+	const char *path = peer->path ? peer->path : "";
 	uint64_t want = batch_size(map, member);
 	struct rmt_pool_batch *batch = NULL;
 	struct rmt_pool_piece piece, rest;
@@ -140,6 +142,7 @@ static int give(struct rmt_pool_map *map, struct rmt_pool_member *member, ramet_
 		batch->only = goes_alone(map, &piece);
 		rmt_pool_batch_send(batch);
 	}
+	rmt_context_drop(&peer->handle);
 	rmt_pool_member_unref(member);
 	return r;
 }
@@ -297,10 +300,11 @@ static int process(struct rmt_pool_map *map, struct rmt_pool_batch *batch, ramet
 	int64_t took = rmt_now() - batch->sent_at;
 	int r = rmt_receiver_failure(&batch->receiver, &failure);
 
-	/* What is ending, and cancels what it has or begins nothing, does so until it is lost. */
+	/* What is ending, and cancels what it has or begins nothing, does so until it is lost;
+	 * which it is in time. */
 	if ((r == -ESHUTDOWN || (r == -ECANCELED && !batch->cancelled)) &&
-	    batch->peer == member->peer)
-		member->stuck = true;
+	    batch->peer == member->peer && member->state == RMT_MEMBER_READY)
+		rmt_pool_member_stuck(member);
 	if (r == 0)
 		member->losses = 0;
 	rmt_unlock(map->router);
@@ -513,11 +517,13 @@ static int map_run(struct rmt_pool_map *map, ramet_pool *pool,
 	if (r < 0)
 		return r;
 	rmt_lock(map->router);
+	pool->users++;
 	rmt_list_append(&pool->maps, &map->node);
 	r = run(map, error);
 	end(map);
 	rmt_list_remove(&map->node);
 	rmt_unlock(map->router);
+	rmt_pool_unref(pool);
 	return r;
 }
 

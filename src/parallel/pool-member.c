@@ -270,10 +270,11 @@ void rmt_pool_member_stuck(struct rmt_pool_member *member)
 {
 	ramet_router *router = member->pool->router;
 
-	if (member->stuck || router->state != RMT_ROUTER_RUNNING)
+	if (member->stuck)
 		return;
 	member->stuck = true;
-	rmt_loop_timer_start(&router->loop, &member->grace, rmt_after(STUCK_MS));
+	if (router->state == RMT_ROUTER_RUNNING)
+		rmt_loop_timer_start(&router->loop, &member->grace, rmt_after(STUCK_MS));
 }
 
 void rmt_pool_member_answered(struct rmt_pool_member *member)
