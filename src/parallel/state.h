@@ -18,8 +18,8 @@
 /* What is kept for later ones: of each, of all, and how many. The results of a map wait for those before them,
  * which are another worker's. */
 #define RMT_CHANNEL_SPARE (2u << 20)
-#define RMT_CHANNEL_SPARE_ALL (32u << 20)
-#define RMT_CHANNEL_SPARES 32u
+#define RMT_CHANNEL_SPARE_ALL (8u << 20)
+#define RMT_CHANNEL_SPARES 8u
 
 struct rmt_arrived {
 	struct rmt_list node; /* in the channel's list of what is kept */
@@ -97,6 +97,9 @@ bool rmt_channel_may_absorb(const ramet_channel *channel);
  * for ever. */
 void rmt_channel_confirm_kept(ramet_channel *channel);
 void rmt_channel_input_done(ramet_channel *channel);
+
+/* Nothing more will come: memory that was kept for it goes. */
+void rmt_channel_input_spare_nothing(ramet_channel *channel);
 
 /* --- output.c ----------------------------------------------------------------------------- */
 
