@@ -76,7 +76,7 @@ void rmt_channel_release(ramet_channel *channel)
 	rmt_descriptor_close(channel->fd);
 	channel->fd = -1;
 	channel->hung_up = true;
-	channel->spare = rmt_chunk_unref(channel->spare);
+	rmt_channel_drop_spares(channel);
 	free(channel->ahead);
 	channel->ahead = NULL;
 	channel->ahead_begin = channel->ahead_end = 0;

@@ -50,6 +50,13 @@ static enum rmt_arrival no_memory(ramet_channel *channel, uint64_t size)
 	return lose(channel, ENOMEM, text);
 }
 
+void rmt_channel_drop_spares(ramet_channel *channel)
+{
+	for (size_t i = 0; i < RMT_CHANNEL_SPARES; i++)
+		channel->spares[i] = rmt_chunk_unref(channel->spares[i]);
+	channel->spare_size = 0;
+}
+
 void rmt_channel_input_done(ramet_channel *channel)
 {
 	while (!rmt_list_empty(&channel->kept)) {
@@ -63,9 +70,7 @@ void rmt_channel_input_done(ramet_channel *channel)
 	}
 	channel->kept_size = 0;
 	channel->large = rmt_chunk_unref(channel->large);
-	for (size_t i = 0; i < RMT_CHANNEL_SPARES; i++)
-		channel->spares[i] = rmt_chunk_unref(channel->spares[i]);
-	channel->spare_size = 0;
+	rmt_channel_drop_spares(channel);
 	channel->ahead_begin = channel->ahead_end = 0;
 	channel->headed = channel->dry = false;
 	ramet_error_clear(&channel->loss);

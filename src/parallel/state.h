@@ -97,6 +97,7 @@ bool rmt_channel_may_absorb(const ramet_channel *channel);
  * for ever. */
 void rmt_channel_confirm_kept(ramet_channel *channel);
 void rmt_channel_input_done(ramet_channel *channel);
+void rmt_channel_drop_spares(ramet_channel *channel);
 
 /* --- output.c ----------------------------------------------------------------------------- */
 
