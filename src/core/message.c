@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "core/account.h"
 #include "core/control.h"
@@ -17,6 +18,20 @@
 #include "core/stream.h"
 #include "core/value.h"
 #include "wire/handshake.h"
+
+void rmt_message_move(ramet_router *router, struct rmt_message *message)
+{
+	struct rmt_chunk *chunk = NULL;
+
+	if (message->size <= RMT_MESSAGE_SMALL)
+		chunk = rmt_chunk_new(router->blocks, message->size);
+	if (!chunk)
+		return;
+	rmt_copy(chunk->data, message->data, message->size);
+	rmt_chunk_unref(message->chunk);
+	message->chunk = chunk;
+	message->data = chunk->data;
+}
 
 /* For this context itself. What is delivered may be kept, so it needs a chunk. */
 static int send_here(ramet_router *router, const struct rmt_frame *frame, const void *data)

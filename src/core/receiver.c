@@ -92,15 +92,11 @@ void rmt_receiver_settled(ramet_receiver *receiver)
 
 /* --- the queue ---------------------------------------------------------------------------- */
 
-/* Up to this many bytes are copied out of the chunk that they came in: one read brings hundreds of
- * small messages, and a chunk should not stay for one of them. */
-#define SMALL_MESSAGE 128
-
 #define CLOSED "the reader has closed"
 
 static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_message *message)
 {
-	bool small = (message->frame.flags & RMT_FRAME_RAW) && message->size <= SMALL_MESSAGE;
+	bool small = (message->frame.flags & RMT_FRAME_RAW) && message->size <= RMT_MESSAGE_SMALL;
 	size_t room = sizeof(struct rmt_entry) + (small ? rmt_value_room(message->size) : 0);
 	struct rmt_chunk *block = rmt_chunk_new(receiver->router->blocks, room);
 	struct rmt_entry *entry;
@@ -112,6 +108,8 @@ static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_me
 	if (small) {
 		entry->value = rmt_value_bytes_in(block, entry + 1, message->data, message->size);
 		entry->message.chunk = rmt_chunk_unref(message->chunk);
+	} else {
+		rmt_message_move(receiver->router, &entry->message);
 	}
 	return entry;
 }
@@ -251,6 +249,8 @@ static void result_arrived(ramet_receiver *receiver, struct rmt_message *message
 		memcpy(receiver->small, message->data, message->size);
 		message->data = receiver->small;
 		message->chunk = rmt_chunk_unref(message->chunk);
+	} else {
+		rmt_message_move(receiver->router, message);
 	}
 	rmt_receiver_push(receiver, message);
 	result_done(receiver);
