@@ -309,9 +309,6 @@ void rmt_execute_arrived(ramet_router *router, struct rmt_message *message)
 	}
 	call->message = *message;
 	call->function = NULL;
-	/* Else its turn is soon. */
-	if (!rmt_list_empty(&router->execution.running))
-		rmt_message_move(router, &call->message);
 	accept(call);
 }
 

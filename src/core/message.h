@@ -20,13 +20,10 @@ struct rmt_message {
 	struct rmt_account *account;
 };
 
-/* Up to so many bytes are copied out of the chunk that they came in when they have to wait: one read
+/* Up to so many bytes are copied out of the chunk that they came in: one read
  * brings hundreds of small messages, and a chunk of 128 KiB, for which nobody is charged, should not
  * stay for one of them. Larger byte strings are not copied when they are decoded, either. */
 #define RMT_MESSAGE_SMALL 4096
-
-/* This message has to wait: a small one gets memory of its own, if there is some. */
-void rmt_message_move(ramet_router *router, struct rmt_message *message);
 
 /*
  * Sends a message that fits one frame, without flow control: for what answers something, and for

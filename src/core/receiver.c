@@ -108,8 +108,6 @@ static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_me
 	if (small) {
 		entry->value = rmt_value_bytes_in(block, entry + 1, message->data, message->size);
 		entry->message.chunk = rmt_chunk_unref(message->chunk);
-	} else {
-		rmt_message_move(receiver->router, &entry->message);
 	}
 	return entry;
 }
@@ -245,13 +243,6 @@ void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, .
 
 static void result_arrived(ramet_receiver *receiver, struct rmt_message *message)
 {
-	if (message->size <= sizeof(receiver->small)) {
-		memcpy(receiver->small, message->data, message->size);
-		message->data = receiver->small;
-		message->chunk = rmt_chunk_unref(message->chunk);
-	} else {
-		rmt_message_move(receiver->router, message);
-	}
 	rmt_receiver_push(receiver, message);
 	result_done(receiver);
 }
