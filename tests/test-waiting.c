@@ -167,7 +167,6 @@ static void small_results_hold_no_chunks(void **state)
 		ramet_bytes bytes = {NULL, 0};
 
 		assert_int_equal(answer_finish(receivers[i], SOON, &bytes, &error), 0);
-		receivers[i] = NULL;
 		assert_int_equal(bytes.size, SIZE);
 		ramet_free(bytes.data);
 	}
@@ -198,10 +197,10 @@ static void small_calls_that_wait_hold_no_chunks(void **state)
 	assert_int_equal(wait_here_finish(waits, SOON, &number, &error), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		assert_int_equal(take_argument_finish(receivers[i], SOON, &number, &error), 0);
-		receivers[i] = NULL;
 		assert_int_equal(number, SIZE);
 	}
 	ramet_value_unref(end);
+	ramet_receiver_unref(waits);
 	ramet_receiver_unref(begun);
 	close_tree();
 }
