@@ -2,8 +2,10 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -39,6 +41,65 @@ static _Thread_local unsigned holding; /* how deep this thread is in such calls 
 void rmt_threads_ours(int change)
 {
 	atomic_fetch_add(&ours, change);
+}
+
+#ifdef __GLIBC__
+/* What a loaded object has of them. */
+static int add_local(struct dl_phdr_info *object, size_t size, void *argument)
+{
+	size_t *sum = argument;
+
+	(void)size;
+	for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+
+		if (header->p_type == PT_TLS)
+			*sum += header->p_memsz + header->p_align;
+	}
+	return 0;
+}
+
+/* glibc takes thread-local variables from the stack that was asked for; musl adds them. */
+static size_t thread_local_size(void)
+{
+	/* Those that come later with a dlopen(3) lie elsewhere. Walked once: a copy of a process
+	 * may have got the lock of the list as another thread left it. */
+	static atomic_size_t known;
+	size_t sum = atomic_load(&known);
+
+	if (sum == 0) {
+		dl_iterate_phdr(add_local, &sum);
+		atomic_store(&known, sum);
+	}
+	return sum;
+}
+#else
+static size_t thread_local_size(void)
+{
+	return 0;
+}
+#endif
+
+int rmt_thread_new(void *(*function)(void *), void *argument, size_t stack, pthread_t *ret_thread)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, stack + thread_local_size());
+	if (!ret_thread)
+		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rmt_threads_ours(1);
+	r = -pthread_create(ret_thread ? ret_thread : &thread, &attributes, function, argument);
+	if (r < 0)
+		rmt_threads_ours(-1);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return r;
 }
 
 void rmt_fork_hold(void)

@@ -8,10 +8,18 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-/* A thread of ours is about to be started (1), could not be, or is about to end (-1). Around
- * functions of the program that it runs: -1, then 1. */
+/*
+ * Starts a thread of ours, which blocks all signals: the program's are for the program's threads. Its
+ * functions have `stack` bytes, whatever thread-local variables the program has. Without ret_thread
+ * it is detached. It is counted; its last act is rmt_threads_ours(-1). 0 or a negative errno.
+ */
+int rmt_thread_new(void *(*function)(void *), void *argument, size_t stack, pthread_t *ret_thread);
+
+/* A thread of ours is about to end (-1). Around functions of the program that it runs: -1, then 1. */
 void rmt_threads_ours(int change);
 
 /* While a thread calls what may hold locks that a copy would need (a log sink, stdio), nobody

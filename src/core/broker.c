@@ -128,27 +128,6 @@ static void *broker_main(void *argument)
 	return NULL;
 }
 
-static int start_thread(ramet_router *router)
-{
-	struct rmt_waiting *waiting = &router->waiting;
-	pthread_attr_t attributes;
-	sigset_t all;
-	int r;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, BROKER_STACK);
-	/* The program's signals are for the program's threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &waiting->signals);
-	rmt_threads_ours(1);
-	r = pthread_create(&waiting->broker, &attributes, broker_main, router);
-	if (r != 0)
-		rmt_threads_ours(-1);
-	pthread_sigmask(SIG_SETMASK, &waiting->signals, NULL);
-	pthread_attr_destroy(&attributes);
-	return -r;
-}
-
 int rmt_broker_start(ramet_router *router)
 {
 	struct rmt_waiting *waiting = &router->waiting;
@@ -158,7 +137,8 @@ int rmt_broker_start(ramet_router *router)
 	if (waiting->broker_timer < 0)
 		return -errno;
 	set_timer(waiting, RMT_BROKER_US);
-	r = start_thread(router);
+	pthread_sigmask(SIG_BLOCK, NULL, &waiting->signals);
+	r = rmt_thread_new(broker_main, router, BROKER_STACK, &waiting->broker);
 	if (r < 0)
 		rmt_descriptor_close(waiting->broker_timer);
 	else

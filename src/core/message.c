@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "core/account.h"
 #include "core/control.h"
@@ -123,9 +124,25 @@ void rmt_send_control(ramet_router *router, uint32_t destination, struct rmt_buf
 	rmt_buffer_done(out);
 }
 
+/* Who knows how long it waits. Without memory for that it stays where it is. */
+static void move(ramet_router *router, struct rmt_message *message)
+{
+	struct rmt_chunk *chunk = rmt_chunk_new(router->blocks, message->size);
+
+	if (!chunk)
+		return;
+	rmt_copy(chunk->data, message->data, message->size);
+	rmt_chunk_unref(message->chunk);
+	message->chunk = chunk;
+	message->data = chunk->data;
+}
+
 static void message_arrived(ramet_router *router, ramet_receiver *receiver,
 			    struct rmt_message *message)
 {
+	/* What is raw becomes a value, which is a copy. */
+	if (message->size <= RMT_MESSAGE_SMALL && !(message->frame.flags & RMT_FRAME_RAW))
+		move(router, message);
 	if (receiver)
 		rmt_receiver_arrived(receiver, message);
 	else

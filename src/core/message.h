@@ -20,6 +20,11 @@ struct rmt_message {
 	struct rmt_account *account;
 };
 
+/* Up to so many bytes are copied out of the chunk that they came in: one read
+ * brings hundreds of small messages, and a chunk of 128 KiB, for which nobody is charged, should not
+ * stay for one of them. Larger byte strings are not copied when they are decoded, either. */
+#define RMT_MESSAGE_SMALL 4096
+
 /*
  * Sends a message that fits one frame, without flow control: for what answers something, and for
  * control. The caller sets destination, handle, reply and flags of the frame; it speaks for this

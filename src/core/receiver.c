@@ -92,15 +92,11 @@ void rmt_receiver_settled(ramet_receiver *receiver)
 
 /* --- the queue ---------------------------------------------------------------------------- */
 
-/* Up to this many bytes are copied out of the chunk that they came in: one read brings hundreds of
- * small messages, and a chunk should not stay for one of them. */
-#define SMALL_MESSAGE 128
-
 #define CLOSED "the reader has closed"
 
 static struct rmt_entry *entry_new(ramet_receiver *receiver, const struct rmt_message *message)
 {
-	bool small = (message->frame.flags & RMT_FRAME_RAW) && message->size <= SMALL_MESSAGE;
+	bool small = (message->frame.flags & RMT_FRAME_RAW) && message->size <= RMT_MESSAGE_SMALL;
 	size_t room = sizeof(struct rmt_entry) + (small ? rmt_value_room(message->size) : 0);
 	struct rmt_chunk *block = rmt_chunk_new(receiver->router->blocks, room);
 	struct rmt_entry *entry;
@@ -247,11 +243,6 @@ void rmt_receiver_fail(ramet_receiver *receiver, int code, const char *format, .
 
 static void result_arrived(ramet_receiver *receiver, struct rmt_message *message)
 {
-	if (message->size <= sizeof(receiver->small)) {
-		memcpy(receiver->small, message->data, message->size);
-		message->data = receiver->small;
-		message->chunk = rmt_chunk_unref(message->chunk);
-	}
 	rmt_receiver_push(receiver, message);
 	result_done(receiver);
 }

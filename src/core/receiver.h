@@ -46,8 +46,6 @@ struct ramet_receiver {
 	/* The result, or the values of a stream, in order. */
 	struct rmt_entry *first, *last;
 	struct rmt_entry inline_entry; /* the one that a result needs */
-	/* a small result itself, so that it does not keep the chunk in which it came */
-	unsigned char small[96];
 
 	/* Of a timer. */
 	bool expired;     /* and not taken yet: it rests */

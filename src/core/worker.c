@@ -2,7 +2,6 @@
 #include "core/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/thread.h"
@@ -75,26 +74,13 @@ static void *worker_main(void *argument)
 static bool worker_start(ramet_router *router, struct rmt_list *list)
 {
 	struct worker *worker = malloc(sizeof(*worker));
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int r;
 
 	if (!worker)
 		return false;
 	*worker = (struct worker){router, list};
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, list == &router->execution.services ? SERVANT_STACK
-										   : WORKER_STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rmt_threads_ours(1);
-	r = pthread_create(&thread, &attributes, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (r != 0) {
-		rmt_threads_ours(-1);
+	if (rmt_thread_new(worker_main, worker,
+			   list == &router->execution.services ? SERVANT_STACK : WORKER_STACK,
+			   NULL) < 0) {
 		free(worker);
 		return false;
 	}

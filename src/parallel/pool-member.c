@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "core/control.h"
 #include "core/peer.h"
@@ -115,7 +116,9 @@ static int connect_again(struct rmt_pool_member *member, ramet_context **ret_con
 	rmt_unlock(pool->router);
 	if (!wanted)
 		return 0;
+	rmt_threads_ours(-1);
 	r = rmt_pool_member_set_up(pool, *ret_context, error);
+	rmt_threads_ours(1);
 	*ret_set_up = r >= 0;
 	rmt_lock(pool->router);
 	pool->setups--;
@@ -171,25 +174,15 @@ static void *restart_main(void *argument)
 	}
 	rmt_pool_member_unref(member);
 	rmt_router_release(router);
+	rmt_threads_ours(-1);
 	return NULL;
 }
 
 /* The lock is held. */
 static int start_thread(struct rmt_pool_member *member)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int r;
+	int r = rmt_thread_new(restart_main, member, STACK, NULL);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK);
-	r = -pthread_create(&thread, &attributes, restart_main, member);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r == 0) {
 		member->references++;
 		rmt_router_hold(member->pool->router);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -23,6 +22,9 @@
 #include "parent/gate.h"
 #include "parent/image-find.h"
 #include "parent/image-make.h"
+
+/* Of the thread that makes one. */
+#define STACK (512u << 10)
 
 /* Kept while the process lives, when it is there. */
 struct entry {
@@ -172,27 +174,6 @@ static void *make_thread(void *argument)
 	return NULL;
 }
 
-/* The program's signals are for its own threads. */
-static int make_in_thread(struct entry *entry)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	rmt_threads_ours(1);
-	r = -pthread_create(&thread, &attributes, make_thread, entry);
-	if (r < 0)
-		rmt_threads_ours(-1);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 /* --- fetching: with the lock of the router that has a parent, of which a process has one ---------- */
 
 static void fetch_failed(ramet_router *router, struct entry *entry, const ramet_error *error)
@@ -221,7 +202,7 @@ static void fetched(struct rmt_fetch *fetch)
 	entry->bytes = fetch->bytes;
 	fetch->bytes = (struct rmt_buffer)RMT_BUFFER_INIT;
 	rmt_fetch_done(fetch);
-	r = error.code ? error.code : make_in_thread(entry);
+	r = error.code ? error.code : rmt_thread_new(make_thread, entry, STACK, NULL);
 	if (r < 0 && !error.code)
 		rmt_error_set(&error, r, "no thread: %s", rmt_strerror(r));
 	if (r < 0)
@@ -301,7 +282,9 @@ static int start(const char *path, const char *machine, ramet_router *router,
 		 struct entry **ret_entry)
 {
 	struct entry *entry = entry_add(path, machine);
-	int r = !entry ? -ENOMEM : *path ? make_in_thread(entry) : start_fetch(entry, router);
+	int r = !entry  ? -ENOMEM
+		: *path ? rmt_thread_new(make_thread, entry, STACK, NULL)
+			: start_fetch(entry, router);
 
 	if (r < 0 && entry) {
 		rmt_list_remove(&entry->node);

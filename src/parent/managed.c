@@ -2,7 +2,6 @@
 #include "parent/managed.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -287,27 +286,6 @@ static void *managed_main(void *argument)
 	return NULL;
 }
 
-/* The lock is held, so that the thread begins when this has returned. */
-static int start_thread(struct managed *managed)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK);
-	rmt_threads_ours(1);
-	r = -pthread_create(&managed->thread, &attributes, managed_main, managed);
-	if (r < 0)
-		rmt_threads_ours(-1);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 void rmt_managed_init(struct rmt_managed_set *set)
 {
 	rmt_list_init(&set->threads);
@@ -372,7 +350,10 @@ static int begin(struct managed *managed, struct rmt_peer *peer, ramet_context *
 	parent = rmt_parent_of(managed->router);
 	handle = calloc(1, sizeof(*handle));
 	managed->managed.path = strdup(peer->path ? peer->path : "");
-	r = parent && handle && managed->managed.path ? start_thread(managed) : -ENOMEM;
+	/* The lock is held, so that the thread begins when this has returned. */
+	r = parent && handle && managed->managed.path
+		    ? rmt_thread_new(managed_main, managed, STACK, NULL)
+		    : -ENOMEM;
 	if (r < 0) {
 		free(handle);
 		return r;

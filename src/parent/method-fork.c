@@ -20,21 +20,19 @@
 
 static void *child_thread(void *argument)
 {
-	(void)argument;
+	ramet_router *router = argument;
+
+	pthread_sigmask(SIG_SETMASK, &router->waiting.signals, NULL);
 	rmt_child_main_socket(true, &rmt_parent_hooks);
 }
 
 /* The broker has a small stack and blocks all signals: its copy lives on in a thread of its own. */
 static _Noreturn void leave_broker(ramet_router *router)
 {
-	pthread_attr_t attributes;
 	pthread_t thread;
 
-	rmt_threads_ours(1); /* this one, for good */
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, MAIN_STACK);
-	pthread_sigmask(SIG_SETMASK, &router->waiting.signals, NULL);
-	if (pthread_create(&thread, &attributes, child_thread, NULL) == 0)
+	/* In the place of the broker, which stays for good: it is ours, and the new one is not. */
+	if (rmt_thread_new(child_thread, router, MAIN_STACK, &thread) == 0)
 		pthread_join(thread, NULL);
 	_exit(EXIT_FAILURE);
 }

@@ -60,6 +60,7 @@ struct transfer {
 /* --- starting ------------------------------------------------------------------------------- */
 
 static void part_over(struct transfer *transfer, int i);
+static void stop(struct transfer *transfer);
 
 /* The targets of a node that are there. */
 static int targets_make(struct transfer *transfer, int node, rmt_file_targets *targets)
@@ -138,8 +139,12 @@ static void part_start(struct transfer *transfer, int i)
 		ramet_select_add(transfer->select, transfer->events);
 	}
 	targets_free(transfer, &targets);
-	if (r < 0)
+	if (r < 0) {
 		part_over(transfer, i);
+		/* Those who are ready would wait for a source that does not begin. */
+		if (i == 0)
+			stop(transfer);
+	}
 }
 
 /* It is ready, or will never be: who sends to it need not wait any more. */
