@@ -370,19 +370,19 @@ static inline int ramet_init(int argc, char **argv)
 		RAMET__GATHER(name, list) \
 		return ramet_function_post(&name##__function, ramet__context, &ramet__args, \
 			ramet__error)) \
-	RAMET__STUB(name, _map, (RAMET__OVER(name) RAMET__RESULTS(result, name) RAMET__HOW), \
+	RAMET__POOL_STUB(name, _map, (RAMET__OVER(name) RAMET__RESULTS(result, name) RAMET__HOW), \
 		return ramet_function_map(&name##__function, ramet__pool, ramet__tasks, \
 			ramet__count, RAMET__IF_NONE(result, NULL, ramet__results), \
 			ramet__options, ramet__error)) \
 	RAMET__CALLBACKS(result, name) \
-	RAMET__STUB(name, _each, (ramet_pool *ramet__pool, \
+	RAMET__POOL_STUB(name, _each, (ramet_pool *ramet__pool, \
 			int (*ramet__next)(struct name##_args *, void *), \
 			int (*ramet__done)(uint64_t RAMET__RESULT(result, name), void *), \
 			void *ramet__data, RAMET__HOW), \
 		struct name##__callbacks ramet__all = {ramet__next, ramet__done, ramet__data}; \
 		return ramet_function_each(&name##__function, ramet__pool, name##__next, \
 			name##__done, &ramet__all, ramet__options, ramet__error)) \
-	RAMET__IF_NONE(result, RAMET__NO_REDUCE(name), RAMET__STUB(name, _reduce, \
+	RAMET__IF_NONE(result, RAMET__NO_REDUCE(name), RAMET__POOL_STUB(name, _reduce, \
 		(RAMET__OVER(name) const struct ramet_function *ramet__combine, \
 			RAMET__RET(result, name) RAMET__HOW), \
 		return ramet_function_reduce(&name##__function, ramet__pool, ramet__tasks, \
@@ -440,6 +440,15 @@ static inline int ramet_init(int argc, char **argv)
 #define RAMET__STUB(name, suffix, parameters, ...) \
 	RAMET__UNUSED static inline int name##_##suffix parameters { __VA_ARGS__; } \
 	RAMET__UNUSED static __typeof__(name##_##suffix) *const name##suffix = name##_##suffix;
+
+/* gcc keeps such a pointer where it does not optimize, with all that it leads to. A module must not need pools
+ * that the program which loads it does not have. */
+#if defined(__PIC__) && !defined(__PIE__) && !defined(__OPTIMIZE__)
+#define RAMET__POOL_STUB(name, suffix, parameters, ...) \
+	RAMET__UNUSED static inline int name##suffix parameters { __VA_ARGS__; }
+#else
+#define RAMET__POOL_STUB RAMET__STUB
+#endif
 
 #define RAMET__UNUSED __attribute__((unused))
 

@@ -19,11 +19,8 @@ int rmt_error_set_text(ramet_error *error, int code, const char *where, const ch
 	if (!error)
 		return code;
 
-	char *message = malloc(text_size + 1), *place = strdup(where);
-	if (message) {
-		memcpy(message, text, text_size);
-		message[text_size] = '\0';
-	}
+	char *message = rmt_text_new(text, text_size), *place = strdup(where);
+
 	ramet_error_clear(error);
 	error->code = code;
 	error->where = place;

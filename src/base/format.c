@@ -365,3 +365,14 @@ char *rmt_format_new(const char *format, ...)
 	va_end(arguments);
 	return text;
 }
+
+char *rmt_text_new(const void *data, size_t size)
+{
+	char *text = malloc(size + 1);
+
+	if (text) {
+		memcpy(text, data, size);
+		text[size] = '\0';
+	}
+	return text;
+}

@@ -26,6 +26,10 @@ size_t rmt_formatv(char *text, size_t size, const char *format, va_list argument
 char *rmt_format_new(const char *format, ...) RMT_PRINTF(1, 2);
 char *rmt_format_newv(const char *format, va_list arguments);
 
+/* Bytes as a text, in memory that the caller frees; NULL: there was none. Unlike strndup(3) it does not
+ * look for an end in them. */
+char *rmt_text_new(const void *data, size_t size);
+
 /* --- for format.c and format-float.c ---------------------------------------------------------- */
 
 /* Most characters that a double has in front of its exponent, with its exact fraction. */

@@ -52,7 +52,7 @@ struct rmt_peer *rmt_peer_get(ramet_router *router, uint32_t id)
 void rmt_peer_describe(struct rmt_peer *peer, const char *path, size_t path_size, int pid)
 {
 	if (!peer->path && path)
-		peer->path = strndup(path, path_size);
+		peer->path = rmt_text_new(path, path_size);
 	if (pid > 0 && peer->pid == 0)
 		peer->pid = pid;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/format.h"
 #include "base/time.h"
 #include "core/broker.h"
 #include "core/child.h"
@@ -158,7 +159,7 @@ int rmt_router_identify(ramet_router *router, uint32_t id, const char *path, siz
 	if (r < 0)
 		return r;
 	router->id = id ? id : router->ids.next++;
-	router->path = strndup(path, path_size);
+	router->path = rmt_text_new(path, path_size);
 	router->self = router->path ? rmt_peer_get(router, router->id) : NULL;
 	if (!router->self)
 		return -ENOMEM;

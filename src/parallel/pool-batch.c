@@ -341,7 +341,7 @@ static int read_failure(struct rmt_cbor_reader *reader, ramet_error *failure, bo
 		return 0;
 	if (rmt_failure_decode(reader->data + begin, reader->position - begin, &found) < 0)
 		return -EPROTO;
-	where = strndup(found.where.data ? found.where.data : "", found.where.size);
+	where = rmt_text_new(found.where.data ? found.where.data : "", found.where.size);
 	rmt_error_set_text(failure, found.code, where ? where : "", found.text.data,
 			   found.text.size);
 	free(where);

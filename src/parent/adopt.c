@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/limits.h"
 #include "core/account.h"
 #include "core/control.h"
@@ -542,7 +543,7 @@ void rmt_adopt_answered(ramet_router *router, struct rmt_stream *stream,
 		return;
 	adoption = rmt_list_first(&parent->adoptions, struct rmt_adoption, node);
 	rmt_list_remove(&adoption->node);
-	text = strndup(data, size);
+	text = rmt_text_new(data, size);
 	settle(router, adoption, (int)code, text ? text : "out of memory", &own);
 	free(text);
 	rmt_region_done(&own);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "base/printable.h"
 #include "base/time.h"
 #include "core/peer.h"
@@ -317,7 +318,7 @@ static void keep_question(struct step *step, const char *prompt, size_t size)
 		return;
 	step->asks = true;
 	free(step->question);
-	step->question = strndup(prompt, size);
+	step->question = rmt_text_new(prompt, size);
 	/* Another context's words go to a terminal. */
 	if (step->question)
 		rmt_make_printable(step->question);

@@ -327,7 +327,7 @@ void rmt_detached_arrived(ramet_router *router, struct rmt_stream *stream,
 	    rmt_cbor_read_str(reader, &data, &size) < 0 || !data || size > NAME_MAX ||
 	    rmt_region_read(reader, items - 2, &region) < 0)
 		return;
-	name = strndup(data, size);
+	name = rmt_text_new(data, size);
 	if (name && !lies_there(router, stream, &region))
 		rmt_misbehaved(router,
 			       "%s says that contexts have detached themselves, and may not",

@@ -3,19 +3,18 @@
  * LINES clang 16: it shows each macro that the name has come through, and what it takes for a misspelling. */
 #include <ramet.h>
 
-RAMET_FUNCTION(i64, count, (str, path), (i64, from))
+RAMET_FUNCTION(i64, add, (i64, left), (i64, right))
 {
-	return path ? from : 0;
+	return left + right;
 }
 
-int test(ramet_pool *pool, ramet_error *error);
+int test(ramet_pool *pool, int64_t *sum);
 
-int test(ramet_pool *pool, ramet_error *error)
+int test(ramet_pool *pool, int64_t *sum)
 {
-	struct count_args tasks[1] = {{"a", 1}};
-	int64_t sum;
-	if (count_reduce(pool, tasks, 1, RAMET_FUNCTION_OF(sum_up), &sum, NULL,
-			 error)) /* ERROR HERE */
-		return -1;
-	return 0;
+	struct add_args tasks[1] = {{1, 2}};
+	int r;
+
+	r = add_reduce(pool, tasks, 1, RAMET_FUNCTION_OF(nosuch), sum, NULL, NULL); /* ERROR HERE */
+	return r;
 }
