@@ -202,13 +202,10 @@ same "files that vanish, grow and shrink meanwhile do no harm" 10 "$steady"
 
 # --- at a terminal ----------------------------------------------------------------------------------------------------
 
-if [ -x "$RAMET_BUILD/tests/on-terminal" ] && command -v script >/dev/null; then
-	printf 'quick\n\004' | TERM=dumb timeout 60 script -qec "'$indexer' '$corpus'" /dev/null >"$scratch/.out" 2>&1 </dev/stdin
-	try "at a terminal there is a prompt" grep -q '^> ' "$scratch/.out"
-	try "... which answers" grep -q '^quick: 1 place, 1 word' "$scratch/.out"
-else
-	skip "at a terminal there is a prompt" "no script(1)"
-fi
+status=0
+TERM=dumb "$RAMET_BUILD/tests/on-terminal" -t 60 -w '> ' -a 'quick\n' -w 'quick: 1 place, 1 word' -w '> ' -a '\004' \
+	"$indexer" "$corpus" >"$scratch/.out" 2>&1 || status=$?
+same "at a terminal there is a prompt, which answers and ends" 0 "$status"
 
 # --- a search without an index ----------------------------------------------------------------------------------------
 
