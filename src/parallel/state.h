@@ -18,8 +18,8 @@
 /* What is kept for later ones: of each, of all, and how many. The results of a map wait for those before them,
  * which are another worker's. */
 #define RMT_CHANNEL_SPARE (2u << 20)
-#define RMT_CHANNEL_SPARE_ALL (8u << 20)
-#define RMT_CHANNEL_SPARES 8u
+#define RMT_CHANNEL_SPARE_ALL (32u << 20)
+#define RMT_CHANNEL_SPARES 32u
 
 struct rmt_arrived {
 	struct rmt_list node; /* in the channel's list of what is kept */
