@@ -1,53 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Exchanges, and functions that run in their processes. */
+/* Exchanges. */
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "children.h"
-#include "fixture.h"
+#include "exchanges.h"
 
-#define LIMIT 3
 #define PROCESSES 20
 
-static ramet_exchange *exchange_new(int limit, ramet_exchange_store *store, void *data)
-{
-	ramet_exchange *exchange;
-
-	assert_int_equal(ramet_exchange_new(limit, store, data, &exchange), 0);
-	return exchange;
-}
-
-static void start(ramet_exchange *exchange, ramet_channel_function *function, void *data)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	int r = ramet_exchange_start(exchange, function, data, &error);
-
-	if (r < 0)
-		fail_msg("%d: %s", r, error.message);
-}
-
-static void finish(ramet_exchange *exchange)
-{
-	ramet_error error = RAMET_ERROR_INIT;
-	int r = ramet_exchange_finish(exchange, SOON, &error);
-
-	if (r < 0)
-		fail_msg("%d: %s", r, error.message);
-	assert_int_equal(ramet_exchange_running(exchange), 0);
-	assert_int_equal(children_count(), 0);
-}
-
 /* --- what processes do -------------------------------------------------------------------- */
-
-static void square(ramet_channel *channel, void *data)
-{
-	int64_t number = *(int64_t *)data;
-
-	ramet_channel_send_i64(channel, number * number);
-}
 
 static void square_and_block(ramet_channel *channel, void *data)
 {
@@ -94,29 +57,6 @@ static void be_killed(ramet_channel *channel, void *data)
 
 /* --- results ------------------------------------------------------------------------------ */
 
-struct sums {
-	int64_t squares;
-	size_t bytes;
-	int values, most;
-};
-
-static int store(ramet_exchange *exchange, ramet_channel *channel, ramet_value *value, void *data)
-{
-	struct sums *sums = data;
-	int running = ramet_exchange_running(exchange), children = children_count();
-
-	assert_true(ramet_channel_pid(channel) > 0);
-	sums->values++;
-	if (children > sums->most)
-		sums->most = children;
-	assert_true(running <= LIMIT);
-	if (ramet_value_kind(value) == RAMET_KIND_I64)
-		sums->squares += ramet_value_i64(value);
-	else
-		sums->bytes += ramet_value_bytes(value).size;
-	return 0;
-}
-
 static void exchange_with_limit_never_has_more_processes(void **state)
 {
 	struct sums sums = {0};
@@ -125,19 +65,19 @@ static void exchange_with_limit_never_has_more_processes(void **state)
 
 	(void)state;
 	for (int64_t i = 0; i < PROCESSES; i++) {
-		start(exchange, square, &i);
+		exchange_start(exchange, square, &i);
 		assert_true(children_count() <= LIMIT);
 		expected += i * i;
 	}
-	finish(exchange);
+	exchange_finish(exchange);
 	assert_int_equal(sums.squares, expected);
 	assert_int_equal(sums.values, PROCESSES);
 	assert_true(sums.most <= LIMIT);
 	/* It can be used again. */
 	expected = 5;
-	start(exchange, square, &expected);
+	exchange_start(exchange, square, &expected);
 	sums.squares = 0;
-	finish(exchange);
+	exchange_finish(exchange);
 	assert_int_equal(sums.squares, 25);
 	ramet_exchange_unref(exchange);
 }
@@ -149,8 +89,8 @@ static void exchange_of_large_messages_gets_all_of_them(void **state)
 
 	(void)state;
 	for (int64_t i = 0; i < PROCESSES; i++)
-		start(exchange, square_and_block, &i);
-	finish(exchange);
+		exchange_start(exchange, square_and_block, &i);
+	exchange_finish(exchange);
 	assert_int_equal(sums.bytes, (size_t)PROCESSES * (3 << 20));
 	assert_int_equal(sums.squares, 2470);
 	ramet_exchange_unref(exchange);
@@ -168,7 +108,7 @@ static void exchange_without_store_is_asked_for_values(void **state)
 	(void)state;
 	/* Values are kept while one is started. */
 	for (int64_t i = 0; i < PROCESSES; i++)
-		start(exchange, square_and_block, &i);
+		exchange_start(exchange, square_and_block, &i);
 	while ((r = ramet_exchange_next(exchange, SOON, &channel, &value, &error)) == 1) {
 		assert_true(ramet_channel_pid(channel) > 0);
 		sum += ramet_value_i64(value);
@@ -188,10 +128,10 @@ static void one_process_that_sends_much_does_not_keep_others_waiting(void **stat
 	int64_t much = SANITIZED ? 2000 : 20000, one = 1;
 
 	(void)state;
-	start(exchange, many, &much);
+	exchange_start(exchange, many, &much);
 	for (int i = 0; i < PROCESSES; i++)
-		start(exchange, square, &one);
-	finish(exchange);
+		exchange_start(exchange, square, &one);
+	exchange_finish(exchange);
 	assert_int_equal(sums.values, much + PROCESSES);
 	assert_int_equal(sums.squares, much * (much - 1) / 2 + PROCESSES);
 	ramet_exchange_unref(exchange);
@@ -230,8 +170,8 @@ static void store_that_answers_is_heard(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		start(exchange, count_down, &number);
-	finish(exchange);
+		exchange_start(exchange, count_down, &number);
+	exchange_finish(exchange);
 	assert_int_equal(answers, 100);
 	ramet_exchange_unref(exchange);
 }
@@ -262,9 +202,9 @@ static void store_may_start_processes_and_must_not_wait(void **state)
 	int64_t two = 2;
 
 	(void)state;
-	start(exchange, many, &two);
-	start(exchange, many, &two);
-	finish(exchange);
+	exchange_start(exchange, many, &two);
+	exchange_start(exchange, many, &two);
+	exchange_finish(exchange);
 	assert_true(values >= 4);
 	ramet_exchange_unref(exchange);
 }
@@ -286,8 +226,8 @@ static void store_that_fails_stops_and_loses_nothing_else(void **state)
 	int64_t ten = 10;
 
 	(void)state;
-	start(exchange, many, &ten);
-	start(exchange, many, &ten);
+	exchange_start(exchange, many, &ten);
+	exchange_start(exchange, many, &ten);
 	assert_int_equal(ramet_exchange_finish(exchange, SOON, &error), -EXDEV);
 	assert_int_equal(values, 3);
 	ramet_error_clear(&error);
@@ -300,7 +240,7 @@ static void store_that_fails_stops_and_loses_nothing_else(void **state)
 			    error.code == -ETIMEDOUT);
 	}
 	ramet_error_clear(&error);
-	finish(exchange);
+	exchange_finish(exchange);
 	assert_int_equal(values, 20);
 	ramet_exchange_unref(exchange);
 }
@@ -322,7 +262,7 @@ static void channel_can_be_removed_in_the_store(void **state)
 	int64_t three = 3;
 
 	(void)state;
-	start(exchange, many, &three);
+	exchange_start(exchange, many, &three);
 	assert_true(ramet_exchange_handle(exchange, SOON, NULL) > 0);
 	assert_non_null(removed);
 	assert_int_equal(ramet_exchange_running(exchange), 0);
@@ -338,37 +278,6 @@ static void channel_can_be_removed_in_the_store(void **state)
 
 /* --- ends --------------------------------------------------------------------------------- */
 
-struct ends {
-	int count, exited[4], killed, failed;
-	char messages[4][128];
-};
-
-static int ended(ramet_exchange *exchange, ramet_channel *channel, int status,
-		 const ramet_error *failure, void *data)
-{
-	struct ends *ends = data;
-
-	(void)exchange;
-	assert_non_null(channel);
-	if (WIFEXITED(status))
-		ends->exited[WEXITSTATUS(status) & 3]++;
-	else if (WIFSIGNALED(status))
-		ends->killed += WTERMSIG(status) == SIGKILL;
-	if (failure)
-		snprintf(ends->messages[ends->failed++ & 3], 128, "%d %s", failure->code,
-			 failure->message);
-	ends->count++;
-	return 0;
-}
-
-static bool told(const struct ends *ends, int code, const char *text)
-{
-	for (int i = 0; i < ends->failed; i++)
-		if (atoi(ends->messages[i]) == code && strstr(ends->messages[i], text))
-			return true;
-	return false;
-}
-
 static void check_ends(ramet_exchange_store *function)
 {
 	struct ends ends = {0};
@@ -378,10 +287,10 @@ static void check_ends(ramet_exchange_store *function)
 	int64_t one = 1;
 
 	ramet_exchange_on_end(exchange, ended);
-	start(exchange, square, &one);
-	start(exchange, exit_3, &one);
-	start(exchange, be_killed, &one);
-	start(exchange, fail_it, &one);
+	exchange_start(exchange, square, &one);
+	exchange_start(exchange, exit_3, &one);
+	exchange_start(exchange, be_killed, &one);
+	exchange_start(exchange, fail_it, &one);
 	if (!function)
 		for (int i = 0; i < 3; i++) {
 			assert_int_equal(
@@ -390,7 +299,7 @@ static void check_ends(ramet_exchange_store *function)
 		}
 	if (!function)
 		assert_int_equal(ramet_exchange_next(exchange, SOON, &channel, &value, NULL), 0);
-	finish(exchange);
+	exchange_finish(exchange);
 	assert_int_equal(ends.count, 4);
 	assert_int_equal(ends.exited[0], 1);
 	assert_int_equal(ends.exited[1], 1);
@@ -401,12 +310,6 @@ static void check_ends(ramet_exchange_store *function)
 	assert_true(told(&ends, -ECONNRESET, "SIGKILL"));
 	assert_true(told(&ends, -ECONNRESET, "status 3"));
 	ramet_exchange_unref(exchange);
-}
-
-static int ignore(ramet_exchange *exchange, ramet_channel *channel, ramet_value *value, void *data)
-{
-	(void)exchange, (void)channel, (void)value, (void)data;
-	return 0;
 }
 
 static void ends_are_told_with_status_and_failure(void **state)
@@ -424,13 +327,13 @@ static void first_failure_is_what_finish_returns(void **state)
 	int64_t four = 4;
 
 	(void)state;
-	start(exchange, fail_it, &four);
-	start(exchange, exit_3, &four);
-	start(exchange, square, &four);
+	exchange_start(exchange, fail_it, &four);
+	exchange_start(exchange, exit_3, &four);
+	exchange_start(exchange, square, &four);
 	assert_int_equal(ramet_exchange_finish(exchange, SOON, &error), -EDOM);
 	fixture_check_error(&error, -EDOM, "no root of 4", NULL);
 	assert_int_equal(sums.squares, 19);
-	finish(exchange);
+	exchange_finish(exchange);
 	ramet_exchange_unref(exchange);
 }
 
@@ -443,8 +346,8 @@ static void failure_is_returned_by_next_and_others_follow(void **state)
 	int64_t four = 4;
 
 	(void)state;
-	start(exchange, be_killed, &four);
-	start(exchange, square, &four);
+	exchange_start(exchange, be_killed, &four);
+	exchange_start(exchange, square, &four);
 	assert_int_equal(ramet_exchange_next(exchange, SOON, &channel, &value, &error), 1);
 	assert_int_equal(ramet_value_i64(value), 9);
 	ramet_value_unref(value);
@@ -483,12 +386,12 @@ static void process_counts_until_it_has_ended(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(go_on), 0);
-	start(exchange, close_and_go_on, NULL);
+	exchange_start(exchange, close_and_go_on, NULL);
 	while (sums.values == 0)
 		assert_true(ramet_exchange_handle(exchange, SOON, &error) > 0);
 	/* Nobody waits for it, */
 	for (int i = 0; i < 5; i++)
-		start(exchange, square, &two);
+		exchange_start(exchange, square, &two);
 	while (sums.values < 6)
 		assert_true(ramet_exchange_handle(exchange, SOON, &error) > 0);
 	while (ramet_exchange_running(exchange) > 1)
@@ -499,7 +402,7 @@ static void process_counts_until_it_has_ended(void **state)
 	ramet_error_clear(&error);
 	close(go_on[0]);
 	close(go_on[1]);
-	finish(exchange);
+	exchange_finish(exchange);
 	ramet_exchange_unref(exchange);
 }
 
@@ -527,7 +430,7 @@ static void channel_ends_with_its_process_though_an_heir_has_it(void **state)
 	(void)state;
 	fixture_allow_orphans();
 	assert_int_equal(pipe(go_on), 0);
-	start(exchange, leave_heir, NULL);
+	exchange_start(exchange, leave_heir, NULL);
 	assert_int_equal(ramet_exchange_finish(exchange, SOON, NULL), 0);
 	assert_int_equal(sums.squares, 5);
 	ramet_exchange_unref(exchange);
@@ -544,7 +447,7 @@ static void exchange_that_is_dropped_kills_its_processes(void **state)
 
 	(void)state;
 	for (int i = 0; i < LIMIT; i++)
-		start(exchange, wait_for_ever, NULL);
+		exchange_start(exchange, wait_for_ever, NULL);
 	while (sums.values < LIMIT)
 		assert_true(ramet_exchange_handle(exchange, SOON, &error) > 0);
 	assert_int_equal(ramet_exchange_handle(exchange, 0, &error), -ETIMEDOUT);
@@ -556,8 +459,6 @@ static void exchange_that_is_dropped_kills_its_processes(void **state)
 	ramet_exchange_unref(exchange);
 	assert_int_equal(children_count(), 0);
 }
-
-static void square_of(ramet_channel *channel, const ramet_value *input, void *state);
 
 /* A function that hears of ends may remove what has ended, and must not wait. */
 static int remove_ended(ramet_exchange *exchange, ramet_channel *channel, int status,
@@ -582,7 +483,7 @@ static void channel_can_be_removed_when_its_end_is_told(void **state)
 
 	(void)state;
 	ramet_exchange_on_end(exchange, remove_ended);
-	start(exchange, square, &one);
+	exchange_start(exchange, square, &one);
 	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, NULL), 1);
 	ramet_value_unref(value);
 	assert_int_equal(ramet_exchange_next(exchange, SOON, NULL, &value, NULL), 0);
@@ -614,7 +515,7 @@ static void copy_cannot_use_what_is_its_parents(void **state)
 	int64_t one = 1;
 
 	(void)state;
-	start(exchange, square_and_block, &one);
+	exchange_start(exchange, square_and_block, &one);
 	assert_int_equal(ramet_map_new(square_of, NULL, &map), 0);
 	assert_int_equal(ramet_map_begin(map, &input, 1, NULL), 0);
 	objects[0] = exchange;
@@ -661,7 +562,7 @@ static void channel_made_elsewhere_is_added_and_removed(void **state)
 	/* Another one may have it then. */
 	other = exchange_new(1, store, &sums);
 	assert_int_equal(ramet_exchange_add(other, second, &error), 0);
-	finish(other);
+	exchange_finish(other);
 	assert_int_equal(sums.squares, 72);
 	ramet_exchange_unref(other);
 	ramet_exchange_unref(exchange);
@@ -685,7 +586,7 @@ static void created_copy_has_its_end(void **state)
 		assert_true(pid > 0);
 		assert_null(channel);
 	}
-	finish(exchange);
+	exchange_finish(exchange);
 	assert_int_equal(sums.squares, 10);
 	ramet_exchange_unref(exchange);
 }
@@ -699,7 +600,7 @@ static void start_that_fails_says_so_and_harms_nobody(void **state)
 	int64_t seven = 7;
 
 	(void)state;
-	start(exchange, square, &seven);
+	exchange_start(exchange, square, &seven);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = 3;
@@ -707,8 +608,8 @@ static void start_that_fails_says_so_and_harms_nobody(void **state)
 	assert_int_equal(ramet_exchange_start(exchange, square, &seven, &error), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	fixture_check_error(&error, -EMFILE, "no process", NULL);
-	start(exchange, square, &seven);
-	finish(exchange);
+	exchange_start(exchange, square, &seven);
+	exchange_finish(exchange);
 	assert_int_equal(sums.squares, 98);
 	ramet_exchange_unref(exchange);
 }
@@ -727,14 +628,14 @@ static void processes_that_have_ended_hold_no_descriptors(void **state)
 	few.rlim_cur = fixture_count_fds() + 16;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	for (int i = 0; i < 60; i++)
-		start(exchange, square, &one);
+		exchange_start(exchange, square, &one);
 	while (ramet_exchange_next(exchange, SOON, NULL, &value, NULL) == 1) {
 		ramet_value_unref(value);
 		values++;
 	}
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(values, 60);
-	finish(exchange);
+	exchange_finish(exchange);
 	ramet_exchange_unref(exchange);
 }
 
@@ -748,7 +649,7 @@ static void descriptor_is_readable_while_something_is_there(void **state)
 
 	(void)state;
 	assert_int_equal(poll(&ready, 1, 0), 0);
-	start(exchange, many, &three);
+	exchange_start(exchange, many, &three);
 	assert_int_equal(poll(&ready, 1, SOON), 1);
 	assert_int_equal(ramet_exchange_ready(exchange, 0, NULL), 1);
 	for (int i = 0; i < 3; i++) {
@@ -761,270 +662,6 @@ static void descriptor_is_readable_while_something_is_there(void **state)
 	assert_int_equal(ramet_exchange_ready(exchange, 0, NULL), 0);
 	assert_int_equal(poll(&ready, 1, 0), 0);
 	ramet_exchange_unref(exchange);
-}
-
-/* --- managed functions -------------------------------------------------------------------- */
-
-static void square_of(ramet_channel *channel, const ramet_value *input, void *state)
-{
-	int64_t number = ramet_value_i64(input);
-
-	(void)state;
-	if (number == 13)
-		ramet_channel_fail(channel, EDOM, "thirteen");
-	else if (number == 17)
-		raise(SIGKILL);
-	else
-		ramet_channel_send_i64(channel, number * number);
-}
-
-static void pid_of(ramet_channel *channel, const ramet_value *input, void *state)
-{
-	(void)input, (void)state;
-	ramet_channel_send_i64(channel, getpid());
-}
-
-struct pids {
-	int64_t all[64];
-	int count, values;
-};
-
-static int note_pid(ramet_exchange *exchange, ramet_channel *channel, ramet_value *value,
-		    void *data)
-{
-	struct pids *pids = data;
-	int64_t pid = ramet_value_i64(value);
-
-	assert_true(children_count() <= 2);
-	assert_true(ramet_exchange_running(exchange) <= 2);
-	assert_int_equal(ramet_channel_pid(channel), pid);
-	pids->values++;
-	for (int i = 0; i < pids->count; i++)
-		if (pids->all[i] == pid)
-			return 0;
-	pids->all[pids->count++] = pid;
-	return 0;
-}
-
-static void call(ramet_managed *managed, int64_t number)
-{
-	ramet_value *input = ramet_value_new_i64(number);
-	ramet_error error = RAMET_ERROR_INIT;
-	int r = ramet_managed_call(managed, input, &error);
-
-	if (r < 0)
-		fail_msg("%d: %s", r, error.message);
-	ramet_value_unref(input);
-}
-
-static ramet_managed *managed_new(ramet_exchange *exchange, ramet_task *task,
-				  const ramet_worker_options *options)
-{
-	ramet_managed *managed;
-
-	assert_int_equal(ramet_managed_new(exchange, task, options, &managed), 0);
-	return managed;
-}
-
-static void managed_function_uses_its_workers_again(void **state)
-{
-	struct pids pids = {0};
-	ramet_exchange *exchange = exchange_new(2, note_pid, &pids);
-	ramet_managed *managed = managed_new(exchange, pid_of, NULL);
-
-	(void)state;
-	for (int i = 0; i < 50; i++)
-		call(managed, i);
-	assert_int_equal(ramet_exchange_waiting(exchange), 48);
-	finish(exchange);
-	assert_int_equal(pids.values, 50);
-	assert_int_equal(pids.count, 2);
-	ramet_managed_free(managed);
-	ramet_exchange_unref(exchange);
-}
-
-static void managed_function_has_fresh_processes_if_asked_to(void **state)
-{
-	struct pids pids = {0};
-	ramet_exchange *exchange = exchange_new(2, note_pid, &pids);
-	ramet_worker_options options = RAMET_WORKER_OPTIONS_INIT;
-	ramet_managed *managed;
-
-	(void)state;
-	options.fresh = true;
-	managed = managed_new(exchange, pid_of, &options);
-	for (int i = 0; i < 30; i++)
-		call(managed, i);
-	finish(exchange);
-	assert_int_equal(pids.values, 30);
-	assert_int_equal(pids.count, 30);
-	ramet_managed_free(managed);
-	ramet_exchange_unref(exchange);
-}
-
-static void call_that_fails_or_kills_its_worker_is_told(void **state)
-{
-	struct ends ends = {0};
-	ramet_exchange *exchange = exchange_new(2, ignore, &ends);
-	ramet_managed *managed = managed_new(exchange, square_of, NULL);
-
-	(void)state;
-	ramet_exchange_on_end(exchange, ended);
-	for (int i = 0; i < 20; i++)
-		call(managed, i);
-	finish(exchange);
-	assert_int_equal(ends.failed, 2);
-	assert_true(told(&ends, -EDOM, "thirteen"));
-	assert_true(told(&ends, -ECONNRESET, "SIGKILL"));
-	ramet_managed_free(managed);
-	ramet_exchange_unref(exchange);
-}
-
-static void failed_call_is_returned_by_next(void **state)
-{
-	ramet_exchange *exchange = exchange_new(1, NULL, NULL);
-	ramet_managed *managed = managed_new(exchange, square_of, NULL);
-	ramet_error error = RAMET_ERROR_INIT;
-	ramet_channel *channel;
-	int64_t squares = 0;
-	ramet_value *value;
-	int r;
-
-	(void)state;
-	call(managed, 2);
-	call(managed, 13);
-	call(managed, 3);
-	while ((r = ramet_exchange_next(exchange, SOON, &channel, &value, &error)) == 1) {
-		squares += ramet_value_i64(value);
-		ramet_value_unref(value);
-	}
-	assert_int_equal(r, -EDOM);
-	assert_int_equal(squares, 4);
-	ramet_error_clear(&error);
-	assert_int_equal(ramet_exchange_next(exchange, SOON, &channel, &value, &error), 1);
-	assert_int_equal(ramet_value_i64(value), 9);
-	ramet_value_unref(value);
-	assert_int_equal(ramet_exchange_next(exchange, SOON, &channel, &value, &error), 0);
-	finish(exchange);
-	ramet_managed_free(managed);
-	ramet_exchange_unref(exchange);
-}
-
-static void functions_and_processes_share_the_limit(void **state)
-{
-	struct sums sums = {0};
-	ramet_exchange *exchange = exchange_new(LIMIT, store, &sums);
-	ramet_managed *first = managed_new(exchange, square_of, NULL);
-	ramet_managed *second = managed_new(exchange, square_of, NULL);
-	int64_t two = 2;
-
-	(void)state;
-	for (int i = 0; i < 10; i++) {
-		call(first, 1);
-		call(second, 2);
-		start(exchange, square, &two);
-		assert_true(children_count() <= LIMIT);
-	}
-	finish(exchange);
-	assert_int_equal(sums.squares, 90);
-	assert_true(sums.most <= LIMIT);
-	ramet_managed_free(first);
-	ramet_managed_free(second);
-	ramet_exchange_unref(exchange);
-}
-
-static void calls_of_a_function_that_is_dropped_are_forgotten(void **state)
-{
-	struct sums sums = {0};
-	ramet_exchange *exchange = exchange_new(1, store, &sums);
-	ramet_managed *managed = managed_new(exchange, square_of, NULL);
-
-	(void)state;
-	for (int i = 0; i < 5; i++)
-		call(managed, 3);
-	ramet_managed_free(managed);
-	assert_int_equal(ramet_exchange_waiting(exchange), 0);
-	finish(exchange);
-	assert_int_equal(sums.squares, 9); /* the one that had begun */
-	ramet_exchange_unref(exchange);
-}
-
-/* How often hooks were called, in memory of all. */
-static atomic_int *hooks;
-
-static void *begin_hook(ramet_channel *channel, void *data)
-{
-	(void)channel;
-	atomic_fetch_add(&hooks[0], 1);
-	return data;
-}
-
-static void end_hook(void *state)
-{
-	assert_non_null(state);
-	atomic_fetch_add(&hooks[1], 1);
-}
-
-static void *begin_badly(ramet_channel *channel, void *data)
-{
-	if (data)
-		ramet_channel_fail(channel, ENODEV, "not today");
-	return NULL;
-}
-
-static void add_state(ramet_channel *channel, const ramet_value *input, void *state)
-{
-	ramet_channel_send_i64(channel, ramet_value_i64(input) + *(int *)state);
-}
-
-static void hooks_run_once_in_each_worker(void **state)
-{
-	struct sums sums = {0};
-	ramet_exchange *exchange = exchange_new(2, store, &sums);
-	ramet_worker_options options = RAMET_WORKER_OPTIONS_INIT;
-	ramet_managed *managed;
-	int hundred = 100;
-
-	(void)state;
-	hooks = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	options.begin = begin_hook;
-	options.end = end_hook;
-	options.data = &hundred;
-	managed = managed_new(exchange, add_state, &options);
-	for (int i = 0; i < 10; i++)
-		call(managed, i);
-	finish(exchange);
-	assert_int_equal(sums.squares, 1045);
-	assert_int_equal(hooks[0], 2);
-	assert_int_equal(hooks[1], 2);
-	ramet_managed_free(managed);
-	ramet_exchange_unref(exchange);
-	munmap(hooks, 4096);
-}
-
-static void worker_that_cannot_begin_fails_its_call(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 4; i++) {
-		struct ends ends = {0};
-		ramet_exchange *exchange = exchange_new(2, ignore, &ends);
-		ramet_worker_options options = RAMET_WORKER_OPTIONS_INIT;
-		ramet_managed *managed;
-
-		options.begin = begin_badly;
-		options.data = i & 1 ? &ends : NULL;
-		options.fresh = i & 2;
-		ramet_exchange_on_end(exchange, ended);
-		managed = managed_new(exchange, add_state, &options);
-		for (int j = 0; j < 4; j++)
-			call(managed, j);
-		finish(exchange);
-		assert_int_equal(ends.failed, 4);
-		assert_true(told(&ends, i & 1 ? -ENODEV : -ECANCELED,
-				 i & 1 ? "not today" : "could not begin"));
-		ramet_managed_free(managed);
-		ramet_exchange_unref(exchange);
-	}
 }
 
 int main(int argc, char **argv)
@@ -1051,14 +688,6 @@ int main(int argc, char **argv)
 		FIXTURE_TEST(start_that_fails_says_so_and_harms_nobody),
 		FIXTURE_TEST(processes_that_have_ended_hold_no_descriptors),
 		FIXTURE_TEST(descriptor_is_readable_while_something_is_there),
-		FIXTURE_TEST(managed_function_uses_its_workers_again),
-		FIXTURE_TEST(managed_function_has_fresh_processes_if_asked_to),
-		FIXTURE_TEST(call_that_fails_or_kills_its_worker_is_told),
-		FIXTURE_TEST(failed_call_is_returned_by_next),
-		FIXTURE_TEST(functions_and_processes_share_the_limit),
-		FIXTURE_TEST(calls_of_a_function_that_is_dropped_are_forgotten),
-		FIXTURE_TEST(hooks_run_once_in_each_worker),
-		FIXTURE_TEST(worker_that_cannot_begin_fails_its_call),
 	};
 
 	ramet_init(argc, argv);
